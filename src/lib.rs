@@ -1,0 +1,9 @@
+//! Larder: a self-hosted artifact repository, one binary and one data folder.
+
+pub mod blobs;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod http;
+pub mod model;
+pub mod stop;

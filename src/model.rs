@@ -1,0 +1,36 @@
+//! Floor 0: the words of the house. Pure values and rules, no clock and no disk.
+//!
+//! A type here is valid because it exists: it can only be made by parsing. What a record looks
+//! like is decided here; where it is kept is decided in [`crate::store`].
+//! Deliberately absent: bytes on a disk, time from outside, HTTP.
+
+pub mod blob;
+pub mod branch;
+pub mod detached;
+pub mod digest;
+pub mod format;
+pub mod ids;
+pub mod job;
+pub mod names;
+pub mod policy;
+pub mod refs;
+pub mod run;
+pub mod tag;
+pub mod time;
+pub mod totals;
+pub mod usage;
+
+pub use blob::{Blob, Place, Suffix, Unlink};
+pub use branch::{Branch, CleanupPolicy, TagCounts};
+pub use detached::{Detached, Reason};
+pub use digest::{Checksum, Digest};
+pub use format::{Artifact, Format};
+pub use ids::{BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId};
+pub use job::Job;
+pub use names::{ArtifactPath, BranchName, FormatName, JobName, NameError, TagName, TagRef};
+pub use refs::Refs;
+pub use run::{Run, Scope, StageReport, Trigger};
+pub use tag::Tag;
+pub use time::Timestamp;
+pub use totals::Totals;
+pub use usage::Usage;

@@ -1,0 +1,31 @@
+//! [`Format`]: one set of files of a job; [`Artifact`]: one of its files (spec dlrepo §8, §9).
+
+use serde::{Deserialize, Serialize};
+
+use super::{BlobId, FormatId, Timestamp, Usage};
+
+/// The record of a format; job and name are the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// What its files are keyed by.
+    pub id: FormatId,
+    /// When its first write came.
+    pub created: Timestamp,
+    /// Last change of its set of files.
+    pub changed: Timestamp,
+    /// Being uploaded: set by every upload, cleared by PATCH.
+    pub dirty: bool,
+    /// Files and bytes in it.
+    pub usage: Usage,
+}
+
+/// The record of a file; format and path are the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its bytes.
+    pub blob: BlobId,
+    /// Their number, kept here so that a listing needs no blob rows.
+    pub size: u64,
+    /// When this path got these bytes.
+    pub uploaded: Timestamp,
+}

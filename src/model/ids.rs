@@ -1,0 +1,48 @@
+//! Numeric names of things: what a directory entry points to.
+//!
+//! Ids are given in order of arrival and never given twice, so what came together lies together
+//! in the tables, and a deleted name can be used again while its old id is being destroyed.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+    )*};
+}
+
+ids! {
+    /// A blob, in order of arrival.
+    BlobId;
+    /// A tree of branches: the shared one, or a user's.
+    RepoId;
+    /// A branch.
+    BranchId;
+    /// A tag.
+    TagId;
+    /// A job.
+    JobId;
+    /// A format.
+    FormatId;
+    /// An entry of the queue of detached things.
+    QueueId;
+    /// A run of the sweeper.
+    RunId;
+}
+
+impl RepoId {
+    /// The tree that everybody shares: `/branches/…` without a user.
+    pub const SHARED: Self = Self(0);
+}
+
+/// Who holds a blob: the key of the record that names it, so that its owner can be named to a
+/// person and the record itself can be looked up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Referrer {
+    /// The file at this path of this format.
+    Artifact(FormatId, super::ArtifactPath),
+}

@@ -1,0 +1,44 @@
+//! [`Job`]: what one CI job built for a tag: metadata, a lock and formats (spec dlrepo §7).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, JobId, Timestamp, Usage};
+
+/// The record of a job; tag and name are the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// What its formats are keyed by.
+    pub id: JobId,
+    /// When its first write came.
+    pub created: Timestamp,
+    /// Closed to changes, but for internal formats.
+    pub locked: bool,
+    /// Not to be published.
+    pub internal: bool,
+    /// Was uploaded to a publication target.
+    pub released: bool,
+    /// Computed when it was last locked; stays (stale) after an unlock.
+    pub digest: Option<Digest>,
+    /// Free keys and values, sorted by key, no key twice.
+    pub metadata: Vec<(String, String)>,
+    /// Raised by every change of content or metadata below: a digest that was computed on one
+    /// revision is not recorded for another.
+    pub revision: u64,
+    /// Files and bytes below.
+    pub usage: Usage,
+}
+
+impl Job {
+    /// Merges `changes` into the metadata: `None` removes a key.
+    pub fn merge_metadata(&mut self, changes: &[(String, Option<String>)]) {
+        for (key, value) in changes {
+            let at = self.metadata.binary_search_by(|(known, _)| known.cmp(key));
+            match (at, value) {
+                (Ok(at), Some(value)) => self.metadata[at].1.clone_from(value),
+                (Err(at), Some(value)) => self.metadata.insert(at, (key.clone(), value.clone())),
+                (Ok(at), None) => drop(self.metadata.remove(at)),
+                (Err(_), None) => {}
+            }
+        }
+    }
+}
