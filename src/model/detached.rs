@@ -2,20 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, FormatId, JobId, TagId, Timestamp, Usage};
-
-/// What was detached: the id that its children are keyed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Node {
-    /// A branch with its tags.
-    Branch(BranchId),
-    /// A tag with its jobs.
-    Tag(TagId),
-    /// A job with its formats.
-    Job(JobId),
-    /// A format with its files.
-    Format(FormatId),
-}
+use super::{Node, Timestamp, Usage};
 
 /// Why something was detached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,6 +24,8 @@ pub struct Job {
     /// Raised by every change of content or metadata below: a digest that was computed on one
     /// revision is not recorded for another.
     pub revision: u64,
+    /// Formats below that are dirty.
+    pub dirty_formats: u64,
     /// Files and bytes below.
     pub usage: Usage,
 }

@@ -3,13 +3,15 @@
 
 use serde::Serialize;
 
-use super::{BranchName, CleanupPolicy, Tag, TagName, Usage};
+use super::{BranchId, BranchName, CleanupPolicy, Tag, TagName, Usage};
 
 /// What the policy of one branch would remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchPlan {
-    /// The branch.
+    /// The branch's name.
     pub branch: BranchName,
+    /// The branch: another one may have its name later.
+    pub id: BranchId,
     /// The generation of the branch that this plan was made for. Applying it to another one is
     /// refused, and the branch is planned again.
     pub generation: u64,

@@ -1,0 +1,103 @@
+//! What redb writes to: a file, fenced so that a snapshot of a database that was closed after a
+//! failure can never see pages of the one that was opened in its place.
+//!
+//! The folder's lock is not taken here but once for the whole folder (`app` does).
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::StorageBackend;
+
+/// The file at `path`, made when it is absent; a new one is synced together with its folder.
+///
+/// # Errors
+/// What the file system says.
+pub fn file(path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+    let is_new = !path.try_exists()?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    if is_new && let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(Box::new(DiskFile(file)))
+}
+
+#[derive(Debug)]
+struct DiskFile(File);
+
+impl StorageBackend for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|data| data.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}
+
+/// Storage that answers nothing any more once it was closed.
+#[derive(Debug)]
+pub(super) struct Fenced {
+    inner: Box<dyn StorageBackend>,
+    closed: AtomicBool,
+}
+
+impl Fenced {
+    pub(super) fn new(inner: Box<dyn StorageBackend>) -> Self {
+        Self { inner, closed: AtomicBool::new(false) }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(io::Error::other("this view of the database was closed"));
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Fenced {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.inner.read(offset, out)?;
+        // Checked after the bytes came: had another database written them, the fence would have
+        // been closed before.
+        self.check()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check()?;
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check()?;
+        self.inner.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.inner.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.closed.store(true, Ordering::SeqCst);
+        self.inner.close()
+    }
+}

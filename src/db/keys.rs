@@ -1,0 +1,194 @@
+//! How keys become bytes that sort as the keys do: fixed digests, big-endian numbers, text ended
+//! by NUL (which no name contains), tuples one after the other.
+
+use crate::model::{
+    ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
+    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp,
+};
+
+/// A type that is the key of a table, or a leading part of one.
+pub trait Key: Sized {
+    /// Appends the bytes of this key.
+    fn write(&self, out: &mut Vec<u8>);
+
+    /// Reads a key from the front of `bytes` and moves past it; `None` when there is none.
+    fn read(bytes: &mut &[u8]) -> Option<Self>;
+
+    /// The bytes of this key.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(48);
+        self.write(&mut out);
+        out
+    }
+
+    /// The key that is exactly `bytes`.
+    #[must_use]
+    fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        Self::read(&mut bytes).filter(|_| bytes.is_empty())
+    }
+}
+
+/// `Whole` begins with `Self`: all keys that start with one value lie together.
+pub trait PrefixOf<Whole>: Key {}
+
+impl<A: Key, B: Key> PrefixOf<(A, B)> for A {}
+
+impl Key for () {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut &[u8]) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<A: Key, B: Key> Key for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some((A::read(bytes)?, B::read(bytes)?))
+    }
+}
+
+impl Key for u8 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take::<1>(bytes).map(|[byte]| byte)
+    }
+}
+
+impl Key for Digest {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Self)
+    }
+}
+
+macro_rules! numbers {
+    ($($name:ident)*) => {$(
+        impl Key for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.0.to_be_bytes());
+            }
+
+            fn read(bytes: &mut &[u8]) -> Option<Self> {
+                take(bytes).map(u64::from_be_bytes).map(Self)
+            }
+        }
+    )*};
+}
+
+numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp }
+
+macro_rules! texts {
+    ($($name:ident)*) => {$(
+        impl Key for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.as_str().as_bytes());
+                out.push(0);
+            }
+
+            fn read(bytes: &mut &[u8]) -> Option<Self> {
+                Self::parse(take_text(bytes)?).ok()
+            }
+        }
+    )*};
+}
+
+texts! { ArtifactPath BranchName FormatName JobName TagName }
+
+const ARTIFACT: u8 = 1;
+
+impl Key for Referrer {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Artifact(format, path) => {
+                out.push(ARTIFACT);
+                format.write(out);
+                path.write(out);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            ARTIFACT => Some(Self::Artifact(Key::read(bytes)?, Key::read(bytes)?)),
+            _ => None,
+        }
+    }
+}
+
+impl Key for Node {
+    fn write(&self, out: &mut Vec<u8>) {
+        let (kind, id) = match self {
+            Self::Branch(id) => (1, id.0),
+            Self::Tag(id) => (2, id.0),
+            Self::Job(id) => (3, id.0),
+            Self::Format(id) => (4, id.0),
+        };
+        out.push(kind);
+        out.extend_from_slice(&id.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Key::read(bytes).map(Self::Branch),
+            2 => Key::read(bytes).map(Self::Tag),
+            3 => Key::read(bytes).map(Self::Job),
+            4 => Key::read(bytes).map(Self::Format),
+            _ => None,
+        }
+    }
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let (text, rest) = bytes.split_at(end);
+    *bytes = &rest[1..];
+    std::str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> ArtifactPath {
+        ArtifactPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn keys_sort_as_their_values_do() {
+        let paths = ["a", "a/b", "a0", "ab", "b", "ä"];
+        let keys: Vec<_> = paths.iter().map(|text| (FormatId(1), path(text)).to_bytes()).collect();
+        assert!(keys.is_sorted());
+        assert!((Timestamp(255), BlobId(9)).to_bytes() < (Timestamp(256), BlobId(0)).to_bytes());
+    }
+
+    #[test]
+    fn a_key_reads_what_it_writes_and_nothing_else() {
+        let referrer = Referrer::Artifact(FormatId(7), path("x/Y"));
+        let key = (BlobId(3), referrer);
+        let bytes = key.to_bytes();
+        assert_eq!(Key::from_bytes(&bytes), Some(key));
+        let longer = [bytes.clone(), vec![0]].concat();
+        for bad in [&bytes[..bytes.len() - 1], &longer[..], &[]] {
+            assert_eq!(<(BlobId, Referrer)>::from_bytes(bad), None);
+        }
+        assert_eq!(Referrer::from_bytes(&[99, 0]), None);
+        assert_eq!(ArtifactPath::from_bytes(b"\xff\0"), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! Steps from one schema to the next. A step and its number commit together (I10).
+
+use super::schema::{META, Meta, SCHEMA};
+use super::txn::failed;
+use super::writer::begin;
+use super::{Error, WriteTxn};
+
+/// The step that makes schema `to` out of the one before it.
+pub(super) struct Step {
+    pub(super) to: u64,
+    pub(super) run: fn(&WriteTxn) -> Result<(), Error>,
+}
+
+/// All steps, in order. None so far: schema 1 is the first.
+pub(super) const STEPS: &[Step] = &[];
+
+/// Brings the file to the newest schema, or refuses one that is newer still.
+pub(super) fn run(database: &redb::Database, steps: &[Step]) -> Result<(), Error> {
+    let newest = steps.last().map_or(SCHEMA, |step| step.to);
+    let found = prepare(database, newest)?;
+    if found > newest {
+        return Err(Error::Newer { found, known: newest });
+    }
+    for step in steps.iter().filter(|step| step.to > found) {
+        log::info!("bringing the database to schema {}", step.to);
+        transact(database, |txn| {
+            (step.run)(txn)?;
+            META.put(txn, &Meta::SCHEMA, &step.to)
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads the schema number; a new file gets the newest one. A newer file is not touched.
+fn prepare(database: &redb::Database, newest: u64) -> Result<u64, Error> {
+    transact(database, |txn| {
+        let found = META.get(txn, &Meta::SCHEMA)?;
+        if found.is_none_or(|found| found <= newest) {
+            txn.make_tables()?;
+        }
+        if found.is_none() {
+            META.put(txn, &Meta::SCHEMA, &newest)?;
+        }
+        Ok(found.unwrap_or(newest))
+    })
+}
+
+fn transact<T>(
+    database: &redb::Database,
+    change: impl Fn(&WriteTxn) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let txn = begin(database)?;
+    let result = change(&WriteTxn::new(&txn));
+    match result {
+        Ok(value) => txn.commit().map_err(failed).map(|()| value),
+        Err(error) => {
+            txn.abort().map_err(failed)?;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! All tables on one screen. *Truth* cannot be computed from anything else; *derived* can, and
+//! `larder check --repair` does.
+
+use bytes::Bytes;
+
+use super::Table;
+use super::codec::Record;
+use super::keys::Key;
+use crate::model::{
+    Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest, Entry,
+    Format, FormatId, FormatName, Job, JobId, JobName, Node, QueueId, Referrer, RepoId, Run, RunId,
+    Tag, TagId, TagName, Timestamp, Totals, Unlink,
+};
+
+/// The newest schema that this program knows. Raised with a step in `migrate`.
+pub const SCHEMA: u64 = 1;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Slot { $($name,)* COUNT }
+        /// The names of all tables, each at the index that is its slot.
+        pub(super) const NAMES: [&str; slot(Slot::COUNT)] = [$($text,)*];
+        $($(#[$doc])* pub static $name: Table<$key, $value> =
+            Table::new(slot(Slot::$name), $text);)*
+    };
+}
+
+tables! {
+    // ── bookkeeping
+    /// Truth: single numbers.
+    META: Meta => u64 = "meta.1";
+    /// Derived: the counters of every stage.
+    TOTALS: () => Totals = "totals.1";
+    // ── blobs
+    /// Truth: digest → blob. The only table keyed by digest.
+    DIGESTS: Digest => BlobId = "digests.1";
+    /// Truth; its `refs` are derived.
+    BLOBS: BlobId => Blob = "blobs.1";
+    /// Truth: bytes of small blobs.
+    INLINE: BlobId => Bytes = "inline.1";
+    /// Derived: who holds a blob.
+    REFS: (BlobId, Referrer) => () = "refs.1";
+    /// Derived: the zero-count index. Free blobs by the moment their lease ends.
+    FREE: (Timestamp, BlobId) => () = "free.1";
+    /// Truth: bytes of collected blobs, still to be removed.
+    UNLINKS: BlobId => Unlink = "unlinks.1";
+    // ── the artifact tree: names are directory entries, ids are inodes
+    /// Truth; counts and usage are derived.
+    BRANCHES: (RepoId, BranchName) => Branch = "branches.1";
+    /// Truth; usage is derived.
+    TAGS: (BranchId, TagName) => Tag = "tags.1";
+    /// Derived: the tags of a branch by age, for the aliases.
+    TAG_AGES: (BranchId, (Timestamp, TagId)) => TagName = "tag-ages.1";
+    /// Truth; usage is derived.
+    JOBS: (TagId, JobName) => Job = "jobs.1";
+    /// Truth; usage is derived.
+    FORMATS: (JobId, FormatName) => Format = "formats.1";
+    /// Truth: the files.
+    ARTIFACTS: (FormatId, ArtifactPath) => Artifact = "artifacts.1";
+    /// Derived: the way back from an id to a name.
+    NODES: Node => Entry = "nodes.1";
+    // ── deletion
+    /// Truth: detached things by the moment they are due; their children by their ids above.
+    DETACHED: (Timestamp, QueueId) => Detached = "detached.1";
+    /// Truth: what the sweeper did.
+    RUNS: RunId => Run = "runs.1";
+}
+
+const fn slot(slot: Slot) -> usize {
+    #[allow(clippy::as_conversions, reason = "an enum without data is its number")]
+    {
+        slot as usize
+    }
+}
+
+/// Which number in [`META`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Meta(u8);
+
+impl Meta {
+    /// Number of the schema.
+    pub const SCHEMA: Self = Self(0);
+    /// Raised by every commit: after a failure it tells whether the last one took place.
+    pub const COMMITS: Self = Self(1);
+    /// The next [`BlobId`].
+    pub const NEXT_BLOB: Self = Self(2);
+    /// The next id of a branch, tag, job or format.
+    pub const NEXT_NODE: Self = Self(3);
+    /// The next [`QueueId`].
+    pub const NEXT_QUEUE: Self = Self(4);
+    /// The next [`RunId`].
+    pub const NEXT_RUN: Self = Self(5);
+    /// When the last full run ended, in microseconds.
+    pub const LAST_FULL_RUN: Self = Self(6);
+    /// Wall time as last seen, in microseconds.
+    pub const LAST_SEEN: Self = Self(7);
+}
+
+impl Key for Meta {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u8::read(bytes).map(Self)
+    }
+}
+
+macro_rules! records {
+    ($($name:ident = $version:literal;)*) => {
+        $(impl Record for $name { const VERSION: u8 = $version; })*
+    };
+}
+
+// The version of each record's fields. What they look like in bytes is nailed down in the tests.
+records! {
+    Artifact = 1;
+    Blob = 1;
+    Branch = 1;
+    Detached = 1;
+    Entry = 1;
+    Format = 1;
+    Job = 1;
+    Run = 1;
+    Tag = 1;
+    Totals = 1;
+    Unlink = 1;
+}
+
+/// A number is stored as a bare number.
+impl super::codec::Value for BlobId {
+    fn encode(&self) -> Result<Vec<u8>, String> {
+        self.0.encode()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        u64::decode(bytes).map(Self)
+    }
+}
+
+/// A name in an index is stored as its text.
+impl super::codec::Value for TagName {
+    fn encode(&self) -> Result<Vec<u8>, String> {
+        Ok(self.as_str().as_bytes().to_vec())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}

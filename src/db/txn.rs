@@ -1,0 +1,222 @@
+//! [`Snapshot`] and [`WriteTxn`]: the two kinds of transaction, each opening a table when it is
+//! first touched and keeping it open to its end.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::schema::NAMES;
+use super::table::{Order, Rows, Visit};
+use super::{Error, Shared};
+
+type Bytes = &'static [u8];
+
+fn definition(slot: usize) -> TableDefinition<'static, Bytes, Bytes> {
+    TableDefinition::new(NAMES[slot])
+}
+
+impl From<redb::Error> for Error {
+    fn from(error: redb::Error) -> Self {
+        let full = match &error {
+            redb::Error::Io(io) => is_full(io),
+            _ => false,
+        };
+        Self::Storage { message: error.to_string(), full }
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// Any of redb's errors as ours.
+pub(super) fn failed(error: impl Into<redb::Error>) -> Error {
+    Error::from(error.into())
+}
+
+/// All rows as of one commit.
+pub struct Snapshot {
+    shared: Arc<Shared>,
+    txn: redb::ReadTransaction,
+    tables: [OnceCell<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
+}
+
+impl Snapshot {
+    pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let txn = {
+            let database = super::writer::lock_read(&shared.database);
+            let database = database.as_ref().map_err(|why| Error::Unavailable(why.clone()))?;
+            database.begin_read().map_err(failed)
+        };
+        let txn = txn.inspect_err(|_| shared.queue.ask_reopen())?;
+        let tables = [const { OnceCell::new() }; NAMES.len()];
+        Ok(Self { shared: Arc::clone(shared), txn, tables })
+    }
+
+    fn table(&self, slot: usize) -> Result<&redb::ReadOnlyTable<Bytes, Bytes>, Error> {
+        if let Some(table) = self.tables[slot].get() {
+            return Ok(table);
+        }
+        let table = self.heed(self.txn.open_table(definition(slot)).map_err(failed))?;
+        Ok(self.tables[slot].get_or_init(|| table))
+    }
+
+    /// After a failure redb refuses everything until it is reopened: asks for that.
+    fn heed<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|_| self.shared.queue.ask_reopen())
+    }
+}
+
+impl Rows for Snapshot {
+    fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        self.heed(fetch(self.table(slot)?, key, take))
+    }
+
+    fn scan(
+        &self,
+        slot: usize,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        visit: &mut Visit,
+    ) -> Result<(), Error> {
+        self.heed(scan(self.table(slot)?, range, order, visit))
+    }
+}
+
+/// A write transaction, shared by the changes that are committed together.
+pub struct WriteTxn<'t> {
+    txn: &'t redb::WriteTransaction,
+    tables: [OnceCell<RefCell<redb::Table<'t, Bytes, Bytes>>>; NAMES.len()],
+    changed: Cell<bool>,
+    failure: RefCell<Option<Error>>,
+}
+
+impl<'t> WriteTxn<'t> {
+    pub(super) fn new(txn: &'t redb::WriteTransaction) -> Self {
+        let tables = [const { OnceCell::new() }; NAMES.len()];
+        Self { txn, tables, changed: Cell::new(false), failure: RefCell::new(None) }
+    }
+
+    /// Whether something was changed since the last call of [`Self::forget_changes`]: an error
+    /// after that would leave half a change behind, so the batch is given up.
+    pub(super) fn changed(&self) -> bool {
+        self.changed.get()
+    }
+
+    pub(super) fn forget_changes(&self) {
+        self.changed.set(false);
+    }
+
+    /// Opens every table, which makes those that are missing.
+    pub(super) fn make_tables(&self) -> Result<(), Error> {
+        (0..NAMES.len()).try_for_each(|slot| self.table(slot).map(drop))
+    }
+
+    pub(super) fn insert(&self, slot: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
+        self.changed.set(true);
+        self.heed(table.insert(key, value).map(drop).map_err(failed))
+    }
+
+    pub(super) fn remove(&self, slot: usize, key: &[u8]) -> Result<bool, Error> {
+        let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
+        let existed = self.heed(table.remove(key).map(|row| row.is_some()).map_err(failed))?;
+        if existed {
+            self.changed.set(true);
+        }
+        Ok(existed)
+    }
+
+    /// Bytes of the pages that hold rows or lead to them.
+    pub(super) fn used_bytes(&self) -> Result<u64, Error> {
+        let stats = self.txn.stats().map_err(failed)?;
+        let page = u64::try_from(stats.page_size()).unwrap_or(u64::MAX);
+        Ok(stats.allocated_pages().saturating_mul(page))
+    }
+
+    /// The first failure of the storage in this transaction: it cannot be committed any more.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.borrow().clone()
+    }
+
+    fn heed<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|error| {
+            self.failure.borrow_mut().get_or_insert_with(|| error.clone());
+        })
+    }
+
+    fn table(&self, slot: usize) -> Result<&RefCell<redb::Table<'t, Bytes, Bytes>>, Error> {
+        if let Some(table) = self.tables[slot].get() {
+            return Ok(table);
+        }
+        let table = self.heed(self.txn.open_table(definition(slot)).map_err(failed))?;
+        Ok(self.tables[slot].get_or_init(|| RefCell::new(table)))
+    }
+}
+
+fn reentered(slot: usize) -> Error {
+    Error::Broken(format!("table {} was changed while it was being visited", NAMES[slot]))
+}
+
+impl Rows for WriteTxn<'_> {
+    fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
+        self.heed(fetch(&*table, key, take))
+    }
+
+    fn scan(
+        &self,
+        slot: usize,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        visit: &mut Visit,
+    ) -> Result<(), Error> {
+        let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
+        self.heed(scan(&*table, range, order, visit))
+    }
+}
+
+fn fetch(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    key: &[u8],
+    take: &mut dyn FnMut(&[u8]),
+) -> Result<(), Error> {
+    if let Some(value) = table.get(key).map_err(failed)? {
+        take(value.value());
+    }
+    Ok(())
+}
+
+fn scan(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    range: (Bound<&[u8]>, Bound<&[u8]>),
+    order: Order,
+    visit: &mut Visit,
+) -> Result<(), Error> {
+    if is_empty(range) {
+        return Ok(());
+    }
+    let mut rows = table.range::<&[u8]>(range).map_err(failed)?;
+    loop {
+        let row = match order {
+            Order::Ascending => rows.next(),
+            Order::Descending => rows.next_back(),
+        };
+        let Some(row) = row else { return Ok(()) };
+        let (key, value) = row.map_err(failed)?;
+        if visit(key.value(), value.value()).is_break() {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a range starts behind its end, which happens when a page continues after the last key.
+fn is_empty((lower, upper): (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
+    match (lower, upper) {
+        (Bound::Included(lower) | Bound::Excluded(lower), Bound::Excluded(upper)) => lower >= upper,
+        _ => false,
+    }
+}

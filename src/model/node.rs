@@ -1,0 +1,27 @@
+//! [`Node`]: a container of the tree by its id, of whichever level; [`Entry`]: its name.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BranchId, FormatId, JobId, TagId};
+
+/// What the children of a container are keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Node {
+    /// A branch with its tags.
+    Branch(BranchId),
+    /// A tag with its jobs.
+    Tag(TagId),
+    /// A job with its formats.
+    Job(JobId),
+    /// A format with its files.
+    Format(FormatId),
+}
+
+/// The way back from an id to a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Id of the container one level up (a repository for a branch).
+    pub parent: u64,
+    /// The name in it.
+    pub name: String,
+}
