@@ -1,1 +1,2 @@
-//! To be filled.
+//! Blobs.
+pub mod pins;

@@ -7,3 +7,4 @@ pub mod db;
 pub mod http;
 pub mod model;
 pub mod stop;
+pub mod store;

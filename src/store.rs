@@ -1,0 +1,178 @@
+//! Floor 2: what the rows mean. One public function is one transaction is one decision.
+//!
+//! Names, reference counts, flags and counters change together here, so collecting is a scan of
+//! the free ones (I2, I3). A name is resolved in the transaction that writes (I6, I9).
+//! Deliberately absent: files (a caller places bytes before it tells the store, I1), HTTP, and
+//! anything that takes more than one transaction.
+
+pub mod artifacts;
+pub mod blobs;
+pub mod branches;
+pub mod detached;
+pub mod formats;
+pub mod garbage;
+pub mod jobs;
+pub mod policies;
+pub mod runs;
+pub mod tags;
+mod tree;
+mod tx;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blobs::pins::Pins;
+use crate::clock::Clock;
+use crate::db::{self, Db, Pending};
+
+pub use tx::Budget;
+pub(crate) use tx::Tx;
+pub use view::View;
+
+/// A promise made from a snapshot is kept although a release was queued a moment earlier: leases
+/// above zero are this much longer than they say.
+const LEASE_SLACK: Duration = Duration::from_secs(1);
+
+/// Why the store did not do what it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed, or holds a row that cannot be.
+    #[error(transparent)]
+    Db(#[from] db::Error),
+    /// There is no such thing; the text is its path.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// No blob has this digest; send the bytes.
+    #[error("no content with digest {0} is stored here, upload it")]
+    BlobUnknown(crate::model::Digest),
+    /// The path is a folder of other files.
+    #[error("{0} is a folder: files lie below it")]
+    IsFolder(String),
+    /// A part of the path is a file.
+    #[error("{0} is a file, nothing can lie below it")]
+    IsFile(String),
+    /// The tag may not be deleted.
+    #[error("Tag {0} is locked")]
+    TagLocked(String),
+    /// The tag may not be deleted.
+    #[error("Tag {0} is released, unrelease it first")]
+    TagReleased(String),
+    /// The branch has locked or released tags, see its tags for which.
+    #[error("{0} has locked or released tags")]
+    BranchProtected(String),
+    /// Metadata and flags of a locked job stay.
+    #[error("Job is locked")]
+    JobLocked,
+    /// Files of a locked job stay.
+    #[error("Cannot upload files in locked jobs")]
+    UploadToLockedJob,
+    /// Formats of a locked job stay.
+    #[error("Cannot delete format: job is locked")]
+    FormatOfLockedJob,
+    /// A job with formats that are being uploaded cannot be locked.
+    #[error("Job has dirty formats")]
+    DirtyFormats,
+    /// Something changed since it was looked at; look again.
+    #[error("{0} was changed at the same time, try again")]
+    Changed(String),
+}
+
+/// What the store is told once.
+#[derive(Clone)]
+pub struct Rules {
+    /// How long a blob stays after its last reference went or somebody was promised it (I3).
+    pub lease: Duration,
+    /// Formats whose name this matches at its start are internal (spec dlrepo §8).
+    pub internal_formats: Option<regex::Regex>,
+}
+
+/// The store. Clones share everything.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    db: Db,
+    pins: Pins,
+    clock: Arc<dyn Clock>,
+    rules: Rules,
+}
+
+impl Store {
+    /// A store over an open database.
+    #[must_use]
+    pub fn new(db: Db, pins: Pins, clock: Arc<dyn Clock>, rules: Rules) -> Self {
+        Self { shared: Arc::new(Shared { db, pins, clock, rules }) }
+    }
+
+    /// Everything as of the last commit; never waits (I8).
+    ///
+    /// # Errors
+    /// [`Error::Db`] while the database is not available.
+    pub fn view(&self) -> Result<View, Error> {
+        Ok(View::new(self.shared.db.snapshot()?))
+    }
+
+    /// The database, for its own figures.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.shared.db
+    }
+
+    /// Which blobs are being read.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.shared.pins
+    }
+
+    /// The clock that leases are measured with.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// What the store was told.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.shared.rules
+    }
+
+    /// Whether a format of this name is internal: neither locked with its job nor published.
+    #[must_use]
+    pub fn is_internal(&self, format: &crate::model::FormatName) -> bool {
+        let filter = self.shared.rules.internal_formats.as_ref();
+        filter
+            .and_then(|filter| filter.find(format.as_str()))
+            .is_some_and(|found| found.start() == 0)
+    }
+
+    /// One transaction for a request.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl Fn(&Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T, Error> {
+        let moment = self.moment();
+        self.shared.db.write(move |txn| Tx::run(txn, moment, &change))
+    }
+
+    /// One transaction for background work.
+    fn slice<T: Send + 'static>(
+        &self,
+        change: impl Fn(&Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<(T, db::SliceTimes), Error> {
+        let moment = self.moment();
+        self.shared.db.slice(move |txn| Tx::run(txn, moment, &change))
+    }
+
+    fn moment(&self) -> tx::Moment {
+        let now = self.shared.clock.now();
+        let lease = self.shared.rules.lease;
+        let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
+        tx::Moment { now, lease_end: now.after(lease).after(slack) }
+    }
+}

@@ -1,0 +1,149 @@
+//! Blobs: who holds them, and until when they stay when nobody does (I2, I3; the state machine is
+//! [`Refs`]).
+
+use bytes::Bytes;
+
+use super::tx::promised;
+use super::{Error, Store, Tx};
+use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, Meta, REFS};
+use crate::db::{Pending, Rows};
+use crate::model::{Blob, BlobId, Digest, Place, Referrer, Refs, Suffix, Usage};
+
+/// What a name is to point to.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Bytes that were hashed here, and are in memory or placed as a file (I1, I4).
+    Uploaded {
+        /// Their digest.
+        digest: Digest,
+        /// Their number.
+        size: u64,
+        /// Where they are.
+        body: Body,
+    },
+    /// Bytes that are already stored.
+    Stored(Digest),
+}
+
+/// Where uploaded bytes are.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// In memory, to be stored as a row.
+    Inline(Bytes),
+    /// In the placed file with this suffix.
+    File(Suffix),
+}
+
+impl Body {
+    fn place(&self) -> Place {
+        match self {
+            Self::Inline(_) => Place::Inline,
+            Self::File(suffix) => Place::File(*suffix),
+        }
+    }
+}
+
+/// Whether an upload's own bytes are the ones that are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// They are the blob's bytes now: keep the file.
+    Kept,
+    /// The digest was known: throw the file away.
+    Known,
+}
+
+impl Store {
+    /// Promises that the blob stays for a lease, in a committed transaction, so that a client
+    /// may be told that it need not send it. `None`: it is not here (any more).
+    pub fn lease(&self, digest: Digest) -> Pending<Option<Blob>, Error> {
+        self.change(move |tx| {
+            let Some((id, mut blob)) = find(tx.txn, &digest)? else { return Ok(None) };
+            let refs = blob.refs.lease(tx.lease_end);
+            if refs != blob.refs {
+                tx.unindex(id, &blob)?;
+                blob.refs = refs;
+                tx.index(id, &blob)?;
+                BLOBS.put(tx.txn, &id, &blob)?;
+            }
+            Ok(Some(blob))
+        })
+    }
+}
+
+/// The blob with this digest.
+pub(super) fn find(rows: &impl Rows, digest: &Digest) -> Result<Option<(BlobId, Blob)>, Error> {
+    let Some(id) = DIGESTS.get(rows, digest)? else { return Ok(None) };
+    Ok(Some((id, promised(&BLOBS, rows, &id)?)))
+}
+
+impl Tx<'_, '_> {
+    /// Finds the blob that `content` means, if it is stored.
+    pub(super) fn known(&self, content: &Content) -> Result<Option<BlobId>, Error> {
+        match content {
+            Content::Uploaded { digest, .. } => Ok(DIGESTS.get(self.txn, digest)?),
+            Content::Stored(digest) => {
+                let known = DIGESTS.get(self.txn, digest)?;
+                known.map(Some).ok_or(Error::BlobUnknown(*digest))
+            }
+        }
+    }
+
+    /// Lets `referrer` hold a known blob.
+    pub(super) fn hold(&self, id: BlobId, referrer: Referrer) -> Result<Blob, Error> {
+        let mut blob = promised(&BLOBS, self.txn, &id)?;
+        self.unindex(id, &blob)?;
+        blob.refs = blob.refs.hold();
+        BLOBS.put(self.txn, &id, &blob)?;
+        REFS.put(self.txn, &(id, referrer), &())?;
+        Ok(blob)
+    }
+
+    /// Adds a blob that is not known, held by `referrer`.
+    pub(super) fn add(
+        &self,
+        (digest, size, body): (Digest, u64, &Body),
+        referrer: Referrer,
+    ) -> Result<BlobId, Error> {
+        let id = BlobId(self.next(Meta::NEXT_BLOB)?);
+        let place = body.place();
+        let refs = Refs::Held { count: 1 };
+        let blob = Blob { digest, size, place, refs, created: self.now };
+        DIGESTS.put(self.txn, &digest, &id)?;
+        BLOBS.put(self.txn, &id, &blob)?;
+        REFS.put(self.txn, &(id, referrer), &())?;
+        if let Body::Inline(bytes) = body {
+            INLINE.put(self.txn, &id, bytes)?;
+        }
+        self.count(|totals| {
+            let stored = totals.stored(place);
+            *stored = stored.plus(Usage::of(size));
+        })?;
+        Ok(id)
+    }
+
+    /// Takes the reference of `referrer` away; the last one leaves a lease.
+    pub(super) fn release(&self, id: BlobId, referrer: Referrer) -> Result<(), Error> {
+        if !REFS.remove(self.txn, &(id, referrer))? {
+            let what = format!("blob {} lacks the reference that is released", id.0);
+            return Err(crate::db::Error::Corrupt { table: REFS.name(), what }.into());
+        }
+        let mut blob = promised(&BLOBS, self.txn, &id)?;
+        blob.refs = blob.refs.release(self.lease_end);
+        BLOBS.put(self.txn, &id, &blob)?;
+        self.index(id, &blob)
+    }
+
+    /// Puts a free blob into the zero-count index.
+    fn index(&self, id: BlobId, blob: &Blob) -> Result<(), Error> {
+        let Refs::Free { until } = blob.refs else { return Ok(()) };
+        FREE.put(self.txn, &(until, id), &())?;
+        self.count(|totals| totals.free = totals.free.plus(Usage::of(blob.size)))
+    }
+
+    /// Takes a free blob out of the zero-count index.
+    pub(super) fn unindex(&self, id: BlobId, blob: &Blob) -> Result<(), Error> {
+        let Refs::Free { until } = blob.refs else { return Ok(()) };
+        FREE.remove(self.txn, &(until, id))?;
+        self.count(|totals| totals.free = totals.free.minus(Usage::of(blob.size)))
+    }
+}

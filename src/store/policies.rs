@@ -1,0 +1,186 @@
+//! Policies: what they would remove, what that would cost, and doing it (I6).
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::detached::Cause;
+use super::tree;
+use super::view::View;
+use super::{Budget, Error, Store};
+use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, FORMATS, JOBS, TAGS};
+use crate::db::{Rows, SliceTimes, Span};
+use crate::model::policy::{BranchPlan, plan};
+use crate::model::{BlobId, BranchName, BranchPath, CleanupPolicy, Place, RepoId, TagId, Usage};
+
+/// What would become free if a set of tags went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Cost {
+    /// References that would go, and their logical bytes.
+    pub named: Usage,
+    /// Files whose last reference would go.
+    pub files: Usage,
+    /// Rows whose last reference would go.
+    pub inline: Usage,
+}
+
+/// What became of a plan, or of the part of it that one slice did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// This many tags are detached; go on with the rest and with this generation.
+    Some {
+        /// Tags of the plan that are gone now.
+        tags: usize,
+        /// The branch's generation after that.
+        generation: u64,
+    },
+    /// The branch has changed since it was planned: plan it again.
+    Stale,
+}
+
+impl View {
+    /// Plans for the branches of `repo` behind `after`, at most `limit` branches looked at. The
+    /// name is the last branch looked at, for the next page.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn plans(
+        &self,
+        repo: RepoId,
+        after: Option<&BranchName>,
+        limit: usize,
+    ) -> Result<(Vec<BranchPlan>, Option<BranchName>), Error> {
+        let span = Span::under(&repo);
+        let span = match after {
+            Some(after) => span.after(&(repo, after.clone())),
+            None => span,
+        };
+        let page = BRANCHES.page(&self.snapshot, span, limit)?;
+        let last = page.last().map(|((_, name), _)| name.clone());
+        let mut plans = Vec::new();
+        for ((_, name), branch) in page {
+            if branch.policy != CleanupPolicy::default() {
+                plans.push(plan_branch(&self.snapshot, name, &branch)?);
+            }
+        }
+        plans.retain(|plan| !plan.doomed.is_empty());
+        Ok((plans, last))
+    }
+
+    /// The plan of one branch as it is now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Db`].
+    pub fn plan(&self, path: &BranchPath) -> Result<BranchPlan, Error> {
+        let branch = tree::branch(&self.snapshot, path)?;
+        plan_branch(&self.snapshot, path.branch.clone(), &branch)
+    }
+
+    /// Exactly what would become free, over the union of all blobs below the doomed tags of
+    /// `plans`. Walks over every file below them; calls `progress` with the number so far.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn cost(
+        &self,
+        repo: RepoId,
+        plans: &[BranchPlan],
+        mut progress: impl FnMut(u64),
+    ) -> Result<Cost, Error> {
+        let mut held: HashMap<BlobId, u64> = HashMap::new();
+        let mut cost = Cost::default();
+        for plan in plans {
+            for doomed in &plan.doomed {
+                let path = BranchPath { repo, branch: plan.branch.clone() }.tag(doomed.tag.clone());
+                let (_, tag) = tree::tag(&self.snapshot, &path)?;
+                each_file(&self.snapshot, tag.id, &mut |blob, size| {
+                    *held.entry(blob).or_default() += 1;
+                    cost.named = cost.named.plus(Usage::of(size));
+                })?;
+                progress(cost.named.files);
+            }
+        }
+        for (id, count) in held {
+            let blob = super::tx::promised(&BLOBS, &self.snapshot, &id)?;
+            if blob.refs.count() == count {
+                let freed = match blob.place {
+                    Place::Inline => &mut cost.inline,
+                    Place::File(_) => &mut cost.files,
+                };
+                *freed = freed.plus(Usage::of(blob.size));
+            }
+        }
+        Ok(cost)
+    }
+}
+
+fn plan_branch(
+    rows: &impl Rows,
+    name: BranchName,
+    branch: &crate::model::Branch,
+) -> Result<BranchPlan, Error> {
+    let tags: Vec<_> = TAGS
+        .all(rows, Span::under(&branch.id))?
+        .into_iter()
+        .map(|((_, name), tag)| (name, tag))
+        .collect();
+    let doomed = plan(branch.policy, &tags);
+    Ok(BranchPlan { branch: name, id: branch.id, generation: branch.generation, doomed })
+}
+
+/// Visits blob and size of every file below a tag.
+fn each_file(
+    rows: &impl Rows,
+    tag: TagId,
+    visit: &mut impl FnMut(BlobId, u64),
+) -> Result<(), Error> {
+    JOBS.each(rows, Span::under(&tag), |_, job| {
+        FORMATS.each(rows, Span::under(&job.id), |_, format| {
+            ARTIFACTS.each(rows, Span::under(&format.id), |_, file| {
+                visit(file.blob, file.size);
+                Ok::<_, Error>(ControlFlow::Continue(()))
+            })?;
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
+        Ok::<_, Error>(ControlFlow::Continue(()))
+    })
+}
+
+impl Store {
+    /// One slice of applying a plan: detaches doomed tags from the first one on, as long as the
+    /// branch is what was planned. Every lock, release, creation and deletion raises its
+    /// generation, so an equal one means that each tag is still doomed.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn apply_slice(
+        &self,
+        repo: RepoId,
+        plan: BranchPlan,
+        work: Duration,
+        rows_max: u32,
+    ) -> Result<(Applied, SliceTimes), Error> {
+        self.slice(move |tx| {
+            let budget = Budget::new(work, rows_max);
+            let path = BranchPath { repo, branch: plan.branch.clone() };
+            let mut generation = plan.generation;
+            let mut tags = 0;
+            for doomed in &plan.doomed {
+                if !budget.take() {
+                    break;
+                }
+                let path = path.clone().tag(doomed.tag.clone());
+                let Some((branch, tag)) = tree::optional(tree::tag(tx.txn, &path))? else {
+                    return Ok(Applied::Stale);
+                };
+                if branch.id != plan.id || branch.generation != generation {
+                    return Ok(Applied::Stale);
+                }
+                generation = branch.generation + 1;
+                tx.detach_tag(&path, branch, &tag, &Cause::policy(doomed.rule.to_string()))?;
+                tags += 1;
+            }
+            Ok(Applied::Some { tags, generation })
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! [`Tx`]: one change in progress: its moment, its counters, and ids. [`Budget`]: how much of it
+//! one slice may do (I7).
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use crate::db::schema::{META, Meta, TOTALS};
+use crate::db::{Rows, Table, WriteTxn};
+use crate::model::{Timestamp, Totals};
+
+/// When a change happens, fixed before it is queued.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    /// Until when what becomes free now must stay.
+    pub(super) lease_end: Timestamp,
+}
+
+/// One change in progress.
+pub(crate) struct Tx<'a, 't> {
+    pub(super) txn: &'a WriteTxn<'t>,
+    pub(super) now: Timestamp,
+    pub(super) lease_end: Timestamp,
+    totals: RefCell<Option<Totals>>,
+}
+
+impl<'a, 't> Tx<'a, 't> {
+    pub(super) fn run<T>(
+        txn: &'a WriteTxn<'t>,
+        moment: Moment,
+        change: &impl Fn(&Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Moment { now, lease_end } = moment;
+        let tx = Self { txn, now, lease_end, totals: RefCell::new(None) };
+        let value = change(&tx)?;
+        if let Some(totals) = tx.totals.take() {
+            TOTALS.put(txn, &(), &totals)?;
+        }
+        Ok(value)
+    }
+
+    /// Changes the counters; they are written once, at the end of the change.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Totals)) -> Result<(), Error> {
+        let known = self.totals.borrow_mut().take();
+        let mut totals = match known {
+            Some(totals) => totals,
+            None => TOTALS.get(self.txn, &())?.unwrap_or_default(),
+        };
+        change(&mut totals);
+        self.totals.replace(Some(totals));
+        Ok(())
+    }
+
+    /// The next number of a sequence.
+    pub(super) fn next(&self, sequence: Meta) -> Result<u64, Error> {
+        let next = META.get(self.txn, &sequence)?.unwrap_or(1);
+        META.put(self.txn, &sequence, &(next + 1))?;
+        Ok(next)
+    }
+}
+
+/// How much one slice may do: an amount of time, and of rows (whose pages the commit must write).
+pub struct Budget {
+    started: Instant,
+    work: Duration,
+    rows_left: Cell<u32>,
+}
+
+impl Budget {
+    /// Starts now.
+    #[must_use]
+    pub fn new(work: Duration, rows_max: u32) -> Self {
+        Self { started: Instant::now(), work, rows_left: Cell::new(rows_max) }
+    }
+
+    /// Takes one row out of the budget; `false` when it is used up.
+    pub fn take(&self) -> bool {
+        let left = self.rows_left.get();
+        if left == 0 || self.started.elapsed() >= self.work {
+            return false;
+        }
+        self.rows_left.set(left - 1);
+        true
+    }
+}
+
+/// A row that another row promises.
+pub(super) fn promised<K: crate::db::keys::Key, V: crate::db::codec::Value>(
+    table: &Table<K, V>,
+    rows: &impl Rows,
+    key: &K,
+) -> Result<V, Error> {
+    table.get(rows, key)?.ok_or_else(|| {
+        let key = crate::model::digest::hex(&key.to_bytes());
+        let what = format!("row {key} is missing, though another row names it");
+        Error::Db(crate::db::Error::Corrupt { table: table.name(), what })
+    })
+}
