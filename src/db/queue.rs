@@ -113,7 +113,7 @@ impl<T, E: From<Error>> Pending<T, E> {
     /// # Errors
     /// What the change returned, or how the commit failed.
     pub fn wait(self) -> Result<T, E> {
-        self.0.blocking_recv().unwrap_or_else(|_| Err(closed().into()))
+        self.0.blocking_recv().unwrap_or_else(|_| Err(unanswered().into()))
     }
 }
 
@@ -123,8 +123,13 @@ impl<T, E: From<Error>> Future for Pending<T, E> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0)
             .poll(context)
-            .map(|answer| answer.unwrap_or_else(|_| Err(closed().into())))
+            .map(|answer| answer.unwrap_or_else(|_| Err(unanswered().into())))
     }
+}
+
+/// The writer ended without an answer: the change may or may not be stored.
+fn unanswered() -> Error {
+    Error::OutcomeUnknown("the writer ended before it answered".into())
 }
 
 fn closed() -> Error {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Budget, Error, Store, Tx};
 use crate::db::schema::{ARTIFACTS, DETACHED, FORMATS, JOBS, Meta, NODES, TAG_AGES, TAGS};
 use crate::db::{SliceTimes, Span};
+use crate::model::retry::backoff;
 use crate::model::{
     BranchId, Detached, FormatId, JobId, Node, QueueId, Reason, TagId, Timestamp, Usage,
 };
@@ -212,16 +213,17 @@ impl Store {
         slice.map_err(|error| (failed.lock().ok().and_then(|key| *key), error))
     }
 
-    /// Puts an entry that could not be destroyed off until `due`.
+    /// Puts an entry that could not be destroyed off, longer each time.
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn postpone(&self, key: QueueKey, due: Timestamp, why: String) -> Result<(), Error> {
+    pub fn postpone(&self, key: QueueKey, why: String) -> Result<(), Error> {
         let slice = self.slice(move |tx| {
             let Some(mut entry) = DETACHED.get(tx.txn, &key)? else { return Ok(()) };
             DETACHED.remove(tx.txn, &key)?;
             entry.attempts = entry.attempts.saturating_add(1);
             entry.error = Some(why.clone());
+            let due = tx.now.after(backoff(entry.attempts));
             Ok(DETACHED.put(tx.txn, &(due, key.1), &entry)?)
         });
         slice.map(|((), _)| ())

@@ -4,12 +4,14 @@
 //! in the collecting transaction) and I7 (slices). The cost follows the garbage: a scan of the
 //! zero-count index from its start, whatever the number of live blobs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::tx::promised;
 use super::{Budget, Error, Store, Tx};
 use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, UNLINKS};
 use crate::db::{Rows, SliceTimes, Span};
+use crate::model::retry::backoff;
 use crate::model::{BlobId, Place, Timestamp, Unlink, Usage};
 
 /// Where a scan of the zero-count index stands.
@@ -79,30 +81,52 @@ impl Store {
         Ok(UNLINKS.page(&self.shared.db.snapshot()?, span, limit)?)
     }
 
-    /// Notes that the bytes of `gone` do not exist any more (inline bytes go in this very
-    /// transaction), and that those of `failed` still do.
+    /// One slice of noting what became of collected bytes: those of the `gone` exist no more
+    /// (inline bytes go in this very transaction), those of the `failed` still do. Tells how many
+    /// of the list it came to; go on behind those.
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn forget_unlinks(
+    pub fn forget_slice(
         &self,
-        gone: Vec<BlobId>,
-        failed: Vec<(BlobId, Unlink)>,
-    ) -> Result<(Usage, SliceTimes), Error> {
+        fates: Arc<[(BlobId, Fate)]>,
+        from: usize,
+        work: Duration,
+    ) -> Result<(Forgotten, SliceTimes), Error> {
         self.slice(move |tx| {
-            let mut freed = Usage::default();
-            for id in &gone {
-                if let Some(unlink) = UNLINKS.get(tx.txn, id)? {
-                    freed = freed.plus(tx.forget(*id, &unlink)?);
+            let budget = Budget::new(work, u32::MAX);
+            let mut done = Forgotten::default();
+            for (id, fate) in fates.iter().skip(from) {
+                if !budget.take() {
+                    break;
                 }
+                if let Some(unlink) = UNLINKS.get(tx.txn, id)? {
+                    done.usage = done.usage.plus(tx.settle(*id, unlink, fate)?);
+                }
+                done.seen += 1;
             }
-            for (id, unlink) in &failed {
-                UNLINKS.put(tx.txn, id, unlink)?;
-            }
-            tx.count(|totals| totals.reclaimed = totals.reclaimed.plus(freed))?;
-            Ok(freed)
+            tx.count(|totals| totals.reclaimed = totals.reclaimed.plus(done.usage))?;
+            Ok(done)
         })
     }
+}
+
+/// What became of collected bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They are gone, or may go with this transaction.
+    Gone,
+    /// They could not be removed, for this reason.
+    Failed(String),
+}
+
+/// What one slice of forgetting did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Entries of the list that are done with.
+    pub seen: usize,
+    /// Blobs whose bytes are gone for good, and their bytes.
+    pub usage: Usage,
 }
 
 fn behind(after: Option<FreeKey>) -> Span<FreeKey> {
@@ -144,7 +168,14 @@ impl Tx<'_, '_> {
         Ok(usage)
     }
 
-    fn forget(&self, id: BlobId, unlink: &Unlink) -> Result<Usage, Error> {
+    fn settle(&self, id: BlobId, mut unlink: Unlink, fate: &Fate) -> Result<Usage, Error> {
+        if let Fate::Failed(why) = fate {
+            unlink.attempts = unlink.attempts.saturating_add(1);
+            unlink.not_before = self.now.after(backoff(unlink.attempts));
+            unlink.error = Some(why.clone());
+            UNLINKS.put(self.txn, &id, &unlink)?;
+            return Ok(Usage::default());
+        }
         if unlink.place == Place::Inline {
             INLINE.remove(self.txn, &id)?;
         }

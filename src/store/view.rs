@@ -274,14 +274,20 @@ impl View {
         Ok(UNLINKS.page(&self.snapshot, Span::all(), limit)?)
     }
 
-    /// The earliest moment at which a lease ends or a detached thing is due.
+    /// The earliest moment at which a free blob may be collected.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn next_lease_end(&self) -> Result<Option<Timestamp>, Error> {
+        garbage::earliest_lease(&self.snapshot)
+    }
+
+    /// The earliest moment at which a detached thing is due.
     ///
     /// # Errors
     /// [`Error::Db`].
     pub fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let lease = garbage::earliest_lease(&self.snapshot)?;
-        let due = DETACHED.first(&self.snapshot, Span::all())?.map(|((due, _), _)| due);
-        Ok(lease.into_iter().chain(due).min())
+        Ok(DETACHED.first(&self.snapshot, Span::all())?.map(|((due, _), _)| due))
     }
 
     /// Whether a blob's bytes lie in the file of this name (I1).

@@ -1,0 +1,269 @@
+//! The stages of a run, in order, each in slices.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Sweeper;
+use super::mailbox::Progress;
+use crate::db::SliceTimes;
+use crate::model::policy::BranchPlan;
+use crate::model::time::micros;
+use crate::model::{BlobId, BranchPath, Place, RepoId, Run, Scope, StageReport, Unlink, Usage};
+use crate::store::Error;
+use crate::store::garbage::Fate;
+use crate::store::policies::Applied;
+
+const POLICIES: &str = "policies";
+const DESTROY: &str = "destroy";
+const COLLECT: &str = "collect";
+pub(super) const UNLINK: &str = "unlink";
+const RECOUNT: &str = "recount";
+
+/// Branches that are planned from one snapshot.
+const BRANCHES_PAGE: usize = 100;
+/// Files that are unlinked before their folders are synced and their rows go.
+const UNLINK_PAGE: usize = 1000;
+/// Failures that a run spells out.
+const ERRORS_MAX: usize = 100;
+/// How often a branch that changes all the time is planned again before it waits for the next
+/// run.
+const REPLANS_MAX: u32 = 10;
+
+/// A stage in progress.
+pub(super) struct Stage {
+    report: StageReport,
+    name: &'static str,
+    started: Instant,
+}
+
+impl Stage {
+    fn new(name: &'static str) -> Self {
+        let report = StageReport { name: name.to_owned(), ..StageReport::default() };
+        Self { report, name, started: Instant::now() }
+    }
+
+    fn slice(&mut self, done: Usage, times: SliceTimes) {
+        let total_us = micros(times.total());
+        self.report.items += done.files;
+        self.report.bytes = self.report.bytes.saturating_add(done.bytes);
+        self.report.slices += 1;
+        if total_us > self.report.longest_us {
+            self.report.longest_us = total_us;
+        }
+        self.report.longest_work_us = self.report.longest_work_us.max(micros(times.work));
+    }
+}
+
+impl Sweeper {
+    pub(super) fn run_stages(&mut self, run: &mut Run) {
+        if self.mailbox.takes_clock() {
+            self.clock_guard.accept();
+        }
+        let held = self.clock_guard.look(&**self.store.clock());
+        self.mailbox.hold(held.clone());
+        let may_remove = held.is_none();
+        if let Some(why) = held {
+            fail(run, format!("policies and collecting wait, because {why}"));
+        }
+        if run.scope == Scope::Full && may_remove {
+            self.stage(run, POLICIES, Self::apply_policies);
+        }
+        self.stage(run, DESTROY, Self::destroy);
+        if may_remove {
+            self.stage(run, COLLECT, Self::collect);
+        }
+        if self.settings.unlink_workers > 0 {
+            self.stage(run, UNLINK, Self::unlink);
+        }
+        if run.scope == Scope::Full {
+            self.stage(run, RECOUNT, Self::recount);
+        }
+    }
+
+    fn stage(
+        &mut self,
+        run: &mut Run,
+        name: &'static str,
+        work: fn(&mut Self, &mut Run, &mut Stage) -> Result<(), Error>,
+    ) {
+        if self.stop.is_requested() {
+            return;
+        }
+        let mut stage = Stage::new(name);
+        if let Err(error) = work(self, run, &mut stage) {
+            fail(run, format!("{name}: {error}"));
+        }
+        stage.report.took_us = micros(stage.started.elapsed());
+        run.stages.push(stage.report);
+    }
+
+    /// Notes a slice; tells whether to go on.
+    pub(super) fn note(
+        &self,
+        run: &Run,
+        stage: &mut Stage,
+        done: Usage,
+        times: SliceTimes,
+    ) -> bool {
+        stage.slice(done, times);
+        let StageReport { items, bytes, .. } = stage.report;
+        self.mailbox.progress(Progress { run: run.id, stage: stage.name, items, bytes });
+        !self.stop.is_requested()
+    }
+
+    fn apply_policies(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        let repo = RepoId::SHARED;
+        let mut after = None;
+        loop {
+            let (plans, last) = self.store.view()?.plans(repo, after.as_ref(), BRANCHES_PAGE)?;
+            for plan in plans {
+                let name = plan.branch.clone();
+                if let Err(error) = self.apply_plan(repo, plan, run, stage) {
+                    fail(run, format!("the policy of branch {name}: {error}"));
+                }
+                if self.stop.is_requested() {
+                    return Ok(());
+                }
+            }
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Applies a plan slice by slice; plans again when the branch changed meanwhile.
+    fn apply_plan(
+        &mut self,
+        repo: RepoId,
+        mut plan: BranchPlan,
+        run: &mut Run,
+        stage: &mut Stage,
+    ) -> Result<(), Error> {
+        let mut replans = 0;
+        while !plan.doomed.is_empty() {
+            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (applied, times) = self.store.apply_slice(repo, plan.clone(), work, rows)?;
+            match applied {
+                Applied::Some { tags, generation } => {
+                    let gone = plan.doomed.drain(..tags);
+                    let bytes = gone.map(|doomed| doomed.usage.bytes).sum();
+                    plan.generation = generation;
+                    let files = u64::try_from(tags).unwrap_or(u64::MAX);
+                    if !self.note(run, stage, Usage { files, bytes }, times) {
+                        break;
+                    }
+                }
+                Applied::Stale if replans < REPLANS_MAX => {
+                    replans += 1;
+                    let path = BranchPath { repo, branch: plan.branch.clone() };
+                    match self.store.view()?.plan(&path) {
+                        Err(Error::NotFound(_)) => break,
+                        found => plan = found?,
+                    }
+                }
+                Applied::Stale => {
+                    let name = &plan.branch;
+                    fail(run, format!("branch {name} changes too often to apply its policy now"));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn destroy(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        loop {
+            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            match self.store.destroy_slice(work, rows) {
+                Ok((done, times)) => {
+                    if !self.note(run, stage, done.usage, times) || done.done {
+                        return Ok(());
+                    }
+                }
+                Err((Some(key), error @ Error::Db(crate::db::Error::Corrupt { .. }))) => {
+                    fail(run, format!("destroying: {error}"));
+                    self.store.postpone(key, error.to_string())?;
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+    }
+
+    fn collect(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (done, times) = self.store.collect_slice(after, work, rows)?;
+            if done.pinned > 0 {
+                self.come_back();
+            }
+            if !self.note(run, stage, done.usage, times) || done.next.is_none() {
+                return Ok(());
+            }
+            after = done.next;
+        }
+    }
+
+    fn unlink(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = self.store.unlinks(after, UNLINK_PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let fates = self.unlink_page(run, page);
+            let mut from = 0;
+            while from < fates.len() {
+                let work = self.settings.work_bound;
+                let (done, times) = self.store.forget_slice(Arc::clone(&fates), from, work)?;
+                from += done.seen;
+                if !self.note(run, stage, done.usage, times) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Unlinks the files of a page, but for those that are pinned or not to be tried yet.
+    fn unlink_page(&mut self, run: &mut Run, page: Vec<(BlobId, Unlink)>) -> Arc<[(BlobId, Fate)]> {
+        let now = self.store.clock().now();
+        let mut fates = Vec::new();
+        let mut files = Vec::new();
+        for (id, unlink) in page {
+            if unlink.not_before > now {
+                self.schedule.come_back(unlink.not_before);
+            } else if self.store.pins().is_pinned(id) {
+                self.come_back();
+            } else if let Place::File(suffix) = unlink.place {
+                files.push((id, (unlink.digest, suffix)));
+            } else {
+                fates.push((id, Fate::Gone));
+            }
+        }
+        let names: Vec<_> = files.iter().map(|(_, name)| *name).collect();
+        let workers = NonZero::new(self.settings.unlink_workers).unwrap_or(NonZero::<usize>::MIN);
+        for ((id, _), result) in files.into_iter().zip(self.files.unlink(&names, workers)) {
+            fates.push((id, match result {
+                Ok(()) => Fate::Gone,
+                Err(error) => {
+                    fail(run, error.to_string());
+                    Fate::Failed(error.to_string())
+                }
+            }));
+        }
+        fates.into()
+    }
+
+    fn come_back(&mut self) {
+        let now = self.store.clock().now();
+        self.schedule.come_back(now.after(self.settings.spacing));
+    }
+}
+
+pub(super) fn fail(run: &mut Run, why: String) {
+    run.error_count += 1;
+    if run.errors.len() < ERRORS_MAX {
+        run.errors.push(why);
+    }
+}

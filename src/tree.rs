@@ -1,0 +1,174 @@
+//! Floor 3, the artifact tree's service: what needs more than one store call, or files.
+//!
+//! An upload walks design §4 here: hashed while it is written, placed before its row is committed
+//! (I1, I4, I5), kept or thrown away after. A download pins its blob, takes a fresh view and then
+//! opens the file, so nothing that is swept meanwhile can be half-read.
+//! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
+
+mod digest;
+mod download;
+mod upload;
+
+use std::sync::Arc;
+
+use crate::blobs::{self, BlobFiles, Space};
+use crate::model::{BranchPath, Digest, JobPath};
+use crate::store::detached::Cause;
+use crate::store::{self, Store};
+
+pub use download::{Opened, Source};
+pub use upload::Upload;
+
+/// Why the tree did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A blob's file could not be written or read.
+    #[error(transparent)]
+    Files(#[from] blobs::Error),
+    /// The bytes are not what the client said; nothing was kept.
+    #[error("Received data does not match digest: {0}")]
+    Mismatch(String),
+    /// Too little space is free for new content; deleting goes on working.
+    #[error(
+        "only {free_bytes} bytes are free and {reserve_bytes} are kept in reserve: delete \
+         something or enlarge the disk, then upload again"
+    )]
+    NoRoom {
+        /// Free bytes of the file system.
+        free_bytes: u64,
+        /// Bytes that stay free.
+        reserve_bytes: u64,
+    },
+}
+
+impl Error {
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Files(error) => error.is_full(),
+            Self::Store(store::Error::Db(error)) => error.is_full(),
+            Self::Store(_) | Self::Mismatch(_) => false,
+        }
+    }
+}
+
+/// What the tree is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bodies of up to this many bytes are stored as rows.
+    pub inline_bytes_max: u64,
+    /// Bytes of the file system that uploads leave free.
+    pub reserve_bytes: u64,
+}
+
+/// The artifact tree. Clones share everything.
+#[derive(Clone)]
+pub struct Tree {
+    store: Store,
+    files: BlobFiles,
+    space: Arc<Space>,
+    limits: Limits,
+}
+
+impl Tree {
+    /// A tree over a store and the files of its blobs.
+    #[must_use]
+    pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
+        Self { store, files, space, limits }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the tree was told.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Whether new content may come, before any of it is read.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`].
+    pub fn admit(&self) -> Result<(), Error> {
+        let free_bytes = match self.space.free_bytes() {
+            Ok(free_bytes) => free_bytes,
+            Err(error) => {
+                log::warn!("how much space is free is not known: {error}");
+                return Ok(());
+            }
+        };
+        let reserve_bytes = self.limits.reserve_bytes;
+        if free_bytes < reserve_bytes {
+            return Err(Error::NoRoom { free_bytes, reserve_bytes });
+        }
+        Ok(())
+    }
+
+    /// The size of the blob with this digest, and a promise that it stays for a lease. `None`:
+    /// it is not here, send it. The promise of a held blob needs no write, since its last release
+    /// gives a lease; that of a free one is committed before the answer.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be read.
+    pub async fn promise(&self, digest: Digest) -> Result<Option<u64>, Error> {
+        let found = self.store.view()?.find_blob(&digest)?;
+        let Some((_, blob)) = found else { return Ok(None) };
+        if blob.refs.count() > 0 {
+            return Ok(Some(blob.size));
+        }
+        match self.store.lease(digest).await {
+            Ok(leased) => Ok(leased.map(|blob| blob.size)),
+            Err(error) => {
+                log::warn!("no lease could be given for {digest}, so it is to be sent: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Detaches a branch; when it is protected, says by which tag.
+    ///
+    /// # Errors
+    /// [`Error::Store`] with the refusal.
+    pub async fn delete_branch(&self, path: BranchPath, cause: Cause) -> Result<(), Error> {
+        match self.store.delete_branch(path.clone(), cause).await {
+            Err(refused @ store::Error::BranchProtected(_)) => {
+                self.store.view()?.check_unprotected(&path)?;
+                // The tag that protected it was unlocked since.
+                Err(refused.into())
+            }
+            result => Ok(result.map(drop)?),
+        }
+    }
+
+    /// Locks a job and records its digest; reads the list of all its files, so it is for a
+    /// thread that may wait.
+    ///
+    /// # Errors
+    /// [`Error::Store`] with the refusal; [`store::Error::Changed`] when uploads never pause.
+    pub fn lock_job(&self, path: &JobPath) -> Result<(), Error> {
+        const TRIES: u32 = 5;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let view = self.store.view()?;
+            let job = view.job(path)?;
+            let is_internal = |format: &_| self.store.is_internal(format);
+            let digest = digest::of_job(&view, &job, is_internal)?;
+            drop(view);
+            let locked = self.store.lock_job(path.clone(), job.revision, digest).wait();
+            match locked {
+                Err(store::Error::Changed(_)) if tries < TRIES => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+}

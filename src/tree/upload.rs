@@ -1,0 +1,91 @@
+//! Uploads: small bodies are hashed in memory and stored as rows; large ones are hashed while
+//! they are written to a file.
+
+use bytes::Bytes;
+
+use super::{Error, Tree};
+use crate::blobs::hash::hash_bytes;
+use crate::blobs::{Claim, Draft, Hashed, Placed};
+use crate::db::{self, Pending};
+use crate::model::{Checksum, FilePath};
+use crate::store;
+use crate::store::blobs::{Arrival, Body, Content};
+
+/// A large upload in progress. Dropping it leaves nothing.
+pub struct Upload {
+    tree: Tree,
+    draft: Draft,
+    claim: Option<String>,
+}
+
+impl Tree {
+    /// Lets the file at `path` be a small body: at most [`super::Limits::inline_bytes_max`].
+    /// `claim` is what the client said, as text and as value.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`]; the answer may be any refusal of the store.
+    pub fn put_small(
+        &self,
+        path: FilePath,
+        body: Bytes,
+        claim: Option<&(String, Checksum)>,
+    ) -> Result<Pending<Arrival, store::Error>, Error> {
+        let hashed = hash_bytes(&body, claim.map(|(_, checksum)| checksum));
+        check(&hashed, claim.map(|(text, _)| text))?;
+        let Hashed { digest, size, .. } = hashed;
+        let content = Content::Uploaded { digest, size, body: Body::Inline(body) };
+        Ok(self.store.put_artifact(path, content))
+    }
+
+    /// Begins a large upload; call on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Error::Files`].
+    pub fn begin_upload(&self, claim: Option<(String, Checksum)>) -> Result<Upload, Error> {
+        let draft = self.files.begin(claim.as_ref().map(|(_, checksum)| checksum))?;
+        Ok(Upload { tree: self.clone(), draft, claim: claim.map(|(text, _)| text) })
+    }
+}
+
+impl Upload {
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// [`Error::Files`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        Ok(self.draft.write(bytes)?)
+    }
+
+    /// Syncs and places the file, commits its row and only then returns (I5). Waits for the
+    /// commit.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], [`Error::Files`] and the store's refusals; then nothing is kept.
+    pub fn finish(self, path: FilePath) -> Result<Arrival, Error> {
+        let staged = self.draft.finish()?;
+        let Hashed { digest, size, .. } = staged.hashed();
+        check(&staged.hashed(), self.claim.as_ref())?;
+        let placed = staged.place()?;
+        let content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
+        let result = self.tree.store.put_artifact(path, content).wait();
+        settle(placed, &result);
+        Ok(result?)
+    }
+}
+
+fn check(hashed: &Hashed, claim: Option<&String>) -> Result<(), Error> {
+    match (hashed.claim, claim) {
+        (Claim::Differs, Some(text)) => Err(Error::Mismatch(text.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps the file whose row was committed, and throws the others away. When nobody knows whether
+/// the row was committed, both names stay and the next start decides (I1).
+fn settle(placed: Placed, result: &Result<Arrival, store::Error>) {
+    match result {
+        Ok(Arrival::Kept) => placed.keep(),
+        Err(store::Error::Db(db::Error::OutcomeUnknown(_))) => drop(placed),
+        Ok(Arrival::Known) | Err(_) => placed.discard(),
+    }
+}
