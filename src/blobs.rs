@@ -3,8 +3,8 @@
 //! [`BlobFiles`] takes bytes in ([`Draft`] → [`Staged`] → [`Placed`]), opens and unlinks them, and
 //! tidies up after a crash. Each blob file that might have no row has a second name in the
 //! staging folder from before it is placed until its row's fate is known; so a start looks at
-//! that folder alone, however many blobs there are. [`Disk`] is every side effect as a
-//! method.
+//! that folder alone, however many blobs there are. [`Space`] watches the room on the disk,
+//! [`Pins`] what is being read, [`Disk`] is every side effect as a method.
 //!
 //! It defends I1 and I5 (the order of syncs and names) and I4 (digests are computed while bytes
 //! arrive). Deliberately absent: which blobs are needed (the rows decide), small blobs that live
@@ -16,9 +16,11 @@ pub mod hash;
 mod draft;
 mod error;
 mod layout;
+mod pins;
 mod place;
 mod recover;
 mod shards;
+mod space;
 mod unlink;
 mod writeback;
 
@@ -31,9 +33,11 @@ pub use disk::{Disk, OsDisk};
 pub use draft::{Draft, Staged};
 pub use error::Error;
 pub use hash::{Claim, Hashed};
+pub use pins::{Pin, Pins};
 pub use place::Placed;
 pub use recover::Recovered;
 pub use shards::Shard;
+pub use space::Space;
 
 use layout::Layout;
 

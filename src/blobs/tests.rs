@@ -5,6 +5,7 @@ mod crash;
 mod double;
 mod life;
 mod recover;
+mod room;
 mod unlink;
 
 use std::fs;
