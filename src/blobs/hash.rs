@@ -1,0 +1,129 @@
+//! [`Hasher`]: computes a blob's identity here, from the bytes (I4), and tests a client's claim.
+//!
+//! SHA-256 always; another algorithm only when the client's checksum uses it, and then as a fact
+//! that is compared and never as an identity.
+
+use sha2::Sha256;
+use sha2::digest::{Digest as Hash, DynDigest};
+
+use crate::model::digest::Algorithm;
+use crate::model::{Checksum, Digest};
+
+/// What is known about bytes once all of them were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    /// Their identity.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+    /// Whether they are what the client said.
+    pub claim: Claim,
+}
+
+/// A client's checksum, compared with the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The client said nothing.
+    None,
+    /// The bytes are what the client said.
+    Matches,
+    /// They are not; nothing of them may be kept.
+    Differs,
+}
+
+/// Hashes the bytes of a small body that is in memory.
+#[must_use]
+pub fn hash_bytes(bytes: &[u8], claim: Option<&Checksum>) -> Hashed {
+    let mut hasher = Hasher::new(claim);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// Hashes bytes as they arrive.
+pub struct Hasher {
+    sha256: Sha256,
+    size: u64,
+    claim: Option<Checksum>,
+    other: Option<Box<dyn DynDigest + Send>>,
+}
+
+impl Hasher {
+    /// A hasher that has seen no bytes; at the end it compares them with `claim`.
+    #[must_use]
+    pub fn new(claim: Option<&Checksum>) -> Self {
+        let other = claim.and_then(|claim| other(claim.algorithm));
+        Self { sha256: Sha256::default(), size: 0, claim: claim.cloned(), other }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        Hash::update(&mut self.sha256, bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
+        self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+
+    /// How many bytes were seen.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Says what the bytes were.
+    #[must_use]
+    pub fn finish(self) -> Hashed {
+        let digest = Digest(Hash::finalize(self.sha256).into());
+        let computed = self.other.map(DynDigest::finalize);
+        let computed = computed.as_deref().unwrap_or(&digest.0);
+        let claim = match self.claim {
+            None => Claim::None,
+            Some(claim) if claim.value == computed => Claim::Matches,
+            Some(_) => Claim::Differs,
+        };
+        Hashed { digest, size: self.size, claim }
+    }
+}
+
+fn other(algorithm: Algorithm) -> Option<Box<dyn DynDigest + Send>> {
+    match algorithm {
+        Algorithm::Sha256 => None,
+        Algorithm::Sha1 => Some(Box::new(sha1::Sha1::default())),
+        Algorithm::Md5 => Some(Box::new(md5::Md5::default())),
+        Algorithm::Sha224 => Some(Box::new(sha2::Sha224::default())),
+        Algorithm::Sha384 => Some(Box::new(sha2::Sha384::default())),
+        Algorithm::Sha512 => Some(Box::new(sha2::Sha512::default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values for "abc" of RFC 1321 and FIPS 180-4.
+    const ABC: [&str; 6] = [
+        "md5:900150983cd24fb0d6963f7d28e17f72",
+        "sha1:a9993e364706816aba3e25717850c26c9cd0d89d",
+        "sha224:23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "sha384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+         8086072ba1e7cc2358baeca134c825a7",
+        "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+         2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+    ];
+
+    #[test]
+    fn every_algorithm_is_tested_beside_the_identity() {
+        let digest = Digest::parse(ABC[3]).unwrap();
+        for claim in ABC {
+            let claim = Checksum::parse(claim).unwrap();
+            let mut hasher = Hasher::new(Some(&claim));
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            let expected = Hashed { digest, size: 3, claim: Claim::Matches };
+            assert_eq!((hasher.size(), hasher.finish()), (3, expected), "{claim:?}");
+            assert_eq!(hash_bytes(b"abd", Some(&claim)).claim, Claim::Differs, "{claim:?}");
+        }
+        assert_eq!(hash_bytes(b"abc", None), Hashed { digest, size: 3, claim: Claim::None });
+    }
+}

@@ -1,0 +1,106 @@
+//! Unlinking: the last stage of a blob's life, after the transaction that dropped its row.
+//!
+//! It can be done again as often as needed: what is gone already is done. A file counts as gone
+//! only when its folder was synced after it, so that no power loss brings it back unnoticed.
+//! Deliberately absent: retries (the rows of the unlink queue live on until a file is gone).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread::{Builder, scope};
+
+use super::layout::shard_of;
+use super::{BlobFiles, Error};
+use crate::model::{Digest, Suffix};
+
+impl BlobFiles {
+    /// Unlinks `files` with up to `workers` threads and syncs each folder that they lie in once.
+    /// The results are in the order of `files`.
+    #[must_use]
+    pub fn unlink(
+        &self,
+        files: &[(Digest, Suffix)],
+        workers: NonZero<usize>,
+    ) -> Vec<Result<(), Error>> {
+        let shards: BTreeSet<u8> = files.iter().map(|(digest, _)| shard_of(*digest)).collect();
+        let shards: Vec<u8> = shards.into_iter().collect();
+        let unlinked = in_parallel(files, workers, |&(digest, suffix)| {
+            self.remove(&self.layout.target(digest, suffix))
+        });
+        let synced =
+            in_parallel(&shards, workers, |&shard| self.sync_dir(&self.layout.shard(shard)));
+        files
+            .iter()
+            .zip(unlinked)
+            .map(|((digest, _), unlinked)| {
+                unlinked?;
+                let index = shards.binary_search(&shard_of(*digest));
+                index.ok().and_then(|index| synced[index].as_ref().err()).map_or(Ok(()), again)
+            })
+            .collect()
+    }
+}
+
+/// What `work` says about each item, in the order of `items`. Each worker takes a run of them.
+fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    workers: NonZero<usize>,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let run = |items: &[T]| items.iter().map(&work).collect::<Vec<R>>();
+    let share = items.len().div_ceil(workers.get()).max(1);
+    let Some((own, others)) = items.split_at_checked(share).filter(|(_, rest)| !rest.is_empty())
+    else {
+        return run(items);
+    };
+    scope(|scope| {
+        let others: Vec<_> = others
+            .chunks(share)
+            .map(|chunk| {
+                let thread = Builder::new().name("unlink".to_owned());
+                (chunk, thread.spawn_scoped(scope, move || run(chunk)))
+            })
+            .collect();
+        let mut results = run(own);
+        for (chunk, thread) in others {
+            results.extend(match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // A machine that is short of threads gets the work done by this one.
+                Err(_) => run(chunk),
+            });
+        }
+        results
+    })
+}
+
+/// The same error once more: a folder that cannot be synced fails each of its files.
+fn again(error: &Error) -> Result<(), Error> {
+    Err(match error {
+        Error::Io { action, path, source } => {
+            let source = match source.raw_os_error() {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => io::Error::new(source.kind(), source.to_string()),
+            };
+            Error::Io { action, path: path.clone(), source }
+        }
+        Error::Missing { digest, path } => Error::Missing { digest: *digest, path: path.clone() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order_whatever_the_number_of_workers() {
+        for items in [0_usize, 1, 2, 7, 100] {
+            let items: Vec<usize> = (0..items).collect();
+            for workers in [1, 2, 3, 8, 1000] {
+                let doubled = in_parallel(&items, NonZero::new(workers).unwrap(), |item| item * 2);
+                let expected: Vec<usize> = items.iter().map(|item| item * 2).collect();
+                assert_eq!(doubled, expected, "{workers} workers");
+            }
+        }
+    }
+}
