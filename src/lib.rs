@@ -8,3 +8,5 @@ pub mod http;
 pub mod model;
 pub mod stop;
 pub mod store;
+pub mod sweeper;
+pub mod tree;

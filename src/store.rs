@@ -25,7 +25,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::blobs::pins::Pins;
+use crate::blobs::Pins;
 use crate::clock::Clock;
 use crate::db::{self, Db, Pending};
 

@@ -129,13 +129,14 @@ impl Sweeper {
     /// When to wake without being asked, and for what.
     fn next_wake(&self) -> Option<Wake> {
         let now = self.store.clock().now();
-        let (lease, due) = match self.store.view().and_then(|v| Ok((v.next_lease_end()?, v.next_due()?))) {
-            Ok(found) => found,
-            Err(error) => {
-                log::error!("what is due next is not known: {error}");
-                (Some(now.after(self.settings.spacing)), None)
-            }
-        };
+        let (lease, due) =
+            match self.store.view().and_then(|v| Ok((v.next_lease_end()?, v.next_due()?))) {
+                Ok(found) => found,
+                Err(error) => {
+                    log::error!("what is due next is not known: {error}");
+                    (Some(now.after(self.settings.spacing)), None)
+                }
+            };
         self.schedule.next(lease, due)
     }
 

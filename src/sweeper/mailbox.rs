@@ -131,6 +131,7 @@ impl Handle {
     }
 
     /// Asks for a run that begins after this call.
+    #[allow(clippy::must_use_candidate, reason = "most who ask do not wait")]
     pub fn ask(&self, scope: Scope, trigger: Trigger) -> Ticket {
         let mut state = self.mailbox.lock();
         state.tickets += 1;

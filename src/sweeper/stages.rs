@@ -244,13 +244,16 @@ impl Sweeper {
         let names: Vec<_> = files.iter().map(|(_, name)| *name).collect();
         let workers = NonZero::new(self.settings.unlink_workers).unwrap_or(NonZero::<usize>::MIN);
         for ((id, _), result) in files.into_iter().zip(self.files.unlink(&names, workers)) {
-            fates.push((id, match result {
-                Ok(()) => Fate::Gone,
-                Err(error) => {
-                    fail(run, error.to_string());
-                    Fate::Failed(error.to_string())
-                }
-            }));
+            fates.push((
+                id,
+                match result {
+                    Ok(()) => Fate::Gone,
+                    Err(error) => {
+                        fail(run, error.to_string());
+                        Fate::Failed(error.to_string())
+                    }
+                },
+            ));
         }
         fates.into()
     }

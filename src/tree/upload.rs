@@ -56,18 +56,26 @@ impl Upload {
         Ok(self.draft.write(bytes)?)
     }
 
-    /// Syncs and places the file, commits its row and only then returns (I5). Waits for the
-    /// commit.
+    /// Commits the file's row and only then returns (I5). Bytes whose digest is known already are
+    /// not even synced; others are synced and placed first (I1). Waits for the commit.
     ///
     /// # Errors
     /// [`Error::Mismatch`], [`Error::Files`] and the store's refusals; then nothing is kept.
     pub fn finish(self, path: FilePath) -> Result<Arrival, Error> {
+        let store = &self.tree.store;
         let staged = self.draft.finish()?;
         let Hashed { digest, size, .. } = staged.hashed();
         check(&staged.hashed(), self.claim.as_ref())?;
+        if store.view()?.find_blob(&digest)?.is_some() {
+            match store.put_artifact(path.clone(), Content::Stored(digest)).wait() {
+                // It was collected a moment ago.
+                Err(store::Error::BlobUnknown(_)) => {}
+                result => return Ok(result?),
+            }
+        }
         let placed = staged.place()?;
         let content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
-        let result = self.tree.store.put_artifact(path, content).wait();
+        let result = store.put_artifact(path, content).wait();
         settle(placed, &result);
         Ok(result?)
     }
