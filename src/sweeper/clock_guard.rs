@@ -101,7 +101,7 @@ mod tests {
             assert!(guard.look(&clock).is_some());
             clock.advance(Duration::from_secs(1));
             assert_eq!(guard.look(&clock), None);
-            clock.jump(start());
+            clock.jump(start().after(LEASE * 10));
             assert!(guard.look(&clock).is_some());
             guard.accept();
             assert_eq!(guard.look(&clock), None);
