@@ -3,4 +3,10 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod conditional;
+pub mod error;
+pub mod host;
+pub mod range;
 pub mod route;
+
+pub use error::HttpError;
