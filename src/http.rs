@@ -9,6 +9,7 @@ pub mod error;
 pub mod file_body;
 pub mod host;
 pub mod json;
+pub mod listen;
 pub mod range;
 pub mod reply;
 pub mod route;
