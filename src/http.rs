@@ -6,12 +6,152 @@
 pub mod body;
 pub mod conditional;
 pub mod error;
+pub mod failure;
 pub mod file_body;
 pub mod host;
-pub mod json;
 pub mod listen;
+mod own;
 pub mod range;
 pub mod reply;
 pub mod route;
+mod tree;
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::{HeaderMap, Method};
+use warp::Filter;
+use warp::path::FullPath;
+use warp::reply::Response;
+
+use crate::sweeper::Handle;
+use body::RequestBody;
 pub use error::HttpError;
+use failure::Failure;
+use listen::Peer;
+use route::{Route, Routed, Spelling};
+
+/// What the handlers work on.
+pub struct Server {
+    /// The artifact tree, and the store below it.
+    pub tree: crate::tree::Tree,
+    /// Who gives the space back.
+    pub sweeper: Handle,
+    /// How long a client may send nothing in the middle of a body.
+    pub stall_max: Duration,
+    /// Figures for `/-/stats`: made by the roof, which knows all the floors.
+    pub stats: Box<dyn Fn() -> Result<serde_json::Value, String> + Send + Sync>,
+}
+
+/// A request, taken apart.
+pub(crate) struct Request {
+    method: Method,
+    query: String,
+    headers: HeaderMap,
+    body: RequestBody,
+}
+
+/// The whole server as one warp filter: it takes every request and rejects none, since warp reads
+/// a rejection as "try the next route".
+pub fn filter(
+    server: Arc<Server>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let parts = warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::body::stream());
+    let answers =
+        parts.then(move |method, path: FullPath, query, headers, peer: Option<Peer>, body| {
+            let server = Arc::clone(&server);
+            let request = Request { method, query, headers, body: boxed(&server, body) };
+            let peer = peer.and_then(|Peer(address)| address);
+            async move { server.answer(request, path.as_str(), peer).await }
+        });
+    let refused = || reply::text(http::StatusCode::BAD_REQUEST, "Bad Request");
+    answers.boxed().or_else(move |_| async move { Ok::<_, Infallible>((refused(),)) })
+}
+
+fn boxed<S, B>(server: &Server, body: S) -> RequestBody
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
+    B: Buf,
+{
+    body::boxed(body, server.stall_max)
+}
+
+impl Server {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request,
+        path: &str,
+        peer: Option<SocketAddr>,
+    ) -> Response {
+        let started = Instant::now();
+        let method = request.method.clone();
+        let response = self.dispatch(request, path).await.unwrap_or_else(Failure::into_response);
+        log_request(&method, path, &response, started.elapsed(), peer);
+        response
+    }
+
+    async fn dispatch(self: &Arc<Self>, request: Request, path: &str) -> Result<Response, Failure> {
+        host::check(&request.method, &request.headers)?;
+        match route::route(&request.method, path) {
+            Routed::Found(route, spelling) => self.handle(request, route, spelling).await,
+            Routed::NotFound(reason) => Err(Failure::NotFound(reason)),
+            Routed::BadRequest(reason) => Err(Failure::BadRequest(reason)),
+            Routed::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed(allow)),
+        }
+    }
+
+    async fn handle(
+        self: &Arc<Self>,
+        request: Request,
+        route: Route,
+        spelling: Spelling,
+    ) -> Result<Response, Failure> {
+        match route {
+            Route::Home => Ok(own::home()),
+            Route::Health => Ok(own::health()),
+            Route::Ready => self.ready(),
+            Route::Stats => self.stats().await,
+            Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
+            Route::Sweeps => self.sweeps(request).await,
+            route => self.tree(request, route, spelling).await,
+        }
+    }
+}
+
+/// Runs what may have to wait for a disk or for a commit away from the threads that serve.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Failure::Internal(format!("a task did not end well: {error}"))),
+    }
+}
+
+fn log_request(
+    method: &Method,
+    path: &str,
+    response: &Response,
+    took: Duration,
+    peer: Option<SocketAddr>,
+) {
+    let bytes = response.headers().get(http::header::CONTENT_LENGTH);
+    let bytes = bytes.and_then(|bytes| bytes.to_str().ok()).unwrap_or("-");
+    let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+    log::info!(
+        target: "larder::access",
+        "{method} {} {} {bytes} {took:.1?} {peer} -",
+        path.escape_default(),
+        response.status().as_u16(),
+    );
+}

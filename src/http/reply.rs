@@ -22,11 +22,11 @@ use serde::Serialize;
 use warp::Reply;
 use warp::reply::Response;
 
+use super::HttpError;
 use super::conditional::{self, Validators, Verdict};
 use super::range::{self, Part};
 use super::route::render_allow;
-use super::{HttpError, json as spelling};
-use crate::model::{Digest, Timestamp};
+use crate::model::{Digest, Timestamp, json as spelling};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";

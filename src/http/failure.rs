@@ -1,0 +1,109 @@
+//! [`Failure`]: every way in which a handler can end without what was asked for, and the answer
+//! to each. The one place that knows which status an error has (spec dlrepo §2).
+//!
+//! What is the client's to mend gets its own words; what is ours is logged in full and told in
+//! general, since messages of the lower floors name files.
+
+use http::StatusCode;
+use warp::reply::Response;
+
+use super::{HttpError, reply};
+use crate::{db, store, tree};
+
+/// Why there is no ordinary answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// The request's form.
+    Http(HttpError),
+    /// 400 with this reason.
+    BadRequest(String),
+    /// 404 with this reason.
+    NotFound(String),
+    /// 405 with this `Allow` list.
+    MethodNotAllowed(&'static [&'static str]),
+    /// 422 with this reason.
+    Unprocessable(String),
+    /// What the tree or the store says.
+    Tree(tree::Error),
+    /// 500; the text is for the log only.
+    Internal(String),
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<tree::Error> for Failure {
+    fn from(error: tree::Error) -> Self {
+        Self::Tree(error)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::Tree(error.into())
+    }
+}
+
+impl Failure {
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let (status, reason) = match self {
+            Self::Http(error) => return reply::refusal(&error),
+            Self::MethodNotAllowed(allow) => return reply::method_not_allowed(allow),
+            Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
+            Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason),
+            Self::Unprocessable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
+            Self::Tree(error) => (status(&error), error.to_string()),
+            Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
+        };
+        if status.is_server_error() {
+            return own_fault(status, &reason);
+        }
+        reply::text(status, &reason)
+    }
+}
+
+fn own_fault(status: StatusCode, reason: &str) -> Response {
+    log::error!("answering {}: {reason}", status.as_u16());
+    let told = match status {
+        StatusCode::INSUFFICIENT_STORAGE => {
+            "The disk is full: delete something or enlarge it, then upload again"
+        }
+        StatusCode::SERVICE_UNAVAILABLE => "The database is not available, try again",
+        _ => "The server failed, its log says why; if this was a change, ask whether it was made",
+    };
+    reply::text(status, told)
+}
+
+fn status(error: &tree::Error) -> StatusCode {
+    if error.is_full() {
+        return StatusCode::INSUFFICIENT_STORAGE;
+    }
+    match error {
+        tree::Error::Store(error) => store_status(error),
+        tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        tree::Error::Files(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn store_status(error: &store::Error) -> StatusCode {
+    use store::Error;
+    match error {
+        Error::NotFound(_) | Error::BlobUnknown(_) => StatusCode::NOT_FOUND,
+        Error::IsFolder(_) | Error::IsFile(_) | Error::Changed(_) => StatusCode::CONFLICT,
+        Error::TagLocked(_)
+        | Error::TagReleased(_)
+        | Error::BranchProtected(_)
+        | Error::JobLocked
+        | Error::UploadToLockedJob
+        | Error::FormatOfLockedJob
+        | Error::DirtyFormats => StatusCode::BAD_REQUEST,
+        Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

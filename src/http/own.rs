@@ -1,0 +1,120 @@
+//! What the server says of itself: `/`, and everything under `/-/`.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use warp::reply::Response;
+
+use super::failure::Failure;
+use super::{Request, Server, blocking, body, reply};
+use crate::model::{Run, Scope, Trigger};
+
+/// Runs that are shown unless `?limit=` says otherwise, and at most.
+const RUNS_SHOWN: usize = 20;
+const RUNS_SHOWN_MAX: usize = 1000;
+
+const HOME: &str = include_str!("home.html");
+
+/// `GET /`: what this is, and how to upload.
+pub(super) fn home() -> Response {
+    let mut response = reply::plain(HOME.to_owned());
+    let headers = response.headers_mut();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    headers.insert(http::header::CONTENT_TYPE, html);
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    headers.insert(http::header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// The process answers.
+pub(super) fn health() -> Response {
+    reply::plain("ok\n".to_owned())
+}
+
+/// A run, as the API shows it.
+#[derive(Serialize)]
+struct Shown<'r> {
+    id: u64,
+    #[serde(flatten)]
+    run: &'r Run,
+}
+
+#[derive(Serialize)]
+struct Sweeps<'r> {
+    running: Option<crate::sweeper::Progress>,
+    asked: Option<Scope>,
+    held: Option<String>,
+    sweeps: Vec<Shown<'r>>,
+}
+
+/// The body of `POST /-/sweeps`; an empty body is a full sweep.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    #[serde(default = "full")]
+    scope: Scope,
+}
+
+fn full() -> Scope {
+    Scope::Full
+}
+
+impl Server {
+    /// The database answers.
+    pub(super) fn ready(&self) -> Result<Response, Failure> {
+        match self.tree.store().view().and_then(|view| view.totals()) {
+            Ok(_) => Ok(reply::plain("ready\n".to_owned())),
+            Err(error) => {
+                log::warn!("not ready: {error}");
+                Ok(reply::text(StatusCode::SERVICE_UNAVAILABLE, "The database is not available"))
+            }
+        }
+    }
+
+    pub(super) async fn stats(self: &Arc<Self>) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let stats = (server.stats)().map_err(Failure::Internal)?;
+            Ok(reply::json(&stats))
+        })
+        .await
+    }
+
+    pub(super) async fn sweeps(self: &Arc<Self>, request: Request) -> Result<Response, Failure> {
+        let limit = match super::tree::query_value(&request.query, "limit") {
+            None => RUNS_SHOWN,
+            Some(text) => {
+                text.parse().ok().filter(|limit| *limit <= RUNS_SHOWN_MAX).ok_or_else(|| {
+                    Failure::BadRequest(format!("limit is a number up to {RUNS_SHOWN_MAX}"))
+                })?
+            }
+        };
+        let server = Arc::clone(self);
+        blocking(move || {
+            let runs = server.tree.store().view()?.runs(limit)?;
+            let status = server.sweeper.status();
+            Ok(reply::json(&Sweeps {
+                running: status.running,
+                asked: status.asked,
+                held: status.held,
+                sweeps: runs.iter().map(|run| Shown { id: run.id.0, run }).collect(),
+            }))
+        })
+        .await
+    }
+
+    /// Asks for a sweep and does not wait for it.
+    pub(super) async fn ask_sweep(&self, request: Request) -> Result<Response, Failure> {
+        let text = body::collect(request.body, body::JSON_SIZE_MAX).await?;
+        let ask = if text.is_empty() {
+            Ask { scope: full() }
+        } else {
+            serde_json::from_slice(&text).map_err(super::HttpError::from)?
+        };
+        self.sweeper.ask(ask.scope, Trigger::Request);
+        let mut response = reply::json(&serde_json::json!({ "asked": ask.scope }));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    }
+}

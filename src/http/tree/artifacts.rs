@@ -1,0 +1,262 @@
+//! Files over HTTP (spec dlrepo §9).
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, StatusCode};
+use tokio::sync::mpsc;
+use warp::reply::Response;
+
+use super::super::body::RequestBody;
+use super::super::failure::Failure;
+use super::super::file_body::FileBody;
+use super::super::reply::{Content, Decision, FileFacts};
+use super::super::route::sums_of;
+use super::super::{Request, Server, blocking, reply};
+use crate::model::{Checksum, FilePath};
+use crate::store;
+use crate::tree::{Opened, Source, Tree};
+
+/// Chunks of a large upload that wait between the network and the disk.
+const CHUNKS_WAITING: usize = 8;
+
+/// What a client says its bytes are: the header's text and its value.
+type Claim = (String, Checksum);
+
+impl Server {
+    pub(super) async fn artifact(
+        self: &Arc<Self>,
+        request: Request,
+        path: FilePath,
+    ) -> Result<Response, Failure> {
+        match request.method {
+            Method::PUT => self.put(request, path).await,
+            _ => self.get(&request, &path),
+        }
+    }
+
+    /// HEAD with `Digest`: whether the client may link instead of upload. The path does not
+    /// matter.
+    pub(super) async fn promise(&self, digest: &HeaderValue) -> Result<Response, Failure> {
+        let (_, checksum) = claim(digest)?;
+        // Only SHA-256 is an identity: content known by another sum is to be sent.
+        let Some(digest) = checksum.digest() else {
+            return Err(Failure::NotFound("no content is stored under such a digest".to_owned()));
+        };
+        let Some(size) = self.tree.promise(digest).await? else {
+            return Err(store::Error::BlobUnknown(digest).into());
+        };
+        let mut response = reply::empty();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+        if let Ok(text) = HeaderValue::from_str(&format!("sha256:{digest}")) {
+            headers.insert("digest", text);
+        }
+        Ok(response)
+    }
+
+    fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
+        let opened = match self.tree.open(path) {
+            Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
+                return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
+            }
+            opened => opened?,
+        };
+        Ok(send(request, path, opened))
+    }
+
+    /// `X.sha256` where no such file was uploaded.
+    fn virtual_sums(&self, path: &FilePath) -> Option<Result<Response, Failure>> {
+        let of = path.format.clone().file(sums_of(&path.path)?);
+        let found = self.tree.store().view().and_then(|view| view.file(&of));
+        match found {
+            Ok(file) => {
+                let digest = file.blob.digest;
+                Some(Ok(reply::plain(format!("{digest}  {}\n", of.path.file_name()))))
+            }
+            Err(store::Error::NotFound(_)) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// A folder of a format. Pages come later; machines read the format's own list.
+    pub(super) async fn folder(self: &Arc<Self>, path: FilePath) -> Result<Response, Failure> {
+        Err(Failure::NotFound(format!("{path} is not a file; {} lists the files", path.format)))
+    }
+
+    /// PUT: the checks that need no body come before it is read.
+    async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
+        refuse_container(&path, &request.headers)?;
+        self.refuse_locked(&path)?;
+        let digest = request.headers.get("digest");
+        let link = request.headers.get("x-dlrepo-link");
+        if link.is_some() && link == digest {
+            return self.link(link, path).await;
+        }
+        let claim = digest.map(claim).transpose()?;
+        self.tree.admit()?;
+        let length = request.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        self.receive(request.body, length, path, claim).await?;
+        Ok(reply::created())
+    }
+
+    /// The store tests the lock again; this spares the client its upload.
+    fn refuse_locked(&self, path: &FilePath) -> Result<(), Failure> {
+        let store = self.tree.store();
+        match store.view()?.job(&path.format.job) {
+            Ok(job) if job.locked && !store.is_internal(&path.format.format) => {
+                Err(store::Error::UploadToLockedJob.into())
+            }
+            Ok(_) | Err(store::Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn link(&self, link: Option<&HeaderValue>, path: FilePath) -> Result<Response, Failure> {
+        let invalid = || Failure::Unprocessable("invalid digest: None".to_owned());
+        let (text, checksum) = claim(link.ok_or_else(invalid)?)?;
+        let Some(digest) = checksum.digest() else {
+            let reason = format!("no content is stored under {text}, link by sha256");
+            return Err(Failure::NotFound(reason));
+        };
+        let content = store::blobs::Content::Stored(digest);
+        self.tree.store().put_artifact(path, content).await?;
+        Ok(reply::created())
+    }
+
+    /// Takes in a body: in memory while it is small, else through a channel to one blocking task
+    /// that hashes and writes while the network goes on receiving.
+    async fn receive(
+        &self,
+        mut body: RequestBody,
+        length: Option<u64>,
+        path: FilePath,
+        claim: Option<Claim>,
+    ) -> Result<(), Failure> {
+        let small_max = self.tree.limits().inline_bytes_max;
+        let mut head = BytesMut::new();
+        if length.is_none_or(|length| length <= small_max) {
+            loop {
+                let Some(chunk) = body.next().await else {
+                    let body = head.freeze();
+                    self.tree.put_small(path, body, claim.as_ref())?.await?;
+                    return Ok(());
+                };
+                head.extend_from_slice(&chunk?);
+                if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
+                    break;
+                }
+            }
+        }
+        receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
+    }
+}
+
+async fn receive_large(
+    tree: Tree,
+    head: Bytes,
+    mut body: RequestBody,
+    path: FilePath,
+    claim: Option<Claim>,
+) -> Result<(), Failure> {
+    let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
+    let writer = tree.clone();
+    let written = tokio::spawn(blocking(move || write_large(&writer, arriving, path, claim)));
+    let mut chunk = Some(Ok(head));
+    while let Some(next) = chunk {
+        // Dropping the sender without an end makes the writer throw its file away.
+        tree.admit()?;
+        if chunks.send(Part::Chunk(next?)).await.is_err() {
+            break;
+        }
+        chunk = body.next().await;
+    }
+    // If the writer is gone, its own answer says why.
+    let _ = chunks.send(Part::End).await;
+    written.await.map_err(|error| Failure::Internal(error.to_string()))?
+}
+
+enum Part {
+    Chunk(Bytes),
+    End,
+}
+
+fn write_large(
+    tree: &Tree,
+    mut arriving: mpsc::Receiver<Part>,
+    path: FilePath,
+    claim: Option<Claim>,
+) -> Result<(), Failure> {
+    let mut upload = tree.begin_upload(claim)?;
+    while let Some(part) = arriving.blocking_recv() {
+        match part {
+            Part::Chunk(bytes) => upload.write(&bytes)?,
+            Part::End => {
+                upload.finish(path)?;
+                return Ok(());
+            }
+        }
+    }
+    // The request was broken off, and its own error is the answer.
+    Err(Failure::BadRequest("the upload was broken off".to_owned()))
+}
+
+fn send(request: &Request, path: &FilePath, opened: Opened) -> Response {
+    let facts = FileFacts {
+        name: path.path.file_name(),
+        digest: opened.file.blob.digest,
+        modified: opened.file.artifact.uploaded,
+        size: opened.file.blob.size,
+    };
+    let sending = match facts.decide(&request.method, &request.headers) {
+        Decision::Answer(response) => return response,
+        Decision::Send(sending) => sending,
+    };
+    let content = match opened.source {
+        _ if request.method == Method::HEAD => Content::None,
+        Source::Inline(bytes) => match slice(&bytes, &sending.range) {
+            Some(part) => Content::Bytes(part),
+            None => return short_row(path),
+        },
+        Source::File(file, pin) => {
+            Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
+        }
+    };
+    facts.send(&sending, content)
+}
+
+fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {
+    let start = usize::try_from(range.start).ok()?;
+    let end = usize::try_from(range.end).ok()?;
+    (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
+}
+
+/// The row of a small blob is shorter than its record says (I1).
+fn short_row(path: &FilePath) -> Response {
+    log::error!("{path} is damaged: its bytes are fewer than its record says");
+    reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The file is damaged, the log says how")
+}
+
+fn claim(header: &HeaderValue) -> Result<Claim, Failure> {
+    let text = String::from_utf8_lossy(header.as_bytes()).into_owned();
+    match Checksum::parse(&text) {
+        Some(checksum) => Ok((text, checksum)),
+        None => Err(Failure::Unprocessable(format!(
+            "invalid digest: {text} (write algorithm:hex, with one of {})",
+            crate::model::digest::Algorithm::names(),
+        ))),
+    }
+}
+
+/// Images come by way of the registry; a publishing server sends their files as they are.
+fn refuse_container(path: &FilePath, headers: &HeaderMap) -> Result<(), Failure> {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    if path.format.format.as_str() == "container" && !agent.starts_with(b"dlrepo-server/") {
+        let reason = "Uploading container images must be done with docker push";
+        return Err(Failure::BadRequest(reason.to_owned()));
+    }
+    Ok(())
+}

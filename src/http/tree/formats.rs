@@ -1,0 +1,138 @@
+//! Formats over HTTP (spec dlrepo §8).
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use http::Method;
+use http::header::{CONTENT_DISPOSITION, HeaderValue};
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::super::failure::Failure;
+use super::super::route::encode;
+use super::super::{Request, Server, blocking, reply};
+use crate::model::{ArtifactPath, Format, FormatPath};
+use crate::store::View;
+use crate::store::detached::Cause;
+
+#[derive(Serialize)]
+struct FormatPage {
+    artifact_format: FormatFields,
+}
+
+#[derive(Serialize)]
+struct FormatFields {
+    name: String,
+    internal: bool,
+    dirty: bool,
+    files: Vec<String>,
+}
+
+impl Server {
+    /// Without a slash: the only file, or the folder. Not while it is being uploaded.
+    pub(super) async fn format(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            let format = clean(view.format(&path)?, &path)?;
+            let folder = format!("{}/", url(&path));
+            let Some(only) = only_file(&view, &format)? else { return Ok(reply::found(&folder)) };
+            let mut response = reply::found(&format!("{folder}{}", encode(only.as_str())));
+            // Percent-encoded as RFC 8187 has it, so that any name can stand in a header.
+            let name = encode(only.file_name());
+            let attachment = if name == only.file_name() {
+                format!("attachment; filename={name}")
+            } else {
+                format!("attachment; filename*=UTF-8''{name}")
+            };
+            if let Ok(attachment) = HeaderValue::from_str(&attachment) {
+                response.headers_mut().insert(CONTENT_DISPOSITION, attachment);
+            }
+            Ok(response)
+        })
+        .await
+    }
+
+    pub(super) async fn format_folder(
+        self: &Arc<Self>,
+        request: Request,
+        path: FormatPath,
+    ) -> Result<Response, Failure> {
+        let store = self.tree.store();
+        match request.method {
+            Method::PATCH => store.finish_format(path).await?,
+            Method::DELETE => {
+                store.delete_format(path, Cause::request("")).await?;
+                self.reclaim();
+            }
+            Method::HEAD => drop(clean(store.view()?.format(&path)?, &path)?),
+            _ => return self.show_format(path).await,
+        }
+        Ok(reply::empty())
+    }
+
+    async fn show_format(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            let format = view.format(&path)?;
+            let mut files = Vec::new();
+            view.each_file(format.id, |path, _| {
+                files.push(path.to_string());
+                Ok(ControlFlow::Continue(()))
+            })?;
+            let artifact_format = FormatFields {
+                name: path.format.to_string(),
+                internal: server.tree.store().is_internal(&path.format),
+                dirty: format.dirty,
+                files,
+            };
+            Ok(reply::json(&FormatPage { artifact_format }))
+        })
+        .await
+    }
+
+    /// The checksums of a format's files, as `sha256sum` writes them.
+    pub(super) async fn sums(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            let format = view.format(&path)?;
+            let mut sums = String::new();
+            view.each_file(format.id, |path, file| {
+                let digest = view.blob_of(&file)?.digest;
+                // Writing to a String cannot fail.
+                let _ = writeln!(sums, "{digest}  {path}");
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok(reply::plain(sums))
+        })
+        .await
+    }
+}
+
+/// The format, unless it is being uploaded.
+fn clean(format: Format, path: &FormatPath) -> Result<Format, Failure> {
+    if format.dirty {
+        return Err(Failure::NotFound(format!("{path} is still being uploaded")));
+    }
+    Ok(format)
+}
+
+/// The file of a format that has only one, and not an `index.html`.
+fn only_file(view: &View, format: &Format) -> Result<Option<ArtifactPath>, Failure> {
+    let mut only = None;
+    if format.usage.files == 1 {
+        view.each_file(format.id, |path, _| {
+            only = Some(path);
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    Ok(only.filter(|path| path.as_str() != "index.html"))
+}
+
+/// The percent-encoded path of a format, without a slash at its end.
+fn url(path: &FormatPath) -> String {
+    encode(path.to_string().trim_end_matches('/'))
+}
