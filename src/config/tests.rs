@@ -308,3 +308,13 @@ fn the_json_form_names_everything() {
     assert_eq!(cache["source"], "variable LARDER_CACHE");
     assert_eq!((&cache["flag"], &cache["variable"]), (&"--cache".into(), &"LARDER_CACHE".into()));
 }
+
+#[test]
+fn the_readme_lists_every_setting() {
+    let readme = include_str!("../../README.md");
+    for setting in SETTINGS {
+        let default = setting.default_text().map_or("none".to_owned(), |text| format!("`{text}`"));
+        let row = format!("| `{}` | {default} | {} |", setting.key(), setting.help);
+        assert!(readme.contains(&row), "README.md lacks the row\n{row}");
+    }
+}
