@@ -1,0 +1,3 @@
+//! Floor 6: the command line.
+
+pub mod args;

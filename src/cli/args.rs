@@ -1,0 +1,220 @@
+//! [`Args`]: the command line as values. Reading only; what a command does is elsewhere.
+//!
+//! The settings' flags are not written here: they follow from [`crate::config::SETTINGS`], and
+//! their values stay text until [`crate::config`] reads them, so that a bad value is told the
+//! same way wherever it stands.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+use crate::config::{Flags, Form};
+use crate::model::Digest;
+
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{Place, SettingFlags};
+
+/// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
+/// back.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  larder serve --data /srv/larder              start on 127.0.0.1:1337
+  larder sweep --data /srv/larder --dry-run    what the policies would remove, and why
+  larder check --data /srv/larder              is everything as it should be?
+
+`larder COMMAND --help` tells more. Every setting can also be given as a variable LARDER_NAME
+or in a TOML file; `larder config` shows where each one comes from.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server.
+    Serve(Serve),
+    /// Apply the policies, destroy what was deleted and give the disk space back.
+    Sweep(Sweep),
+    /// Compare references, counters, indexes and files with each other.
+    Check(Check),
+    /// Tell who holds a blob, or since when it is free and until when it is leased.
+    Why(Why),
+    /// Count blobs, bytes, and the work that waits in each stage.
+    Stats(Stats),
+    /// Show the effective settings and where each one comes from.
+    Config(ShowConfig),
+}
+
+/// `larder serve`
+#[derive(Debug, Group)]
+#[command(after_help = SERVE)]
+pub struct Serve {
+    /// The settings given as flags.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+const SERVE: &str = "\
+The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
+error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep.
+
+Examples:
+  larder serve --data /srv/larder
+  larder serve --data /tmp/try --listen 127.0.0.1:0 --lease 0
+  LARDER_LOG=debug larder serve --config /etc/larder.toml";
+
+/// `larder sweep`
+#[derive(Debug, Group)]
+#[command(after_help = SWEEP)]
+pub struct Sweep {
+    /// Show what each policy would remove, why, and the bytes that become free; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the time as it is now for right, after the clock has jumped.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub accept_clock: bool,
+    /// Which repository, and how to answer.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const SWEEP: &str = "\
+Works while the server runs (it is asked for a full run) and while it does not.
+
+Examples:
+  larder sweep --data /srv/larder --dry-run --json
+  larder sweep --data /srv/larder";
+
+/// `larder check`
+#[derive(Debug, Group)]
+#[command(after_help = CHECK)]
+pub struct Check {
+    /// Correct what is wrong where the right value can be computed.
+    #[arg(long)]
+    pub repair: bool,
+    /// Read every blob again and compare its bytes with its digest.
+    #[arg(long)]
+    pub hash: bool,
+    /// Which repository, and how to answer.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const CHECK: &str = "\
+Exit code 1 when something differs. Works while the server runs, on one snapshot.
+
+Examples:
+  larder check --data /srv/larder
+  larder check --data /srv/larder --hash --repair";
+
+/// `larder why`
+#[derive(Debug, Group)]
+#[command(after_help = WHY)]
+pub struct Why {
+    /// SHA-256 of the blob: 64 hex digits, with or without `sha256:`.
+    #[arg(value_name = "DIGEST", value_parser = digest)]
+    pub digest: Digest,
+    /// Which repository, and how to answer.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const WHY: &str = "\
+Example:
+  larder why --data /srv/larder \\
+    sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// `larder stats`
+#[derive(Debug, Group)]
+#[command(after_help = STATS)]
+pub struct Stats {
+    /// Which repository, and how to answer.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const STATS: &str = "\
+Example:
+  larder stats --data /srv/larder --json";
+
+/// `larder config`
+#[derive(Debug, Group)]
+#[command(after_help = CONFIG)]
+pub struct ShowConfig {
+    /// The settings given as flags.
+    #[command(flatten)]
+    pub settings: SettingFlags,
+    /// How to answer.
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+const CONFIG: &str = "\
+Takes the flags of `larder serve` and shows what they would give. A flag is over a variable,
+a variable over the file, the file over the default. The output is a file that gives the same.
+
+Examples:
+  larder config --data /srv/larder
+  larder config --json";
+
+/// What the administration commands share.
+#[derive(Debug, Group)]
+pub struct Common {
+    /// The data folder and the file with the other settings.
+    #[command(flatten)]
+    pub place: Place,
+    /// How to answer.
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+impl Common {
+    /// The flags for [`crate::config::Settings::load_here`].
+    #[must_use]
+    pub fn flags(&self) -> &Flags {
+        &self.place.0
+    }
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Group)]
+pub struct Answer {
+    /// Answer in JSON, for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Answer {
+    /// For people, unless JSON was asked for.
+    #[must_use]
+    pub fn form(self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text).ok_or_else(|| "a SHA-256 has 64 hex digits".to_owned())
+}
+
+/// The path that `--config` names.
+const CONFIG_FLAG: &str = "config";
+
+fn config_arg() -> clap::Arg {
+    clap::Arg::new(CONFIG_FLAG)
+        .long(CONFIG_FLAG)
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help(format!(
+            "TOML file with settings [env: {}] [default: {} in the data folder, if there]",
+            crate::config::FILE_VARIABLE,
+            crate::config::FILE_NAME
+        ))
+}

@@ -1,0 +1,122 @@
+//! [`Kind`]: what sort of value a setting takes, and which field of [`Settings`] it is.
+//!
+//! Deliberately absent: names, defaults and help of single settings (`setting.rs`).
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::settings::Settings;
+use super::text;
+use super::values::{LogFilter, NamePattern, PublicUrl};
+
+/// The field of a setting.
+pub type At<T> = fn(&mut Settings) -> &mut T;
+
+/// The sort of value, its bounds and its field.
+pub enum Kind {
+    /// A folder, relative to the one that the process runs in.
+    Folder(At<PathBuf>),
+    /// A loopback address with a port.
+    Listen(At<SocketAddr>),
+    /// A web address, or none.
+    Url(At<Option<PublicUrl>>),
+    /// A regular expression for the start of a name, or none.
+    Pattern(At<Option<NamePattern>>),
+    /// Log levels.
+    Filter(At<LogFilter>),
+    /// A length of time.
+    Time(RangeInclusive<Duration>, At<Duration>),
+    /// A number of bytes.
+    Size(RangeInclusive<u64>, At<u64>),
+    /// A number of things.
+    Count(RangeInclusive<u32>, At<u32>),
+}
+
+impl Kind {
+    /// Reads `given` into its field of `settings`; on failure a sentence says what is wrong.
+    pub fn put(&self, settings: &mut Settings, given: &str) -> Result<(), String> {
+        match self {
+            Self::Folder(at) => *at(settings) = text::folder(given)?,
+            Self::Listen(at) => *at(settings) = text::listen(given)?,
+            Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
+            Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
+            Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
+            Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
+            Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
+            Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
+        }
+        Ok(())
+    }
+
+    /// The value in `settings`, as [`Kind::put`] would read it again; `None` when not set.
+    #[must_use]
+    pub fn get(&self, settings: &Settings) -> Option<String> {
+        let settings = &mut settings.clone();
+        match self {
+            Self::Folder(at) => Some(at(settings).display().to_string()),
+            Self::Listen(at) => Some(at(settings).to_string()),
+            Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Filter(at) => Some(at(settings).to_string()),
+            Self::Time(_, at) => Some(text::print_duration(*at(settings))),
+            Self::Size(_, at) => Some(text::print_size(*at(settings))),
+            Self::Count(_, at) => Some(at(settings).to_string()),
+        }
+    }
+
+    /// What may stand there, for help texts and errors.
+    #[must_use]
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Folder(_) => "a folder".to_owned(),
+            Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
+            Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
+            Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
+            Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
+            Self::Time(range, _) => {
+                let (least, most) = (range.start(), range.end());
+                let (least, most) = (text::print_duration(*least), text::print_duration(*most));
+                format!("a time from {least} to {most}, such as 600, 600s, 10m, 24h, 1d or 5ms")
+            }
+            Self::Size(range, _) => {
+                let (least, most) = (text::print_size(*range.start()), *range.end());
+                let most = text::print_size(most);
+                format!("bytes from {least} to {most}, such as 16384, 16KiB, 64MiB or 1G")
+            }
+            Self::Count(range, _) => format!("a number from {} to {}", range.start(), range.end()),
+        }
+    }
+
+    /// What stands for the value in a help text.
+    #[must_use]
+    pub fn placeholder(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "DIR",
+            Self::Listen(_) => "ADDR:PORT",
+            Self::Url(_) => "URL",
+            Self::Pattern(_) => "REGEX",
+            Self::Filter(_) => "LEVEL",
+            Self::Time(..) => "TIME",
+            Self::Size(..) => "BYTES",
+            Self::Count(..) => "NUMBER",
+        }
+    }
+
+    /// Whether a bare number can stand for the value in a file.
+    #[must_use]
+    pub fn takes_numbers(&self) -> bool {
+        matches!(self, Self::Time(..) | Self::Size(..) | Self::Count(..))
+    }
+}
+
+fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: T) -> Result<T, String> {
+    if value < *range.start() {
+        return Err("it is too small".to_owned());
+    }
+    if value > *range.end() {
+        return Err("it is too large".to_owned());
+    }
+    Ok(value)
+}

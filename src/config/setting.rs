@@ -1,0 +1,220 @@
+//! [`SETTINGS`]: the one declaration of every setting.
+//!
+//! The flag is the name; variable and key follow from it by one rule. A setting's default is in
+//! [`Settings::default`] and its bounds are here; nothing else knows either.
+
+use std::time::Duration;
+
+use super::dlrepo;
+use super::error::{Error, Place, Refusal};
+use super::kind::Kind;
+use super::settings::Settings;
+
+/// One setting: how it is called, what it is for, what it may be.
+pub struct Setting {
+    /// The section of the TOML file, and the heading in the help.
+    pub section: &'static str,
+    /// The flag without its dashes; the other names follow from it.
+    pub flag: &'static str,
+    /// One sentence, without default and allowed values.
+    pub help: &'static str,
+    /// What dlrepo calls it.
+    pub alias: Alias,
+    /// Which values it takes, and its field.
+    pub kind: Kind,
+}
+
+/// A setting's variables in dlrepo.
+pub enum Alias {
+    /// There is none.
+    None,
+    /// The same value under this name.
+    Same(&'static str),
+    /// One of Python's level names.
+    PythonLevel(&'static str),
+    /// An address and a port in two variables, either of which may be missing.
+    AddressAndPort(&'static str, &'static str),
+}
+
+impl Setting {
+    /// The name within its section.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.flag.replace('-', "_")
+    }
+
+    /// The key in the TOML file: `section.name`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.section, self.name())
+    }
+
+    /// The environment variable: `LARDER_NAME`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("LARDER_{}", self.name().to_ascii_uppercase())
+    }
+
+    /// The error for `given`, which stands at `place` and has a `problem`.
+    pub(super) fn refuse(&self, place: Place, given: &str, problem: impl Into<String>) -> Error {
+        Error::Value(Box::new(Refusal {
+            place,
+            key: self.key(),
+            given: given.to_owned(),
+            problem: problem.into(),
+            allowed: self.kind.allowed(),
+        }))
+    }
+
+    /// The default in words that the setting reads; `None` when it is not set by default.
+    #[must_use]
+    pub fn default_text(&self) -> Option<String> {
+        self.kind.get(&Settings::default())
+    }
+}
+
+/// The data folder's setting: needed before the others, to find the file.
+#[must_use]
+pub fn data() -> &'static Setting {
+    &SETTINGS[0]
+}
+
+const NO_TIME: Duration = Duration::ZERO;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+/// Every setting, section by section, in the order in which they are shown; the data folder
+/// comes first.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        section: "server",
+        flag: "data",
+        help: "Folder that holds everything",
+        alias: Alias::Same(dlrepo::ROOT_DIR),
+        kind: Kind::Folder(|s| &mut s.server.data),
+    },
+    Setting {
+        section: "server",
+        flag: "listen",
+        help: "Address and port to listen on; loopback only as long as there are no rights",
+        alias: Alias::AddressAndPort(dlrepo::LISTEN_ADDRESS, dlrepo::LISTEN_PORT),
+        kind: Kind::Listen(|s| &mut s.server.listen),
+    },
+    Setting {
+        section: "server",
+        flag: "public-url",
+        help: "Address that people use, when a proxy in front gives it another",
+        alias: Alias::Same(dlrepo::PUBLIC_URL),
+        kind: Kind::Url(|s| &mut s.server.public_url),
+    },
+    Setting {
+        section: "server",
+        flag: "max-connections",
+        help: "Connections served at once; more of them wait",
+        alias: Alias::None,
+        kind: Kind::Count(1..=100_000, |s| &mut s.server.max_connections),
+    },
+    Setting {
+        section: "server",
+        flag: "stop-deadline",
+        help: "How long an orderly stop waits for requests in progress",
+        alias: Alias::None,
+        kind: Kind::Time(NO_TIME..=HOUR, |s| &mut s.server.stop_deadline),
+    },
+    Setting {
+        section: "store",
+        flag: "lease",
+        help: "How long a blob stays after its last reference went",
+        alias: Alias::Same(dlrepo::ORPHAN_BLOB_LIFETIME),
+        kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.store.lease),
+    },
+    Setting {
+        section: "store",
+        flag: "inline-max",
+        help: "Largest blob that is kept in the database instead of in a file",
+        alias: Alias::None,
+        kind: Kind::Size(0..=MIB, |s| &mut s.store.inline_max),
+    },
+    Setting {
+        section: "store",
+        flag: "cache",
+        help: "Memory that the database may use as its cache",
+        alias: Alias::None,
+        kind: Kind::Size(MIB..=TIB, |s| &mut s.store.cache),
+    },
+    Setting {
+        section: "store",
+        flag: "slice",
+        help: "Longest piece of background work while writers wait",
+        alias: Alias::None,
+        kind: Kind::Time(Duration::from_millis(1)..=SECOND, |s| &mut s.store.slice),
+    },
+    Setting {
+        section: "space",
+        flag: "reserve",
+        help: "Uploads are refused when less than this is free on the disk",
+        alias: Alias::None,
+        kind: Kind::Size(0..=TIB, |s| &mut s.space.reserve),
+    },
+    Setting {
+        section: "space",
+        flag: "ballast",
+        help: "Size of the file that is given up so that deleting works on a full disk",
+        alias: Alias::None,
+        kind: Kind::Size(0..=GIB, |s| &mut s.space.ballast),
+    },
+    Setting {
+        section: "sweeper",
+        flag: "sweep-period",
+        help: "Time between two full sweeps; 0: only when asked",
+        alias: Alias::Same(dlrepo::TAG_CLEANUP_PERIOD),
+        kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.sweeper.sweep_period),
+    },
+    Setting {
+        section: "sweeper",
+        flag: "unlink-capacity",
+        help: "Threads that unlink files; 0: unlinking is paused",
+        alias: Alias::None,
+        kind: Kind::Count(0..=64, |s| &mut s.sweeper.unlink_capacity),
+    },
+    Setting {
+        section: "sweeper",
+        flag: "lease-grouping",
+        help: "Leases that end within this time of each other are collected in one run",
+        alias: Alias::None,
+        kind: Kind::Time(NO_TIME..=HOUR, |s| &mut s.sweeper.lease_grouping),
+    },
+    Setting {
+        section: "uploads",
+        flag: "max-upload",
+        help: "Largest upload; 0: no limit but the disk's",
+        alias: Alias::None,
+        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.uploads.max_upload),
+    },
+    Setting {
+        section: "uploads",
+        flag: "upload-idle",
+        help: "An upload that sends nothing for this long is given up",
+        alias: Alias::None,
+        kind: Kind::Time(SECOND..=DAY, |s| &mut s.uploads.upload_idle),
+    },
+    Setting {
+        section: "tree",
+        flag: "internal-format-filter",
+        help: "Formats whose name starts with a match are internal: they are never published",
+        alias: Alias::Same(dlrepo::INTERNAL_FORMAT_FILTER),
+        kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
+    },
+    Setting {
+        section: "log",
+        flag: "log",
+        help: "What is logged: a level, or a level for each module",
+        alias: Alias::PythonLevel(dlrepo::LOG_LEVEL),
+        kind: Kind::Filter(|s| &mut s.log.log),
+    },
+];

@@ -1,0 +1,152 @@
+//! The settings as the rest of the roof reads them: one struct for each concern.
+//!
+//! Deliberately absent: how they are written down (`setting.rs`) and read (`config.rs`).
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values::{LogFilter, NamePattern, PublicUrl};
+
+const MIB: u64 = 1 << 20;
+
+/// Blobs of up to this many bytes are kept in the database instead of in a file of their own.
+/// A little below a power of two, so that the row with its key fits the page of that size.
+pub const INLINE_MAX_BYTES: u64 = (16 << 10) - 64;
+
+/// Every setting, with defaults that suit a small machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the server keeps its data and how it is reached.
+    pub server: Server,
+    /// How bytes are kept.
+    pub store: Store,
+    /// What is kept free on the disk.
+    pub space: Space,
+    /// When and how fast garbage goes.
+    pub sweeper: Sweeper,
+    /// What one upload may take.
+    pub uploads: Uploads,
+    /// Rules of the artifact tree.
+    pub tree: Tree,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where the server keeps its data and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The folder that holds everything; one process at a time has it open.
+    pub data: PathBuf,
+    /// A loopback address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address that people use, when it is not the one listened on.
+    pub public_url: Option<PublicUrl>,
+    /// Connections served at once; more of them wait.
+    pub max_connections: u32,
+    /// How long an orderly stop waits for requests in progress.
+    pub stop_deadline: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("larder-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1337)),
+            public_url: None,
+            max_connections: 1024,
+            stop_deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How bytes are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// How long a blob stays after its last reference went, or after a client was told that
+    /// it need not send it.
+    pub lease: Duration,
+    /// Largest blob in bytes that is kept in the database; larger ones are files.
+    pub inline_max: u64,
+    /// Memory in bytes that the database may use as its cache.
+    pub cache: u64,
+    /// Longest piece of background work in one write transaction (invariant I7).
+    pub slice: Duration,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(10 * 60),
+            inline_max: INLINE_MAX_BYTES,
+            cache: 64 * MIB,
+            slice: Duration::from_millis(5),
+        }
+    }
+}
+
+/// What is kept free on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Uploads are refused when fewer bytes than this are free.
+    pub reserve: u64,
+    /// Size in bytes of the file that is given up so that deleting works on a full disk.
+    pub ballast: u64,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Self { reserve: 32 * MIB, ballast: 4 * MIB }
+    }
+}
+
+/// When and how fast garbage goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweeper {
+    /// Time between two full runs; zero: only when asked.
+    pub sweep_period: Duration,
+    /// Threads that unlink files; zero: unlinking is paused.
+    pub unlink_capacity: u32,
+    /// Leases that end within this time of each other are collected in one run.
+    pub lease_grouping: Duration,
+}
+
+impl Default for Sweeper {
+    fn default() -> Self {
+        Self {
+            sweep_period: Duration::from_secs(24 * 60 * 60),
+            unlink_capacity: 2,
+            lease_grouping: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What one upload may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploads {
+    /// Largest upload in bytes; zero: no limit but the disk's.
+    pub max_upload: u64,
+    /// An upload that sends nothing for this long is given up.
+    pub upload_idle: Duration,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self { max_upload: 0, upload_idle: Duration::from_secs(60) }
+    }
+}
+
+/// Rules of the artifact tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Formats whose name starts with a match are internal: never published, and they can be
+    /// written into a locked job (spec dlrepo §7).
+    pub internal_format_filter: Option<NamePattern>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Level, for all or for each part.
+    pub log: LogFilter,
+}

@@ -1,0 +1,180 @@
+//! Reading and printing the plain values: times, sizes, numbers, addresses.
+//!
+//! Each `print_*` gives what its reader reads back to the same value.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What [`listen`] takes.
+pub const LISTEN_ALLOWED: &str =
+    "127.0.0.1:PORT, [::1]:PORT or localhost:PORT; port 0 takes a free one";
+
+/// Units of time with their milliseconds, largest first.
+const TIMES: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Units of size with their bytes, largest first.
+const SIZES: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
+
+/// A time: a number of seconds, or a number with one of the units `ms`, `s`, `m`, `h`, `d`.
+pub fn duration(given: &str) -> Result<Duration, String> {
+    let (number, unit) = split_number(given)?;
+    let unit = if unit.is_empty() { "s" } else { unit };
+    let factor = TIMES.iter().find(|(name, _)| *name == unit);
+    let (_, millis) = factor.ok_or_else(|| format!("`{unit}` is not a unit of time"))?;
+    number.checked_mul(*millis).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
+}
+
+/// The time in the largest unit that gives a whole number.
+pub fn print_duration(time: Duration) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let unit = TIMES.iter().find(|(_, factor)| millis != 0 && millis.is_multiple_of(*factor));
+    let (name, factor) = unit.unwrap_or(&("s", 1));
+    format!("{}{name}", millis / factor)
+}
+
+/// A number of bytes, or a number with a unit: `K`, `KiB`, `M`, `MiB` and so on up to `TiB`, of
+/// any case, all of them powers of 1024.
+pub fn size(given: &str) -> Result<u64, String> {
+    let (number, unit) = split_number(given)?;
+    let same = |name: &str| {
+        name.eq_ignore_ascii_case(unit)
+            || name.strip_suffix("iB").is_some_and(|short| short.eq_ignore_ascii_case(unit))
+    };
+    let factor = SIZES.iter().find(|(name, _)| same(name));
+    let (_, bytes) = factor.ok_or_else(|| format!("`{unit}` is not a unit of size"))?;
+    number.checked_mul(*bytes).ok_or_else(|| "it is too large".to_owned())
+}
+
+/// The bytes in the largest unit that gives a whole number.
+pub fn print_size(bytes: u64) -> String {
+    let unit = SIZES.iter().find(|(_, factor)| bytes != 0 && bytes.is_multiple_of(*factor));
+    let (name, factor) = unit.unwrap_or(&("", 1));
+    format!("{}{name}", bytes / factor)
+}
+
+/// A plain number.
+pub fn count(given: &str) -> Result<u32, String> {
+    match split_number(given)? {
+        (number, "") => u32::try_from(number).map_err(|_| "it is too large".to_owned()),
+        (_, rest) => Err(format!("`{rest}` does not belong to a number")),
+    }
+}
+
+/// A folder's path; it need not exist yet.
+pub fn folder(given: &str) -> Result<PathBuf, String> {
+    if given.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(PathBuf::from(given))
+}
+
+/// A loopback address with a port. Any other address is refused: as long as there are no
+/// rights, whoever can connect may write and delete.
+pub fn listen(given: &str) -> Result<SocketAddr, String> {
+    let address = match given.trim().strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        None => given.trim().parse().ok(),
+    };
+    let address: SocketAddr = address.ok_or("it is not an address with a port")?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("Larder checks no rights yet, so everybody who can connect may write and delete, and \
+         it listens on loopback only; to be reached from elsewhere, put a proxy in front that \
+         decides who may"
+        .to_owned())
+}
+
+/// The digits at the start and what follows them, both trimmed.
+fn split_number(given: &str) -> Result<(u64, &str), String> {
+    let given = given.trim();
+    let end = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
+    let (digits, unit) = given.split_at(end);
+    if digits.is_empty() {
+        return Err("it does not start with a number".to_owned());
+    }
+    let number = digits.parse().map_err(|_| "it is too large".to_owned())?;
+    Ok((number, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let ms = Duration::from_millis;
+        for (given, time, printed) in [
+            ("0", ms(0), "0s"),
+            ("600", ms(600_000), "10m"),
+            (" 600 ", ms(600_000), "10m"),
+            ("600s", ms(600_000), "10m"),
+            ("10m", ms(600_000), "10m"),
+            ("90m", ms(5_400_000), "90m"),
+            ("24h", ms(86_400_000), "1d"),
+            ("1d", ms(86_400_000), "1d"),
+            ("5ms", ms(5), "5ms"),
+            ("1500ms", ms(1500), "1500ms"),
+        ] {
+            assert_eq!(duration(given), Ok(time), "{given}");
+            assert_eq!(print_duration(time), printed);
+            assert_eq!(duration(printed), Ok(time), "{printed}");
+        }
+        for bad in ["", "s", "-1", "1.5h", "10 m", "1h30m", "10M", "10x", "99999999999999999999"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(duration("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn sizes() {
+        for (given, bytes, printed) in [
+            ("0", 0, "0"),
+            ("16320", 16320, "16320"),
+            ("16384", 16384, "16KiB"),
+            ("16KiB", 16384, "16KiB"),
+            ("16k", 16384, "16KiB"),
+            ("64MiB", 64 << 20, "64MiB"),
+            ("64mib", 64 << 20, "64MiB"),
+            ("1G", 1 << 30, "1GiB"),
+            ("3T", 3 << 40, "3TiB"),
+            ("1025K", 1025 << 10, "1025KiB"),
+        ] {
+            assert_eq!(size(given), Ok(bytes), "{given}");
+            assert_eq!(print_size(bytes), printed);
+            assert_eq!(size(printed), Ok(bytes), "{printed}");
+        }
+        for bad in ["", "K", "-1", "1.5G", "1KB", "1 K", "1P", "99999999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!((count("0"), count(" 12 ")), (Ok(0), Ok(12)));
+        for bad in ["", "two", "-1", "1.0", "1k", "4294967296"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn loopback_addresses_only() {
+        for (given, address) in [
+            ("127.0.0.1:1337", "127.0.0.1:1337"),
+            ("127.9.9.9:0", "127.9.9.9:0"),
+            ("[::1]:80", "[::1]:80"),
+            ("localhost:8080", "127.0.0.1:8080"),
+        ] {
+            assert_eq!(listen(given).map(|a| a.to_string()), Ok(address.to_owned()));
+        }
+        for open in ["0.0.0.0:1337", "[::]:1337", "192.168.1.2:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(listen(open).unwrap_err().contains("no rights"), "{open}");
+        }
+        for bad in ["", "127.0.0.1", ":80", "localhost:", "localhost:99999", "example.org:80"] {
+            assert!(listen(bad).unwrap_err().contains("not an address"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Settings that are more than a number: [`PublicUrl`], [`NamePattern`], [`LogFilter`].
+//!
+//! Each is valid because it exists, and prints as it was given.
+
+use std::fmt;
+
+use http::Uri;
+use log::LevelFilter;
+use regex::Regex;
+
+/// The address that people use: scheme, host, perhaps a port and a path, no slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    authority: String,
+}
+
+impl PublicUrl {
+    /// What [`PublicUrl::parse`] takes.
+    pub const ALLOWED: &str = "http://HOST or https://HOST, with :PORT and /PATH if need be";
+
+    /// Reads an `http` or `https` address without user, query and fragment.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let text = given.trim().trim_end_matches('/');
+        let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err("it does not start with http:// or https://".to_owned());
+        }
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        if authority.is_empty() || authority.contains('@') {
+            return Err("it needs a host, and no user".to_owned());
+        }
+        if text.contains(['?', '#']) {
+            return Err("it has a query or a fragment".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), authority: authority.to_owned() })
+    }
+
+    /// Host and port as a client's `Host` header names them.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A regular expression that must match at the start of a name; its end is open (spec dlrepo
+/// §8, where it is Python's `re.match`).
+#[derive(Clone, Debug)]
+pub struct NamePattern(Regex);
+
+impl NamePattern {
+    /// What [`NamePattern::parse`] takes.
+    pub const ALLOWED: &str =
+        "a regular expression without look-around and back-references, such as ^debug$";
+
+    /// Reads a regular expression.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        Regex::new(given).map(Self).map_err(|error| last_line(&error.to_string()))
+    }
+
+    /// Whether `name` starts with a match.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        // The leftmost match is found: if one starts at 0, it is this one.
+        self.0.find(name).is_some_and(|found| found.start() == 0)
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl PartialEq for NamePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for NamePattern {}
+
+/// The parser's drawing of the place is of no use within a sentence; its verdict is.
+fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// A level for everything, and others for single modules: `info` or `info,hyper=warn`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// What [`LogFilter::parse`] takes.
+    pub const ALLOWED: &str =
+        "off, error, warn, info, debug or trace, and MODULE=LEVEL, joined by commas";
+
+    /// Reads levels joined by commas.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        for part in given.split(',').map(str::trim) {
+            let (module, level) = part.split_once('=').unwrap_or(("all", part));
+            if module.trim().is_empty() || level.trim().parse::<LevelFilter>().is_err() {
+                return Err(format!("`{part}` is no level and no module with a level"));
+            }
+        }
+        Ok(Self(given.split_whitespace().collect()))
+    }
+
+    /// The filter in the form that the logger reads.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_addresses() {
+        for (given, printed, authority) in [
+            ("https://files.example", "https://files.example", "files.example"),
+            ("http://files.example:8080/", "http://files.example:8080", "files.example:8080"),
+            ("https://example/larder/", "https://example/larder", "example"),
+        ] {
+            let url = PublicUrl::parse(given).unwrap();
+            assert_eq!((url.to_string().as_str(), url.authority()), (printed, authority));
+        }
+        for bad in ["", "files.example", "ftp://x", "http://", "http://u:p@x", "http://x/?a", "/x"]
+        {
+            assert!(PublicUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_at_the_start() {
+        for (pattern, name, matches) in [
+            ("debug", "debug", true),
+            ("debug", "debug-symbols", true),
+            ("debug", "no-debug", false),
+            ("^debug$", "debug-symbols", false),
+            ("a|ab", "ab", true),
+            ("b|a", "ab", true),
+            (".*-dbg", "rpm-dbg", true),
+            ("(?i)DEBUG", "debug", true),
+            ("(?x) debug # symbols", "debug", true),
+            ("", "anything", true),
+        ] {
+            assert_eq!(NamePattern::parse(pattern).unwrap().matches(name), matches, "{pattern}");
+        }
+        assert!(NamePattern::parse("(").unwrap_err().contains("unclosed group"));
+        assert!(NamePattern::parse("(?!x)").unwrap_err().contains("look-around"));
+    }
+
+    #[test]
+    fn log_filters() {
+        for (given, kept) in [
+            ("warn", "warn"),
+            ("INFO", "INFO"),
+            ("info, hyper=warn", "info,hyper=warn"),
+            ("larder::sweeper=trace", "larder::sweeper=trace"),
+        ] {
+            assert_eq!(LogFilter::parse(given).unwrap().as_str(), kept);
+        }
+        for bad in ["", "loud", "info,", "hyper=loud", "=info", "a=b=info"] {
+            assert!(LogFilter::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
