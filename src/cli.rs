@@ -1,3 +1,51 @@
 //! Floor 6: the command line.
 
 pub mod args;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::app;
+use crate::config::{Flags, Loaded, Settings};
+use args::{Args, Command};
+
+/// Runs the command that the process was started with. `Err` is a sentence for people.
+///
+/// # Errors
+/// Whatever keeps the command from being done.
+pub fn run() -> Result<ExitCode, String> {
+    match Args::parse().command {
+        Command::Serve(serve) => self::serve(&serve.settings.0),
+        Command::Config(config) => {
+            let loaded = load(&config.settings.0)?;
+            print!("{}", loaded.render(config.answer.form()));
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err("this command is not there".to_owned()),
+    }
+}
+
+fn serve(flags: &Flags) -> Result<ExitCode, String> {
+    let loaded = load(flags)?;
+    start_log(&loaded);
+    let ending = app::serve(&loaded.settings).map_err(|error| error.to_string())?;
+    Ok(match ending {
+        app::Ending::InOrder => ExitCode::SUCCESS,
+        app::Ending::AtOnce => ExitCode::from(130),
+    })
+}
+
+fn load(flags: &Flags) -> Result<Loaded, String> {
+    Settings::load_here(flags).map_err(|error| error.to_string())
+}
+
+fn start_log(loaded: &Loaded) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(loaded.settings.log.log.as_str());
+    // A second logger can only be one that a test has set.
+    let _ = builder.try_init();
+    for warning in &loaded.warnings {
+        log::warn!("{warning}");
+    }
+}

@@ -30,7 +30,9 @@ pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{INLINE_MAX_BYTES, Log, Server, Settings, Space, Store, Sweeper, Tree, Uploads};
-pub use values::{LogFilter, NamePattern, PublicUrl};
+pub use values::{LogFilter, PublicUrl};
+
+pub use crate::model::NamePattern;
 
 use file::TomlFile;
 

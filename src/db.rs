@@ -92,9 +92,18 @@ pub struct Options {
     pub work_bound: Duration,
     /// Under load, a slice of background work is let in when the last one is this long ago.
     pub slice_gap: Duration,
-    /// Called before a batch and after a commit that failed for want of space: makes room (lets
-    /// the ballast go) if it can, and tells whether it did.
-    pub make_room: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Called before a batch and after a write that failed for want of space: makes room (lets
+    /// the ballast go) if it is needed and can be done, and tells whether it did.
+    pub make_room: Arc<dyn Fn(Pressure) -> bool + Send + Sync>,
+}
+
+/// Why room is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pressure {
+    /// A batch is about to begin; there may be room enough.
+    Ordinary,
+    /// A write has failed for want of space.
+    Full,
 }
 
 impl Default for Options {
@@ -103,7 +112,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             work_bound: Duration::from_millis(5),
             slice_gap: Duration::from_millis(20),
-            make_room: Arc::new(|| false),
+            make_room: Arc::new(|_| false),
         }
     }
 }

@@ -43,6 +43,10 @@ pub struct Server {
     pub sweeper: Handle,
     /// How long a client may send nothing in the middle of a body.
     pub stall_max: Duration,
+    /// Most bytes of an upload.
+    pub upload_bytes_max: Option<u64>,
+    /// The address that people use, and its host and port, when there is a proxy in front.
+    pub public_url: Option<(String, String)>,
     /// Figures for `/-/stats`: made by the roof, which knows all the floors.
     pub stats: Box<dyn Fn() -> Result<serde_json::Value, String> + Send + Sync>,
 }
@@ -101,12 +105,22 @@ impl Server {
     }
 
     async fn dispatch(self: &Arc<Self>, request: Request, path: &str) -> Result<Response, Failure> {
-        host::check(&request.method, &request.headers)?;
+        let public = self.public_url.as_ref().map(|(_, authority)| authority.as_str());
+        host::check(&request.method, &request.headers, public)?;
         match route::route(&request.method, path) {
             Routed::Found(route, spelling) => self.handle(request, route, spelling).await,
             Routed::NotFound(reason) => Err(Failure::NotFound(reason)),
             Routed::BadRequest(reason) => Err(Failure::BadRequest(reason)),
             Routed::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed(allow)),
+        }
+    }
+
+    /// The address to show to people.
+    fn address(&self, headers: &HeaderMap) -> String {
+        let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        match &self.public_url {
+            Some((url, _)) => url.clone(),
+            None => format!("http://{}", host().unwrap_or("HOST:PORT")),
         }
     }
 
@@ -117,9 +131,9 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         match route {
-            Route::Home => Ok(own::home()),
+            Route::Home => Ok(own::home(&self.address(&request.headers))),
             Route::Health => Ok(own::health()),
-            Route::Ready => self.ready(),
+            Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,

@@ -1,5 +1,6 @@
 //! Larder: a self-hosted artifact repository, one binary and one data folder.
 
+pub mod app;
 pub mod blobs;
 pub mod cli;
 pub mod clock;

@@ -1,3 +1,13 @@
 //! The binary: parse, run, map the error to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match larder::cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("larder: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

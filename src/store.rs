@@ -87,7 +87,7 @@ pub struct Rules {
     /// How long a blob stays after its last reference went or somebody was promised it (I3).
     pub lease: Duration,
     /// Formats whose name this matches at its start are internal (spec dlrepo §8).
-    pub internal_formats: Option<regex::Regex>,
+    pub internal_formats: Option<crate::model::NamePattern>,
 }
 
 /// The store. Clones share everything.
@@ -146,9 +146,7 @@ impl Store {
     #[must_use]
     pub fn is_internal(&self, format: &crate::model::FormatName) -> bool {
         let filter = self.shared.rules.internal_formats.as_ref();
-        filter
-            .and_then(|filter| filter.find(format.as_str()))
-            .is_some_and(|found| found.start() == 0)
+        filter.is_some_and(|filter| filter.matches(format.as_str()))
     }
 
     /// One transaction for a request.

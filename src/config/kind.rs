@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, NamePattern, PublicUrl};
+use super::values::{LogFilter, PublicUrl};
+use crate::model::NamePattern;
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{LogFilter, NamePattern, PublicUrl};
+use super::values::{LogFilter, PublicUrl};
+use crate::model::NamePattern;
 
 const MIB: u64 = 1 << 20;
 

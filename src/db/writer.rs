@@ -12,7 +12,7 @@ use super::disk::Fenced;
 use super::queue::{Job, Next, Ran, SliceTimes};
 use super::schema::{META, Meta};
 use super::txn::failed;
-use super::{Error, OpenDisk, Options, Shared, WriteTxn};
+use super::{Error, OpenDisk, Options, Pressure, Shared, WriteTxn};
 
 /// Most changes that are committed together.
 const BATCH_MAX: usize = 512;
@@ -73,7 +73,7 @@ impl Writer {
 
     /// Commits `jobs` (and what is gathered), giving up those that spoil the batch.
     fn commit(&mut self, jobs: &mut Vec<Box<dyn Job>>, mut gather: Gather) -> Result<(), Error> {
-        (self.shared.options.make_room)();
+        (self.shared.options.make_room)(Pressure::Ordinary);
         let mut spoilt = Vec::new();
         let mut may_retry = true;
         let result = loop {
@@ -200,7 +200,7 @@ impl Writer {
             return Err(Error::OutcomeUnknown(error.to_string()));
         }
         reopened?;
-        if error.is_full() && !(self.shared.options.make_room)() {
+        if error.is_full() && !(self.shared.options.make_room)(Pressure::Full) {
             return Err(error.clone());
         }
         Ok(())

@@ -16,6 +16,14 @@ pub enum HttpError {
         /// At least so many were sent.
         actual: usize,
     },
+    /// 413. Bytes.
+    #[error("uploads of up to {bytes_max} bytes are taken here, this one has {actual} or more")]
+    UploadTooLarge {
+        /// The limit.
+        bytes_max: u64,
+        /// At least so many were sent or announced.
+        actual: u64,
+    },
     /// 400: the body ended before its end, or is not encoded as its headers say.
     #[error("the request body is incomplete, send it again: {0}")]
     BodyBroken(String),
@@ -43,7 +51,9 @@ impl HttpError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } | Self::UploadTooLarge { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::BodyBroken(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
             Self::BodyStalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,

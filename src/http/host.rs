@@ -11,14 +11,16 @@ use http::{HeaderMap, Method};
 
 use super::HttpError;
 
-/// Tests the `Host` and, for methods other than GET and HEAD, the `Origin` of a request.
+/// Tests the `Host` and, for methods other than GET and HEAD, the `Origin` of a request. `public`
+/// is the host that a proxy in front passes on, if there is one.
 ///
 /// # Errors
 /// [`HttpError::Host`] (421) and [`HttpError::Origin`] (403).
-pub fn check(method: &Method, headers: &HeaderMap) -> Result<(), HttpError> {
+pub fn check(method: &Method, headers: &HeaderMap, public: Option<&str>) -> Result<(), HttpError> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().map(text).unwrap_or_default();
-    if hosts.next().is_some() || !is_loopback(&host) {
+    let is_public = public.is_some_and(|public| public.eq_ignore_ascii_case(&host));
+    if hosts.next().is_some() || !(is_loopback(&host) || is_public) {
         return Err(HttpError::Host(host));
     }
     let changes = *method != Method::GET && *method != Method::HEAD;
@@ -62,13 +64,14 @@ mod tests {
 
     fn status(method: &Method, headers: &[(http::HeaderName, &str)]) -> u16 {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
-        let checked = check(method, &headers.collect());
+        let checked = check(method, &headers.collect(), Some("larder.example"));
         checked.err().map_or(200, |error| error.status().as_u16())
     }
 
     #[test]
     fn only_names_of_this_machine_are_served() {
-        for host in ["localhost", "LocalHost:80", "127.0.0.1:1337", "127.9.9.9", "[::1]", "[::1]:8"]
+        for host in
+            ["localhost", "LocalHost:80", "127.0.0.1:1337", "[::1]", "[::1]:8", "larder.example"]
         {
             assert_eq!(status(&Method::GET, &[(HOST, host)]), 200, "{host}");
         }
@@ -90,7 +93,7 @@ mod tests {
         let mut two = HeaderMap::new();
         two.append(HOST, "localhost".parse().unwrap());
         two.append(HOST, "evil.example".parse().unwrap());
-        assert!(check(&Method::GET, &two).is_err());
+        assert!(check(&Method::GET, &two, None).is_err());
     }
 
     #[test]

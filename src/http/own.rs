@@ -17,14 +17,19 @@ const RUNS_SHOWN_MAX: usize = 1000;
 const HOME: &str = include_str!("home.html");
 
 /// `GET /`: what this is, and how to upload.
-pub(super) fn home() -> Response {
-    let mut response = reply::plain(HOME.to_owned());
+pub(super) fn home(address: &str) -> Response {
+    let mut response = reply::plain(HOME.replace("http://HOST:PORT", &escape(address)));
     let headers = response.headers_mut();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     headers.insert(http::header::CONTENT_TYPE, html);
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     headers.insert(http::header::CONTENT_SECURITY_POLICY, policy);
     response
+}
+
+/// Text that cannot become markup.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// The process answers.
@@ -45,7 +50,8 @@ struct Sweeps<'r> {
     running: Option<crate::sweeper::Progress>,
     asked: Option<Scope>,
     held: Option<String>,
-    sweeps: Vec<Shown<'r>>,
+    #[serde(rename = "sweeps")]
+    runs: Vec<Shown<'r>>,
 }
 
 /// The body of `POST /-/sweeps`; an empty body is a full sweep.
@@ -62,12 +68,12 @@ fn full() -> Scope {
 
 impl Server {
     /// The database answers.
-    pub(super) fn ready(&self) -> Result<Response, Failure> {
+    pub(super) fn ready(&self) -> Response {
         match self.tree.store().view().and_then(|view| view.totals()) {
-            Ok(_) => Ok(reply::plain("ready\n".to_owned())),
+            Ok(_) => reply::plain("ready\n".to_owned()),
             Err(error) => {
                 log::warn!("not ready: {error}");
-                Ok(reply::text(StatusCode::SERVICE_UNAVAILABLE, "The database is not available"))
+                reply::text(StatusCode::SERVICE_UNAVAILABLE, "The database is not available")
             }
         }
     }
@@ -98,7 +104,7 @@ impl Server {
                 running: status.running,
                 asked: status.asked,
                 held: status.held,
-                sweeps: runs.iter().map(|run| Shown { id: run.id.0, run }).collect(),
+                runs: runs.iter().map(|run| Shown { id: run.id.0, run }).collect(),
             }))
         })
         .await

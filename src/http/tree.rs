@@ -46,7 +46,7 @@ impl Server {
             Route::FormatFolder(at) => self.format_folder(request, format_path(&at)?).await,
             Route::Sums(at) => self.sums(format_path(&at)?).await,
             Route::Artifact(at, path) => self.artifact(request, format_path(&at)?.file(path)).await,
-            Route::Folder(at, path) => self.folder(format_path(&at)?.file(path)).await,
+            Route::Folder(at, path) => Err(artifacts::folder(&format_path(&at)?.file(path))),
             other => Err(Failure::Internal(format!("no handler for {other:?}"))),
         }
     }
@@ -88,11 +88,17 @@ impl Server {
 
 fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
     match route {
-        Route::Branch(branch) => drop(view.branch(&BranchPath::shared(branch.clone()))?),
-        Route::Tag(at) => drop(view.tag(&tag_path(at)?)?),
-        Route::Job(at) => drop(view.job(&job_path(at)?)?),
+        Route::Branch(branch) => {
+            view.branch(&BranchPath::shared(branch.clone()))?;
+        }
+        Route::Tag(at) => {
+            view.tag(&tag_path(at)?)?;
+        }
+        Route::Job(at) => {
+            view.job(&job_path(at)?)?;
+        }
         Route::Format(at) | Route::FormatFolder(at) | Route::Sums(at) => {
-            drop(view.format(&format_path(at)?)?);
+            view.format(&format_path(at)?)?;
         }
         Route::Artifact(at, path) | Route::Folder(at, path) => {
             let file = format_path(at)?.file(path.clone());

@@ -14,7 +14,7 @@ use super::super::failure::Failure;
 use super::super::file_body::FileBody;
 use super::super::reply::{Content, Decision, FileFacts};
 use super::super::route::sums_of;
-use super::super::{Request, Server, blocking, reply};
+use super::super::{HttpError, Request, Server, blocking, reply};
 use crate::model::{Checksum, FilePath};
 use crate::store;
 use crate::tree::{Opened, Source, Tree};
@@ -81,11 +81,6 @@ impl Server {
         }
     }
 
-    /// A folder of a format. Pages come later; machines read the format's own list.
-    pub(super) async fn folder(self: &Arc<Self>, path: FilePath) -> Result<Response, Failure> {
-        Err(Failure::NotFound(format!("{path} is not a file; {} lists the files", path.format)))
-    }
-
     /// PUT: the checks that need no body come before it is read.
     async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
         refuse_container(&path, &request.headers)?;
@@ -99,7 +94,8 @@ impl Server {
         self.tree.admit()?;
         let length = request.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        self.receive(request.body, length, path, claim).await?;
+        let body = limited(request.body, length, self.upload_bytes_max)?;
+        self.receive(body, length, path, claim).await?;
         Ok(reply::created())
     }
 
@@ -153,6 +149,32 @@ impl Server {
         }
         receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
     }
+}
+
+/// The body, broken off with an error at the first byte over the limit.
+fn limited(
+    body: RequestBody,
+    length: Option<u64>,
+    bytes_max: Option<u64>,
+) -> Result<RequestBody, Failure> {
+    let Some(bytes_max) = bytes_max else { return Ok(body) };
+    let too_large = move |actual| HttpError::UploadTooLarge { bytes_max, actual };
+    if let Some(length) = length.filter(|length| *length > bytes_max) {
+        return Err(too_large(length).into());
+    }
+    let counted = body.scan(0u64, move |seen, chunk| {
+        let chunk = chunk.and_then(|chunk| {
+            *seen = seen.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            if *seen > bytes_max { Err(too_large(*seen)) } else { Ok(chunk) }
+        });
+        std::future::ready(Some(chunk))
+    });
+    Ok(Box::pin(counted))
+}
+
+/// A folder of a format has no page; machines read the format's own list.
+pub(super) fn folder(path: &FilePath) -> Failure {
+    Failure::NotFound(format!("{path} is not a file; {} lists the files", path.format))
 }
 
 async fn receive_large(

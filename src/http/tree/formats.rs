@@ -66,7 +66,9 @@ impl Server {
                 store.delete_format(path, Cause::request("")).await?;
                 self.reclaim();
             }
-            Method::HEAD => drop(clean(store.view()?.format(&path)?, &path)?),
+            Method::HEAD => {
+                clean(store.view()?.format(&path)?, &path)?;
+            }
             _ => return self.show_format(path).await,
         }
         Ok(reply::empty())

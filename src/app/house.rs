@@ -1,0 +1,306 @@
+//! [`House`]: one data folder, opened by one process.
+//!
+//! ```text
+//! DIR/lock           held while a process has the folder open
+//! DIR/larder.redb    the database
+//! DIR/blobs/         files of blobs, in 256 folders
+//! DIR/staging/       uploads that are not committed
+//! DIR/ballast        space that is given up when the disk is full
+//! DIR/control.sock   where the administration commands reach a running server
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::blobs;
+use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::db::{self, Db, Pressure};
+use crate::http::Server;
+use crate::stop::Stop;
+use crate::store::{self, Rules, Store};
+use crate::sweeper::{self, Sweeper};
+use crate::tree::{Limits, Tree};
+
+const DATABASE: &str = "larder.redb";
+const LOCK: &str = "lock";
+/// A batch is not begun with less than this free while there is ballast to let go.
+const WRITE_ROOM: u64 = 1 << 20;
+
+/// Why the house could not be opened or served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be made or looked at.
+    #[error("the data folder {} cannot be used: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else lives there.
+    #[error(
+        "{} is not empty and holds no Larder data (there is {found:?}); \
+         give an empty folder with --data",
+        path.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// One thing in it.
+        found: String,
+    },
+    /// Another process has it open.
+    #[error("the data folder {} is in use{by}; one process at a time may open it", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process, if it is known.
+        by: String,
+    },
+    /// The files of blobs.
+    #[error(transparent)]
+    Files(#[from] blobs::Error),
+    /// The rows.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or a handler could not be started.
+    #[error("cannot start {what}: {source}")]
+    Start {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// An open data folder. Dropping it closes the database and lets the folder go.
+pub struct House {
+    store: Store,
+    files: BlobFiles,
+    space: Arc<Space>,
+    // The last to go.
+    _lock: File,
+}
+
+impl House {
+    /// Opens or makes the data folder, and removes what a crash may have left (I1).
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::Foreign`], or whatever the disk says.
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        let root = &settings.server.data;
+        let lock = lock(root)?;
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let files = BlobFiles::open(root, Arc::clone(&disk))?;
+        let space = &settings.space;
+        let space = Arc::new(Space::open(root, disk, space.reserve, space.ballast)?);
+        let db = Db::open(&root.join(DATABASE), options(settings, &space))?;
+        let rules = Rules {
+            lease: settings.store.lease,
+            internal_formats: settings.tree.internal_format_filter.clone(),
+        };
+        let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
+        let house = Self { store, files, space, _lock: lock };
+        house.recover()?;
+        house.restore_ballast();
+        Ok(house)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The files of blobs.
+    #[must_use]
+    pub fn files(&self) -> &BlobFiles {
+        &self.files
+    }
+
+    /// The room on the disk.
+    #[must_use]
+    pub fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
+    /// The sweeper of this house, not started.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn sweeper(&self, settings: &Settings, stop: Stop) -> Result<Sweeper, Error> {
+        let unlink_workers = settings.sweeper.unlink_capacity;
+        let period = settings.sweeper.sweep_period;
+        let settings = sweeper::Settings {
+            period: (!period.is_zero()).then_some(period),
+            unlink_workers: usize::try_from(unlink_workers).unwrap_or(usize::MAX),
+            work_bound: settings.store.slice,
+            spacing: settings.sweeper.lease_grouping,
+            ..sweeper::Settings::default()
+        };
+        Ok(Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?)
+    }
+
+    /// The artifact tree of this house.
+    #[must_use]
+    pub fn tree(&self, settings: &Settings) -> Tree {
+        let limits = Limits {
+            inline_bytes_max: settings.store.inline_max,
+            reserve_bytes: settings.space.reserve,
+        };
+        Tree::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
+    }
+
+    /// What the handlers of this house work on.
+    #[must_use]
+    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle) -> Server {
+        let public_url = settings.server.public_url.as_ref();
+        let upload_bytes_max = settings.uploads.max_upload;
+        let store = self.store.clone();
+        Server {
+            tree: self.tree(settings),
+            sweeper,
+            stall_max: settings.uploads.upload_idle,
+            upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
+            public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),
+            stats: Box::new(move || {
+                let totals = store.view().and_then(|view| view.totals());
+                let totals = totals.map_err(|error| error.to_string())?;
+                serde_json::to_value(totals).map_err(|error| error.to_string())
+            }),
+        }
+    }
+
+    /// Looks after the ballast from time to time, on the runtime that this is called in.
+    #[must_use]
+    pub fn keep_ballast(&self, period: Duration) -> JoinHandle<()> {
+        let space = Arc::clone(&self.space);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(period).await;
+                let space = Arc::clone(&space);
+                // A panic there is not the end of looking after it.
+                let _ = tokio::task::spawn_blocking(move || restore(&space)).await;
+            }
+        })
+    }
+
+    fn restore_ballast(&self) {
+        restore(&self.space);
+    }
+
+    fn recover(&self) -> Result<(), Error> {
+        let recovered = self.files.recover(|digest, suffix| {
+            let named = self.store.view()?.names_file(digest, suffix)?;
+            Ok::<_, Error>(named)
+        })?;
+        log::debug!("after the start: {recovered:?}");
+        Ok(())
+    }
+}
+
+fn restore(space: &Space) {
+    if let Err(error) = space.restore_ballast() {
+        log::warn!("the ballast could not be made: {error}");
+    }
+}
+
+fn options(settings: &Settings, space: &Arc<Space>) -> db::Options {
+    let space = Arc::clone(space);
+    let make_room = move |pressure| {
+        let is_scarce = match pressure {
+            Pressure::Full => true,
+            Pressure::Ordinary => space.free_bytes().is_ok_and(|free| free < WRITE_ROOM),
+        };
+        is_scarce && release(&space)
+    };
+    db::Options {
+        cache_bytes: usize::try_from(settings.store.cache).unwrap_or(usize::MAX),
+        work_bound: settings.store.slice,
+        make_room: Arc::new(make_room),
+        ..db::Options::default()
+    }
+}
+
+fn release(space: &Space) -> bool {
+    match space.release_ballast() {
+        Ok(released) => {
+            if released {
+                log::warn!("the disk is full: the ballast is given up so that deleting can work");
+            }
+            released
+        }
+        Err(error) => {
+            log::error!("the ballast could not be given up: {error}");
+            false
+        }
+    }
+}
+
+/// Makes the folder if need be and locks it for this process.
+fn lock(root: &Path) -> Result<File, Error> {
+    let unusable = |source| Error::Folder { path: root.to_owned(), source };
+    fs::create_dir_all(root).map_err(unusable)?;
+    refuse_foreign(root)?;
+    let path = root.join(LOCK);
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::InUse { path: root.to_owned(), by: owner(&mut file) });
+        }
+        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    }
+    // For people only: on a full disk the number is missing, and that is all.
+    let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    if let Err(error) = noted {
+        log::debug!("the process number could not be noted: {error}");
+    }
+    Ok(file)
+}
+
+fn owner(file: &mut File) -> String {
+    let mut pid = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+    if read.is_ok() && !pid.is_empty() { format!(" by process {pid}") } else { String::new() }
+}
+
+/// Refuses a folder with other people's things in it: an existing dlrepo tree, say.
+fn refuse_foreign(root: &Path) -> Result<(), Error> {
+    let unusable = |source| Error::Folder { path: root.to_owned(), source };
+    let known = [DATABASE, LOCK, "larder.toml", "lost+found", "blobs", "staging", "ballast"];
+    if root.join(DATABASE).exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(root).map_err(unusable)? {
+        let found = entry.map_err(unusable)?.file_name().to_string_lossy().into_owned();
+        if !known.contains(&found.as_str()) {
+            return Err(Error::Foreign { path: root.to_owned(), found });
+        }
+    }
+    Ok(())
+}
