@@ -37,21 +37,13 @@ pub(super) fn health() -> Response {
     reply::plain("ok\n".to_owned())
 }
 
-/// A run, as the API shows it.
 #[derive(Serialize)]
-struct Shown<'r> {
-    id: u64,
-    #[serde(flatten)]
-    run: &'r Run,
-}
-
-#[derive(Serialize)]
-struct Sweeps<'r> {
+struct Sweeps {
     running: Option<crate::sweeper::Progress>,
     asked: Option<Scope>,
     held: Option<String>,
     #[serde(rename = "sweeps")]
-    runs: Vec<Shown<'r>>,
+    runs: Vec<Run>,
 }
 
 /// The body of `POST /-/sweeps`; an empty body is a full sweep.
@@ -104,7 +96,7 @@ impl Server {
                 running: status.running,
                 asked: status.asked,
                 held: status.held,
-                runs: runs.iter().map(|run| Shown { id: run.id.0, run }).collect(),
+                runs,
             }))
         })
         .await
