@@ -130,6 +130,9 @@ pub struct Db {
 struct Shared {
     queue: Queue,
     database: RwLock<Result<redb::Database, String>>,
+    /// The snapshot of the last commit, once somebody asked for it. The writer takes it away
+    /// before it answers, so whoever was answered sees the own change.
+    latest: RwLock<Option<Arc<Snapshot>>>,
     open_disk: OpenDisk,
     options: Options,
 }
@@ -164,6 +167,7 @@ impl Db {
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             database: RwLock::new(Ok(database)),
+            latest: RwLock::new(None),
             open_disk,
             options,
         });
@@ -179,8 +183,18 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Unavailable`] while the database cannot be reopened.
-    pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Snapshot::new(&self.shared)
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(latest) = writer::lock_read(&self.shared.latest).as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        // Begun under the lock: a snapshot from before a commit cannot be left here after it.
+        let mut latest = writer::lock_write(&self.shared.latest);
+        if let Some(latest) = latest.as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        let snapshot = Arc::new(Snapshot::new(&self.shared)?);
+        *latest = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     /// Queues `change` for the writer thread and returns at once; the answer comes after the

@@ -35,6 +35,9 @@ use failure::Failure;
 use listen::Peer;
 use route::{Route, Routed, Spelling};
 
+/// The target of the line that is logged for each request.
+const ACCESS: &str = "larder::access";
+
 /// What the handlers work on.
 pub struct Server {
     /// The artifact tree, and the store below it.
@@ -159,11 +162,14 @@ fn log_request(
     took: Duration,
     peer: Option<SocketAddr>,
 ) {
+    if !log::log_enabled!(target: ACCESS, log::Level::Info) {
+        return;
+    }
     let bytes = response.headers().get(http::header::CONTENT_LENGTH);
     let bytes = bytes.and_then(|bytes| bytes.to_str().ok()).unwrap_or("-");
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
     log::info!(
-        target: "larder::access",
+        target: ACCESS,
         "{method} {} {} {bytes} {took:.1?} {peer} -",
         path.escape_default(),
         response.status().as_u16(),

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -37,11 +37,12 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> Error {
     Error::from(error.into())
 }
 
-/// All rows as of one commit.
+/// All rows as of one commit. One value serves everybody who asks between two commits, so the
+/// tables are looked up once for all of them.
 pub struct Snapshot {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
     txn: redb::ReadTransaction,
-    tables: [OnceCell<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
+    tables: [OnceLock<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
 }
 
 impl Snapshot {
@@ -52,8 +53,8 @@ impl Snapshot {
             database.begin_read().map_err(failed)
         };
         let txn = txn.inspect_err(|_| shared.queue.ask_reopen())?;
-        let tables = [const { OnceCell::new() }; NAMES.len()];
-        Ok(Self { shared: Arc::clone(shared), txn, tables })
+        let tables = [const { OnceLock::new() }; NAMES.len()];
+        Ok(Self { shared: Arc::downgrade(shared), txn, tables })
     }
 
     fn table(&self, slot: usize) -> Result<&redb::ReadOnlyTable<Bytes, Bytes>, Error> {
@@ -66,7 +67,11 @@ impl Snapshot {
 
     /// After a failure redb refuses everything until it is reopened: asks for that.
     fn heed<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|_| self.shared.queue.ask_reopen())
+        result.inspect_err(|_| {
+            if let Some(shared) = self.shared.upgrade() {
+                shared.queue.ask_reopen();
+            }
+        })
     }
 }
 

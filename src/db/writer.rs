@@ -52,6 +52,7 @@ impl Writer {
             }
         }
         *lock_write(&self.shared.database) = Err("it is closed".into());
+        self.forget_latest();
     }
 
     fn batch(&mut self) {
@@ -148,6 +149,7 @@ impl Writer {
             job.note(times);
         }
         drop(guard);
+        self.forget_latest();
         self.commits = self.commits.map(|commits| commits + 1);
         Outcome::Committed
     }
@@ -222,6 +224,7 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<(), Error> {
         self.last_reopen = Some(Instant::now());
+        self.forget_latest();
         let mut database = lock_write(&self.shared.database);
         // The old one must be closed before the new one is opened.
         *database = Err("it is being reopened".into());
@@ -233,8 +236,16 @@ impl Writer {
             Ok(()) => log::warn!("the database is open again"),
             Err(error) => log::error!("the database could not be reopened: {error}"),
         }
+        self.forget_latest();
         self.commits = self.count_commits().ok();
         result
+    }
+
+    /// The next reader begins a new snapshot.
+    fn forget_latest(&self) {
+        let latest = lock_write(&self.shared.latest).take();
+        // Closing it may take a moment, which is not spent under the lock.
+        drop(latest);
     }
 
     fn count_commits(&self) -> Result<u64, Error> {
@@ -281,6 +292,6 @@ pub(super) fn lock_read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock_write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+pub(super) fn lock_write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -78,7 +78,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(BlobId, Unlink)>, Error> {
         let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
-        Ok(UNLINKS.page(&self.shared.db.snapshot()?, span, limit)?)
+        Ok(UNLINKS.page(&*self.shared.db.snapshot()?, span, limit)?)
     }
 
     /// One slice of noting what became of collected bytes: those of the `gone` exist no more
