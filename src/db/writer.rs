@@ -109,7 +109,7 @@ impl Writer {
         let started = Instant::now();
         let outcome = self.reopen_if_broken().map(|()| self.transact(jobs, gather, started));
         let outcome = outcome.unwrap_or_else(Outcome::NotCommitted);
-        if jobs.is_empty() && gather == Gather::Queue {
+        if jobs.is_empty() && gather == Gather::Queue && !matches!(outcome, Outcome::Committed) {
             // It failed before anything was taken: those who wait are the ones to be told.
             jobs.extend(std::iter::from_fn(|| self.shared.queue.pop_front()).take(BATCH_MAX));
         }
@@ -166,8 +166,9 @@ impl Writer {
         let mut at = 0;
         loop {
             if at == jobs.len() {
-                let room = at < BATCH_MAX && started.elapsed() < self.shared.options.work_bound;
-                let more = (gather == Gather::Queue && room)
+                // One at least, or a slow machine would commit nothing for ever.
+                let in_time = at == 0 || started.elapsed() < self.shared.options.work_bound;
+                let more = (gather == Gather::Queue && at < BATCH_MAX && in_time)
                     .then(|| self.shared.queue.pop_front())
                     .flatten();
                 match more {
