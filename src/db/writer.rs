@@ -195,16 +195,17 @@ impl Writer {
     /// that failed may have lost pages which still read well from memory.
     fn recover(&mut self, error: &Error, phase: Phase, before: Option<u64>) -> Result<(), Error> {
         log::error!("a write failed, the database is opened again: {error}");
+        // Opening writes too, so room is made before it.
+        let has_room = !error.is_full() || (self.shared.options.make_room)();
         let reopened = self.reopen();
         let counter_stands = reopened.is_ok() && before.is_some() && before == self.commits;
         if phase == Phase::Commit && !(error.is_full() && counter_stands) {
             return Err(Error::OutcomeUnknown(error.to_string()));
         }
-        reopened?;
-        if error.is_full() && !(self.shared.options.make_room)() {
+        if !has_room {
             return Err(error.clone());
         }
-        Ok(())
+        reopened
     }
 
     fn reopen_if_broken(&mut self) -> Result<(), Error> {
