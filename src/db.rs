@@ -19,9 +19,10 @@ mod txn;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -121,6 +122,8 @@ pub struct Db {
 struct Shared {
     queue: Queue,
     database: RwLock<Result<redb::Database, String>>,
+    /// How often the database was opened again; changes under the lock of `database`.
+    reopened: AtomicU64,
     open_disk: OpenDisk,
     options: Options,
 }
@@ -155,6 +158,7 @@ impl Db {
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             database: RwLock::new(Ok(database)),
+            reopened: AtomicU64::new(0),
             open_disk,
             options,
         });

@@ -137,8 +137,8 @@ pub(super) enum Next {
     Batch,
     /// Run this slice.
     Slice(Box<dyn Job>),
-    /// Open the database again: somebody met a failure.
-    Reopen,
+    /// Open the database again: somebody met a failure after it was opened this many times.
+    Reopen(u64),
     /// Nothing is left, and nothing more will come.
     End,
 }
@@ -147,7 +147,7 @@ pub(super) enum Next {
 struct Waiting {
     front: VecDeque<Box<dyn Job>>,
     slices: VecDeque<Box<dyn Job>>,
-    reopen: bool,
+    reopen: Option<u64>,
     closed: bool,
 }
 
@@ -210,8 +210,8 @@ impl Queue {
     pub(super) fn next(&self, last_slice: Instant, gap: Duration) -> Next {
         let mut waiting = lock(&self.waiting);
         loop {
-            if std::mem::take(&mut waiting.reopen) {
-                return Next::Reopen;
+            if let Some(met) = waiting.reopen.take() {
+                return Next::Reopen(met);
             }
             let slice_is_due = waiting.front.is_empty() || last_slice.elapsed() >= gap;
             if slice_is_due && let Some(slice) = waiting.slices.pop_front() {
@@ -227,8 +227,10 @@ impl Queue {
         }
     }
 
-    pub(super) fn ask_reopen(&self) {
-        lock(&self.waiting).reopen = true;
+    /// Asks for another opening because of a failure that was met after `met` of them.
+    pub(super) fn ask_reopen(&self, met: u64) {
+        let mut waiting = lock(&self.waiting);
+        waiting.reopen = waiting.reopen.max(Some(met));
         self.changed.notify_one();
     }
 

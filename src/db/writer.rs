@@ -5,6 +5,7 @@
 //! acknowledged and the database is opened again. The one exception is a full disk: if the
 //! commit counter shows that nothing was committed and room could be made, the batch runs again.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ impl Writer {
             match self.shared.queue.next(self.last_slice, self.shared.options.slice_gap) {
                 Next::Batch => self.batch(),
                 Next::Slice(slice) => self.slice(slice),
-                Next::Reopen => drop(self.reopen()),
+                Next::Reopen(met) => self.reopen_after(met),
                 Next::End => break,
             }
         }
@@ -222,6 +223,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Heeds a reader's failure. One that was met before the last opening is over, and a
+    /// database that cannot be opened is not tried all the time: the next reader asks again.
+    fn reopen_after(&mut self, met: u64) {
+        if met < self.shared.reopened.load(Ordering::SeqCst) {
+            return;
+        }
+        let is_broken = lock_read(&self.shared.database).is_err();
+        // Either way the log has said what there is to say.
+        let _ = if is_broken { self.reopen_if_broken() } else { self.reopen() };
+    }
+
     fn reopen(&mut self) -> Result<(), Error> {
         self.last_reopen = Some(Instant::now());
         let mut database = lock_write(&self.shared.database);
@@ -229,6 +241,7 @@ impl Writer {
         *database = Err("it is being reopened".into());
         let opened = open(&self.shared.open_disk, &self.shared.options);
         *database = opened.map_err(|error| error.to_string());
+        self.shared.reopened.fetch_add(1, Ordering::SeqCst);
         let result = database.as_ref().map(drop).map_err(|why| Error::Unavailable(why.clone()));
         drop(database);
         match &result {
