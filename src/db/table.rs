@@ -82,13 +82,23 @@ impl<K: Key> Span<K> {
     /// Only the keys from `key` on.
     #[must_use]
     pub fn from(self, key: &K) -> Self {
-        Self { lower: Bound::Included(key.to_bytes()), ..self }
+        self.starting(Bound::Included(key.to_bytes()))
     }
 
     /// Only the keys behind `key`.
     #[must_use]
     pub fn after(self, key: &K) -> Self {
-        Self { lower: Bound::Excluded(key.to_bytes()), ..self }
+        self.starting(Bound::Excluded(key.to_bytes()))
+    }
+
+    /// A start before that of this span changes nothing.
+    fn starting(self, lower: Bound<Vec<u8>>) -> Self {
+        match (&self.lower, &lower) {
+            (Bound::Included(old), Bound::Included(new) | Bound::Excluded(new)) if old > new => {
+                self
+            }
+            _ => Self { lower, ..self },
+        }
     }
 
     /// The same keys, largest first.
