@@ -44,6 +44,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.commits = self.count_commits().ok();
         loop {
             match self.shared.queue.next(self.last_slice, self.shared.options.slice_gap) {
                 Next::Batch => self.batch(),
