@@ -227,6 +227,17 @@ impl Queue {
         }
     }
 
+    /// Answers everything that waits: nobody will run it.
+    pub(super) fn refuse_all(&self) {
+        let mut waiting = lock(&self.waiting);
+        let front = std::mem::take(&mut waiting.front);
+        let slices = std::mem::take(&mut waiting.slices);
+        drop(waiting);
+        for job in front.into_iter().chain(slices) {
+            job.answer(Err(closed()));
+        }
+    }
+
     /// Asks for another opening because of a failure that was met after `met` of them.
     pub(super) fn ask_reopen(&self, met: u64) {
         let mut waiting = lock(&self.waiting);

@@ -53,7 +53,6 @@ impl Writer {
                 Next::End => break,
             }
         }
-        *lock_write(&self.shared.database) = Err("it is closed".into());
     }
 
     fn batch(&mut self) {
@@ -256,6 +255,15 @@ impl Writer {
     fn count_commits(&self) -> Result<u64, Error> {
         let snapshot = super::Snapshot::new(&self.shared)?;
         Ok(META.get(&snapshot, &Meta::COMMITS)?.unwrap_or(0))
+    }
+}
+
+/// Also when a panic ends the thread: nobody may wait for a writer that is gone.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.shared.queue.refuse_all();
+        *lock_write(&self.shared.database) = Err("it is closed".into());
     }
 }
 
