@@ -144,6 +144,10 @@ impl Db {
     /// [`Error::Newer`] for a file of a newer Larder; [`Error::Storage`] when the file cannot be
     /// opened.
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
+        disk::make(path, |part| {
+            let part = part.to_owned();
+            Self::open_with(Arc::new(move || disk::file(&part)), options.clone()).map(drop)
+        })?;
         let path = path.to_owned();
         Self::open_with(Arc::new(move || disk::file(&path)), options)
     }

@@ -261,9 +261,9 @@ impl Writer {
 /// Also when a panic ends the thread: nobody may wait for a writer that is gone.
 impl Drop for Writer {
     fn drop(&mut self) {
+        *lock_write(&self.shared.database) = Err("it is closed".into());
         self.shared.queue.close();
         self.shared.queue.refuse_all();
-        *lock_write(&self.shared.database) = Err("it is closed".into());
     }
 }
 
@@ -296,7 +296,7 @@ pub(super) fn open(open_disk: &OpenDisk, options: &Options) -> Result<redb::Data
     builder.create_with_backend(Fenced::new(disk)).map_err(failed)
 }
 
-fn failed_io(error: std::io::Error) -> Error {
+pub(super) fn failed_io(error: std::io::Error) -> Error {
     Error::from(redb::Error::Io(error))
 }
 
