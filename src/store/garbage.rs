@@ -41,7 +41,7 @@ impl Store {
         self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
             let mut done = Collected::default();
-            let limit = usize::try_from(rows_max).unwrap_or(usize::MAX);
+            let limit = usize::try_from(rows_max.max(1)).unwrap_or(usize::MAX);
             let page = FREE.page(tx.txn, behind(after), limit)?;
             let page_is_full = page.len() == limit;
             let mut last = after;
