@@ -97,7 +97,9 @@ impl Store {
                 }
             }
             for (id, unlink) in &failed {
-                UNLINKS.put(tx.txn, id, unlink)?;
+                if UNLINKS.has(tx.txn, id)? {
+                    UNLINKS.put(tx.txn, id, unlink)?;
+                }
             }
             tx.count(|totals| totals.reclaimed = totals.reclaimed.plus(freed))?;
             Ok(freed)
