@@ -44,8 +44,7 @@ fn check(disk: &TestDisk, acknowledged: u64) {
     let count = META.get(&snapshot, &COUNTER).unwrap().unwrap_or(0);
     assert!(count >= acknowledged, "{acknowledged} were acknowledged, {count} are there");
     let rows = INLINE.all(&snapshot, Span::all()).unwrap();
-    let ids: Vec<_> = rows.iter().map(|(id, _)| id.0).collect();
-    assert_eq!(ids, Vec::from_iter(1..=count));
+    assert!(rows.iter().map(|(id, _)| id.0).eq(1..=count));
     for (id, bytes) in rows {
         assert!(bytes.iter().all(|byte| u64::from(*byte) == id.0) && bytes.len() == 3000);
     }

@@ -20,15 +20,15 @@ fn add_big(txn: &WriteTxn) -> Result<u64, Error> {
     Ok(value)
 }
 
-/// Counts how often the disk is opened.
+/// Counts how often the disk is openings.
 fn counting(disk: &TestDisk) -> (OpenDisk, Arc<AtomicUsize>) {
-    let (opener, opened) = (disk.opener(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&opened);
+    let (opener, openings) = (disk.opener(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&openings);
     let open = move || {
         count.fetch_add(1, Ordering::SeqCst);
         opener()
     };
-    (Arc::new(open), opened)
+    (Arc::new(open), openings)
 }
 
 #[test]
@@ -107,22 +107,22 @@ fn old_snapshots_err_or_tell_the_old_truth() {
 #[test]
 fn an_old_snapshot_that_errs_does_not_close_the_database_again() {
     let disk = TestDisk::default();
-    let (opener, opened) = counting(&disk);
+    let (opener, openings) = counting(&disk);
     let db = Db::open_with(opener, Options { cache_bytes: 0, ..options() }).unwrap();
     db.write(add_big).wait().unwrap();
     let old = db.snapshot().unwrap();
     disk.fail(On::Sync, 0, Lasts::Once, Other);
     assert!(db.write(add_one).wait().is_err());
-    assert_eq!(opened.load(Ordering::SeqCst), 2);
+    assert_eq!(openings.load(Ordering::SeqCst), 2);
     let new = db.snapshot().unwrap();
     assert!(INLINE.all(&old, Span::all()).is_err());
     db.write(add_one).wait().unwrap();
-    assert_eq!(opened.load(Ordering::SeqCst), 2);
+    assert_eq!(openings.load(Ordering::SeqCst), 2);
     assert!(INLINE.all(&new, Span::all()).is_ok());
 }
 
 #[test]
-fn a_read_that_fails_has_the_database_opened_again() {
+fn a_read_that_fails_has_the_database_openings_again() {
     let disk = TestDisk::default();
     let db = Db::open_with(disk.opener(), Options { cache_bytes: 0, ..options() }).unwrap();
     db.write(add_big).wait().unwrap();
@@ -135,7 +135,7 @@ fn a_read_that_fails_has_the_database_opened_again() {
 }
 
 #[test]
-fn a_database_that_cannot_be_opened_comes_back_for_readers_alone() {
+fn a_database_that_cannot_be_openings_comes_back_for_readers_alone() {
     let disk = TestDisk::default();
     let db = Db::open_with(disk.opener(), Options { cache_bytes: 0, ..options() }).unwrap();
     db.write(add_big).wait().unwrap();
@@ -145,7 +145,7 @@ fn a_database_that_cannot_be_opened_comes_back_for_readers_alone() {
     disk.heal();
     let started = std::time::Instant::now();
     while db.snapshot().is_err() {
-        assert!(started.elapsed().as_secs() < 20, "nobody opened it again");
+        assert!(started.elapsed().as_secs() < 20, "nobody openings it again");
         std::thread::yield_now();
     }
     assert_eq!(read(&db, COUNTER).unwrap(), Some(1));
