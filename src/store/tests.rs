@@ -2,6 +2,7 @@
 //! ([`audit::assert_consistent`]) after every step.
 
 mod audit;
+mod crash;
 mod garbage;
 mod guards;
 mod leases;
