@@ -19,9 +19,10 @@ mod txn;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -133,6 +134,8 @@ struct Shared {
     /// The snapshot of the last commit, once somebody asked for it. The writer takes it away
     /// before it answers, so whoever was answered sees the own change.
     latest: RwLock<Option<Arc<Snapshot>>>,
+    /// How often the database was opened again; changes under the lock of `database`.
+    reopened: AtomicU64,
     open_disk: OpenDisk,
     options: Options,
 }
@@ -153,6 +156,10 @@ impl Db {
     /// [`Error::Newer`] for a file of a newer Larder; [`Error::Storage`] when the file cannot be
     /// opened.
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
+        disk::make(path, |part| {
+            let part = part.to_owned();
+            Self::open_with(Arc::new(move || disk::file(&part)), options.clone()).map(drop)
+        })?;
         let path = path.to_owned();
         Self::open_with(Arc::new(move || disk::file(&path)), options)
     }
@@ -168,6 +175,7 @@ impl Db {
             queue: Queue::default(),
             database: RwLock::new(Ok(database)),
             latest: RwLock::new(None),
+            reopened: AtomicU64::new(0),
             open_disk,
             options,
         });

@@ -147,6 +147,7 @@ impl super::codec::Value for TagName {
 
     fn decode(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        Self::parse(text).map_err(|error| error.to_string())
+        let name = Self::parse(text).map_err(|error| error.to_string())?;
+        if name.as_str() == text { Ok(name) } else { Err(format!("{text:?} is not canonical")) }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use super::codec::Value;
 use super::keys::{Key, PrefixOf};
@@ -30,6 +31,23 @@ pub trait Rows {
         order: Order,
         visit: &mut Visit,
     ) -> Result<(), Error>;
+}
+
+/// What is shared is read like what is owned.
+impl<R: Rows> Rows for Arc<R> {
+    fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        (**self).fetch(slot, key, take)
+    }
+
+    fn scan(
+        &self,
+        slot: usize,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        visit: &mut Visit,
+    ) -> Result<(), Error> {
+        (**self).scan(slot, range, order, visit)
+    }
 }
 
 /// In which direction rows are visited.
@@ -82,13 +100,23 @@ impl<K: Key> Span<K> {
     /// Only the keys from `key` on.
     #[must_use]
     pub fn from(self, key: &K) -> Self {
-        Self { lower: Bound::Included(key.to_bytes()), ..self }
+        self.starting(Bound::Included(key.to_bytes()))
     }
 
     /// Only the keys behind `key`.
     #[must_use]
     pub fn after(self, key: &K) -> Self {
-        Self { lower: Bound::Excluded(key.to_bytes()), ..self }
+        self.starting(Bound::Excluded(key.to_bytes()))
+    }
+
+    /// A start before that of this span changes nothing.
+    fn starting(self, lower: Bound<Vec<u8>>) -> Self {
+        match (&self.lower, &lower) {
+            (Bound::Included(old), Bound::Included(new) | Bound::Excluded(new)) if old > new => {
+                self
+            }
+            _ => Self { lower, ..self },
+        }
     }
 
     /// The same keys, largest first.

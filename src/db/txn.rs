@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
@@ -41,20 +42,25 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> Error {
 /// tables are looked up once for all of them.
 pub struct Snapshot {
     shared: Weak<Shared>,
+    /// Which opening of the database this snapshot belongs to.
+    opening: u64,
     txn: redb::ReadTransaction,
     tables: [OnceLock<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
 }
 
 impl Snapshot {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, Error> {
-        let txn = {
+        let (opening, txn) = {
             let database = super::writer::lock_read(&shared.database);
-            let database = database.as_ref().map_err(|why| Error::Unavailable(why.clone()))?;
-            database.begin_read().map_err(failed)
+            let txn = match database.as_ref() {
+                Ok(database) => database.begin_read().map_err(failed),
+                Err(why) => Err(Error::Unavailable(why.clone())),
+            };
+            (shared.reopened.load(Ordering::SeqCst), txn)
         };
-        let txn = txn.inspect_err(|_| shared.queue.ask_reopen())?;
+        let txn = txn.inspect_err(|_| shared.queue.ask_reopen(opening))?;
         let tables = [const { OnceLock::new() }; NAMES.len()];
-        Ok(Self { shared: Arc::downgrade(shared), txn, tables })
+        Ok(Self { shared: Arc::downgrade(shared), opening, txn, tables })
     }
 
     fn table(&self, slot: usize) -> Result<&redb::ReadOnlyTable<Bytes, Bytes>, Error> {
@@ -65,11 +71,12 @@ impl Snapshot {
         Ok(self.tables[slot].get_or_init(|| table))
     }
 
-    /// After a failure redb refuses everything until it is reopened: asks for that.
+    /// After a failure redb refuses everything until it is reopened: asks for that, unless this
+    /// snapshot is of an earlier opening, whose fence is all that it met.
     fn heed<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         result.inspect_err(|_| {
             if let Some(shared) = self.shared.upgrade() {
-                shared.queue.ask_reopen();
+                shared.queue.ask_reopen(self.opening);
             }
         })
     }

@@ -5,6 +5,7 @@
 //! acknowledged and the database is opened again. The one exception is a full disk: if the
 //! commit counter shows that nothing was committed and room could be made, the batch runs again.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -43,16 +44,15 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.commits = self.count_commits().ok();
         loop {
             match self.shared.queue.next(self.last_slice, self.shared.options.slice_gap) {
                 Next::Batch => self.batch(),
                 Next::Slice(slice) => self.slice(slice),
-                Next::Reopen => drop(self.reopen()),
+                Next::Reopen(met) => self.reopen_after(met),
                 Next::End => break,
             }
         }
-        *lock_write(&self.shared.database) = Err("it is closed".into());
-        self.forget_latest();
     }
 
     fn batch(&mut self) {
@@ -110,7 +110,7 @@ impl Writer {
         let started = Instant::now();
         let outcome = self.reopen_if_broken().map(|()| self.transact(jobs, gather, started));
         let outcome = outcome.unwrap_or_else(Outcome::NotCommitted);
-        if jobs.is_empty() && gather == Gather::Queue {
+        if jobs.is_empty() && gather == Gather::Queue && !matches!(outcome, Outcome::Committed) {
             // It failed before anything was taken: those who wait are the ones to be told.
             jobs.extend(std::iter::from_fn(|| self.shared.queue.pop_front()).take(BATCH_MAX));
         }
@@ -168,8 +168,9 @@ impl Writer {
         let mut at = 0;
         loop {
             if at == jobs.len() {
-                let room = at < BATCH_MAX && started.elapsed() < self.shared.options.work_bound;
-                let more = (gather == Gather::Queue && room)
+                // One at least, or a slow machine would commit nothing for ever.
+                let in_time = at == 0 || started.elapsed() < self.shared.options.work_bound;
+                let more = (gather == Gather::Queue && at < BATCH_MAX && in_time)
                     .then(|| self.shared.queue.pop_front())
                     .flatten();
                 match more {
@@ -196,16 +197,17 @@ impl Writer {
     /// that failed may have lost pages which still read well from memory.
     fn recover(&mut self, error: &Error, phase: Phase, before: Option<u64>) -> Result<(), Error> {
         log::error!("a write failed, the database is opened again: {error}");
+        // Opening writes too, so room is made before it.
+        let has_room = !error.is_full() || (self.shared.options.make_room)(Pressure::Full);
         let reopened = self.reopen();
         let counter_stands = reopened.is_ok() && before.is_some() && before == self.commits;
         if phase == Phase::Commit && !(error.is_full() && counter_stands) {
             return Err(Error::OutcomeUnknown(error.to_string()));
         }
-        reopened?;
-        if error.is_full() && !(self.shared.options.make_room)(Pressure::Full) {
+        if !has_room {
             return Err(error.clone());
         }
-        Ok(())
+        reopened
     }
 
     fn reopen_if_broken(&mut self) -> Result<(), Error> {
@@ -222,6 +224,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Heeds a reader's failure. One that was met before the last opening is over, and a
+    /// database that cannot be opened is not tried all the time: the next reader asks again.
+    fn reopen_after(&mut self, met: u64) {
+        if met < self.shared.reopened.load(Ordering::SeqCst) {
+            return;
+        }
+        let is_broken = lock_read(&self.shared.database).is_err();
+        // Either way the log has said what there is to say.
+        let _ = if is_broken { self.reopen_if_broken() } else { self.reopen() };
+    }
+
     fn reopen(&mut self) -> Result<(), Error> {
         self.last_reopen = Some(Instant::now());
         self.forget_latest();
@@ -230,6 +243,7 @@ impl Writer {
         *database = Err("it is being reopened".into());
         let opened = open(&self.shared.open_disk, &self.shared.options);
         *database = opened.map_err(|error| error.to_string());
+        self.shared.reopened.fetch_add(1, Ordering::SeqCst);
         let result = database.as_ref().map(drop).map_err(|why| Error::Unavailable(why.clone()));
         drop(database);
         match &result {
@@ -251,6 +265,16 @@ impl Writer {
     fn count_commits(&self) -> Result<u64, Error> {
         let snapshot = super::Snapshot::new(&self.shared)?;
         Ok(META.get(&snapshot, &Meta::COMMITS)?.unwrap_or(0))
+    }
+}
+
+/// Also when a panic ends the thread: nobody may wait for a writer that is gone.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        *lock_write(&self.shared.database) = Err("it is closed".into());
+        drop(lock_write(&self.shared.latest).take());
+        self.shared.queue.close();
+        self.shared.queue.refuse_all();
     }
 }
 
@@ -283,7 +307,7 @@ pub(super) fn open(open_disk: &OpenDisk, options: &Options) -> Result<redb::Data
     builder.create_with_backend(Fenced::new(disk)).map_err(failed)
 }
 
-fn failed_io(error: std::io::Error) -> Error {
+pub(super) fn failed_io(error: std::io::Error) -> Error {
     Error::from(redb::Error::Io(error))
 }
 

@@ -55,12 +55,12 @@ impl View {
             Some(after) => span.after(&(repo, after.clone())),
             None => span,
         };
-        let page = BRANCHES.page(&*self.snapshot, span, limit)?;
+        let page = BRANCHES.page(&self.snapshot, span, limit)?;
         let last = page.last().map(|((_, name), _)| name.clone());
         let mut plans = Vec::new();
         for ((_, name), branch) in page {
             if branch.policy != CleanupPolicy::default() {
-                plans.push(plan_branch(&*self.snapshot, name, &branch)?);
+                plans.push(plan_branch(&self.snapshot, name, &branch)?);
             }
         }
         plans.retain(|plan| !plan.doomed.is_empty());
@@ -72,11 +72,12 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`] and [`Error::Db`].
     pub fn plan(&self, path: &BranchPath) -> Result<BranchPlan, Error> {
-        let branch = tree::branch(&*self.snapshot, path)?;
-        plan_branch(&*self.snapshot, path.branch.clone(), &branch)
+        let branch = tree::branch(&self.snapshot, path)?;
+        plan_branch(&self.snapshot, path.branch.clone(), &branch)
     }
 
-    /// Exactly what would become free, over the union of all blobs below the doomed tags of
+    /// Exactly what would become free by the plans alone (what is detached already comes free
+    /// anyway), over the union of all blobs below the doomed tags of
     /// `plans`. Walks over every file below them; calls `progress` with the number so far.
     ///
     /// # Errors
@@ -92,8 +93,8 @@ impl View {
         for plan in plans {
             for doomed in &plan.doomed {
                 let path = BranchPath { repo, branch: plan.branch.clone() }.tag(doomed.tag.clone());
-                let (_, tag) = tree::tag(&*self.snapshot, &path)?;
-                each_file(&*self.snapshot, tag.id, &mut |blob, size| {
+                let (_, tag) = tree::tag(&self.snapshot, &path)?;
+                each_file(&self.snapshot, tag.id, &mut |blob, size| {
                     *held.entry(blob).or_default() += 1;
                     cost.named = cost.named.plus(Usage::of(size));
                 })?;
@@ -101,7 +102,7 @@ impl View {
             }
         }
         for (id, count) in held {
-            let blob = super::tx::promised(&BLOBS, &*self.snapshot, &id)?;
+            let blob = super::tx::promised(&BLOBS, &self.snapshot, &id)?;
             if blob.refs.count() == count {
                 let freed = match blob.place {
                     Place::Inline => &mut cost.inline,

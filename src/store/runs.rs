@@ -70,7 +70,7 @@ impl super::View {
     /// # Errors
     /// [`Error::Db`].
     pub fn runs(&self, limit: usize) -> Result<Vec<Run>, Error> {
-        let page = RUNS.page(&*self.snapshot, Span::all().descending(), limit)?;
+        let page = RUNS.page(&self.snapshot, Span::all().descending(), limit)?;
         Ok(page.into_iter().map(|(_, run)| run).collect())
     }
 
@@ -79,7 +79,7 @@ impl super::View {
     /// # Errors
     /// [`Error::Db`].
     pub fn last_full_run(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(META.get(&*self.snapshot, &Meta::LAST_FULL_RUN)?.map(Timestamp))
+        Ok(META.get(&self.snapshot, &Meta::LAST_FULL_RUN)?.map(Timestamp))
     }
 
     /// The wall time that was noted last.
@@ -87,6 +87,6 @@ impl super::View {
     /// # Errors
     /// [`Error::Db`].
     pub fn last_seen(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(META.get(&*self.snapshot, &Meta::LAST_SEEN)?.map(Timestamp))
+        Ok(META.get(&self.snapshot, &Meta::LAST_SEEN)?.map(Timestamp))
     }
 }

@@ -49,7 +49,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn branches(&self, repo: RepoId) -> Result<Named<BranchName, Branch>, Error> {
-        let rows = BRANCHES.all(&*self.snapshot, Span::under(&repo))?;
+        let rows = BRANCHES.all(&self.snapshot, Span::under(&repo))?;
         Ok(rows.into_iter().map(|((_, name), branch)| (name, branch)).collect())
     }
 
@@ -58,7 +58,7 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn branch(&self, path: &BranchPath) -> Result<Branch, Error> {
-        tree::branch(&*self.snapshot, path)
+        tree::branch(&self.snapshot, path)
     }
 
     /// The tags of a branch, by name.
@@ -66,7 +66,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn tags(&self, branch: BranchId) -> Result<Named<TagName, Tag>, Error> {
-        let rows = TAGS.all(&*self.snapshot, Span::under(&branch))?;
+        let rows = TAGS.all(&self.snapshot, Span::under(&branch))?;
         Ok(rows.into_iter().map(|((_, name), tag)| (name, tag)).collect())
     }
 
@@ -75,7 +75,7 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn tag(&self, path: &TagPath) -> Result<Tag, Error> {
-        tree::tag(&*self.snapshot, path).map(|(_, tag)| tag)
+        tree::tag(&self.snapshot, path).map(|(_, tag)| tag)
     }
 
     /// The first tag of a branch, by name, that may not be deleted, as the refusal to do so.
@@ -87,7 +87,7 @@ impl View {
         if branch.tags.locked == 0 && branch.tags.released == 0 {
             return Ok(());
         }
-        TAGS.each(&*self.snapshot, Span::under(&branch.id), |(_, name), tag| {
+        TAGS.each(&self.snapshot, Span::under(&branch.id), |(_, name), tag| {
             super::tags::check_unprotected(&path.clone().tag(name), &tag)?;
             Ok(ControlFlow::Continue(()))
         })
@@ -122,9 +122,8 @@ impl View {
     ) -> Result<Option<TagName>, Error> {
         let newest_first = Span::under(&branch.id).descending();
         let mut found = None;
-        TAG_AGES.each(&*self.snapshot, newest_first, |_, name| {
-            if stable_only && !promised(&TAGS, &*self.snapshot, &(branch.id, name.clone()))?.stable
-            {
+        TAG_AGES.each(&self.snapshot, newest_first, |_, name| {
+            if stable_only && !promised(&TAGS, &self.snapshot, &(branch.id, name.clone()))?.stable {
                 return Ok(ControlFlow::Continue(()));
             }
             if skipped > 0 {
@@ -142,7 +141,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn jobs(&self, tag: TagId) -> Result<Named<JobName, Job>, Error> {
-        let rows = JOBS.all(&*self.snapshot, Span::under(&tag))?;
+        let rows = JOBS.all(&self.snapshot, Span::under(&tag))?;
         Ok(rows.into_iter().map(|((_, name), job)| (name, job)).collect())
     }
 
@@ -151,7 +150,7 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn job(&self, path: &JobPath) -> Result<Job, Error> {
-        tree::job(&*self.snapshot, path).map(|(_, _, job)| job)
+        tree::job(&self.snapshot, path).map(|(_, _, job)| job)
     }
 
     /// The formats of a job, by name.
@@ -159,7 +158,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn formats(&self, job: JobId) -> Result<Named<FormatName, Format>, Error> {
-        let rows = FORMATS.all(&*self.snapshot, Span::under(&job))?;
+        let rows = FORMATS.all(&self.snapshot, Span::under(&job))?;
         Ok(rows.into_iter().map(|((_, name), format)| (name, format)).collect())
     }
 
@@ -168,7 +167,7 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn format(&self, path: &FormatPath) -> Result<Format, Error> {
-        tree::format(&*self.snapshot, path).map(|Chain { format, .. }| format)
+        tree::format(&self.snapshot, path).map(|Chain { format, .. }| format)
     }
 
     /// Visits the files of a format by path, in code point order, until `visit` breaks off.
@@ -180,7 +179,7 @@ impl View {
         format: FormatId,
         mut visit: impl FnMut(ArtifactPath, Artifact) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        ARTIFACTS.each(&*self.snapshot, Span::under(&format), |(_, path), file| visit(path, file))
+        ARTIFACTS.each(&self.snapshot, Span::under(&format), |(_, path), file| visit(path, file))
     }
 
     /// The blob of a file that was listed.
@@ -188,7 +187,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn blob_of(&self, file: &Artifact) -> Result<Blob, Error> {
-        blob_of(&*self.snapshot, file)
+        blob_of(&self.snapshot, file)
     }
 
     /// A file.
@@ -197,7 +196,7 @@ impl View {
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn file(&self, path: &FilePath) -> Result<File, Error> {
         let format = self.format(&path.format)?;
-        let found = ARTIFACTS.get(&*self.snapshot, &(format.id, path.path.clone()))?;
+        let found = ARTIFACTS.get(&self.snapshot, &(format.id, path.path.clone()))?;
         let artifact = found.ok_or_else(|| Error::NotFound(path.to_string()))?;
         Ok(File { artifact, blob: self.blob_of(&artifact)? })
     }
@@ -208,7 +207,7 @@ impl View {
     /// [`Error::NotFound`] without such a format, [`Error::Db`].
     pub fn is_folder(&self, path: &FilePath) -> Result<bool, Error> {
         let format = self.format(&path.format)?;
-        super::artifacts::is_folder(&*self.snapshot, format.id, &path.path)
+        super::artifacts::is_folder(&self.snapshot, format.id, &path.path)
     }
 
     /// The bytes of an inline blob.
@@ -216,7 +215,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`], also when they are missing (I1).
     pub fn inline(&self, blob: BlobId) -> Result<Bytes, Error> {
-        promised(&INLINE, &*self.snapshot, &blob)
+        promised(&INLINE, &self.snapshot, &blob)
     }
 
     /// The blob with this digest.
@@ -224,7 +223,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn find_blob(&self, digest: &Digest) -> Result<Option<(BlobId, Blob)>, Error> {
-        blobs::find(&*self.snapshot, digest)
+        blobs::find(&self.snapshot, digest)
     }
 
     /// A blob by its id, if it is not collected.
@@ -232,7 +231,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn blob(&self, id: BlobId) -> Result<Option<Blob>, Error> {
-        Ok(BLOBS.get(&*self.snapshot, &id)?)
+        Ok(BLOBS.get(&self.snapshot, &id)?)
     }
 
     /// Who holds a blob, at most `limit` of them.
@@ -240,7 +239,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn referrers(&self, id: BlobId, limit: usize) -> Result<Vec<Referrer>, Error> {
-        let rows = REFS.page(&*self.snapshot, Span::under(&id), limit)?;
+        let rows = REFS.page(&self.snapshot, Span::under(&id), limit)?;
         Ok(rows.into_iter().map(|((_, referrer), ())| referrer).collect())
     }
 
@@ -249,7 +248,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn path_of(&self, node: Node) -> Result<String, Error> {
-        tree::path_of(&*self.snapshot, node)
+        tree::path_of(&self.snapshot, node)
     }
 
     /// The counters of every stage.
@@ -257,7 +256,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn totals(&self) -> Result<Totals, Error> {
-        Ok(TOTALS.get(&*self.snapshot, &())?.unwrap_or_default())
+        Ok(TOTALS.get(&self.snapshot, &())?.unwrap_or_default())
     }
 
     /// The first `limit` entries of the queue of detached things, by the moment they are due.
@@ -265,7 +264,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn detached(&self, limit: usize) -> Result<Named<QueueKey, Detached>, Error> {
-        Ok(DETACHED.page(&*self.snapshot, Span::all(), limit)?)
+        Ok(DETACHED.page(&self.snapshot, Span::all(), limit)?)
     }
 
     /// The first `limit` collected blobs whose bytes are still to go.
@@ -273,7 +272,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn unlinks(&self, limit: usize) -> Result<Vec<(BlobId, Unlink)>, Error> {
-        Ok(UNLINKS.page(&*self.snapshot, Span::all(), limit)?)
+        Ok(UNLINKS.page(&self.snapshot, Span::all(), limit)?)
     }
 
     /// The earliest moment at which a free blob may be collected.
@@ -281,7 +280,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn next_lease_end(&self) -> Result<Option<Timestamp>, Error> {
-        garbage::earliest_lease(&*self.snapshot)
+        garbage::earliest_lease(&self.snapshot)
     }
 
     /// The earliest moment at which a detached thing is due.
@@ -289,7 +288,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(DETACHED.first(&*self.snapshot, Span::all())?.map(|((due, _), _)| due))
+        Ok(DETACHED.first(&self.snapshot, Span::all())?.map(|((due, _), _)| due))
     }
 
     /// Whether a blob's bytes lie in the file of this name (I1).

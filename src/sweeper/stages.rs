@@ -199,6 +199,9 @@ impl Sweeper {
             if done.pinned > 0 {
                 self.come_back();
             }
+            for error in done.errors {
+                fail(run, error);
+            }
             if !self.note(run, stage, done.usage, times) || done.next.is_none() {
                 return Ok(());
             }
