@@ -22,7 +22,7 @@ mod writer;
 pub(crate) mod tests;
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -93,6 +93,10 @@ pub struct Options {
     pub work_bound: Duration,
     /// Under load, a slice of background work is let in when the last one is this long ago.
     pub slice_gap: Duration,
+    /// From this length of the file on, each commit also writes down which pages are in use, so
+    /// that opening after a crash need not walk over all of them. Below, the walk is short and
+    /// the commits are quicker without.
+    pub quick_repair_bytes_min: u64,
     /// Called before a batch and after a write that failed for want of space: makes room (lets
     /// the ballast go) if it is needed and can be done, and tells whether it did.
     pub make_room: Arc<dyn Fn(Pressure) -> bool + Send + Sync>,
@@ -113,6 +117,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             work_bound: Duration::from_millis(5),
             slice_gap: Duration::from_millis(20),
+            quick_repair_bytes_min: 1 << 30,
             make_room: Arc::new(|_| false),
         }
     }
@@ -136,6 +141,8 @@ struct Shared {
     latest: RwLock<Option<Arc<Snapshot>>>,
     /// How often the database was opened again; changes under the lock of `database`.
     reopened: AtomicU64,
+    length: disk::Length,
+    measured: RwLock<Option<FileStats>>,
     open_disk: OpenDisk,
     options: Options,
 }
@@ -169,13 +176,16 @@ impl Db {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(open_disk: OpenDisk, options: Options) -> Result<Self, Error> {
-        let database = writer::open(&open_disk, &options)?;
+        let length = disk::Length::default();
+        let database = writer::open(&open_disk, &options, &length)?;
         migrate::run(&database, migrate::STEPS)?;
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             database: RwLock::new(Ok(database)),
             latest: RwLock::new(None),
             reopened: AtomicU64::new(0),
+            length,
+            measured: RwLock::new(None),
             open_disk,
             options,
         });
@@ -239,16 +249,30 @@ impl Db {
         Ok((value, times.get()))
     }
 
-    /// Sizes of the file. Reads a few pages in a write transaction that changes nothing, so it
-    /// is for statistics, not for every request.
+    /// Length of the file in bytes.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.shared.length.load(Ordering::Relaxed)
+    }
+
+    /// How much of the file holds rows. Reads all of it on a snapshot, which neither waits nor
+    /// makes others wait but takes its time: for a command, not for a request. The result is
+    /// kept for [`Self::last_measure`].
     ///
     /// # Errors
-    /// As [`Self::slice`].
-    pub fn file_stats(&self) -> Result<FileStats, Error> {
-        let (used_bytes, _) = self.slice(|txn: &WriteTxn| txn.used_bytes())?;
-        let length = (self.shared.open_disk)().and_then(|disk| disk.len());
-        let length = length.map_err(|error| txn::failed(redb::Error::Io(error)))?;
-        Ok(FileStats { used_bytes, free_bytes: length.saturating_sub(used_bytes) })
+    /// [`Error::Storage`].
+    pub fn measure(&self) -> Result<FileStats, Error> {
+        let used_bytes = Snapshot::new(&self.shared)?.used_bytes()?;
+        let free_bytes = self.file_bytes().saturating_sub(used_bytes);
+        let stats = FileStats { used_bytes, free_bytes };
+        *writer::lock_write(&self.shared.measured) = Some(stats);
+        Ok(stats)
+    }
+
+    /// What [`Self::measure`] found the last time in this process.
+    #[must_use]
+    pub fn last_measure(&self) -> Option<FileStats> {
+        *writer::lock_read(&self.shared.measured)
     }
 }
 

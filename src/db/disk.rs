@@ -7,7 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
@@ -73,11 +74,16 @@ impl StorageBackend for DiskFile {
 pub(super) struct Fenced {
     inner: Box<dyn StorageBackend>,
     closed: AtomicBool,
+    length: Length,
 }
 
+/// The length of the storage in bytes, known without asking it.
+pub(super) type Length = Arc<AtomicU64>;
+
 impl Fenced {
-    pub(super) fn new(inner: Box<dyn StorageBackend>) -> Self {
-        Self { inner, closed: AtomicBool::new(false) }
+    pub(super) fn new(inner: Box<dyn StorageBackend>, length: &Length) -> io::Result<Self> {
+        length.store(inner.len()?, Ordering::Relaxed);
+        Ok(Self { inner, closed: AtomicBool::new(false), length: Arc::clone(length) })
     }
 
     fn check(&self) -> io::Result<()> {
@@ -102,7 +108,9 @@ impl StorageBackend for Fenced {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.check()?;
-        self.inner.set_len(len)
+        self.inner.set_len(len)?;
+        self.length.store(len, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::schema::NAMES;
 use super::table::{Order, Rows, Visit};
@@ -61,6 +61,15 @@ impl Snapshot {
         let txn = txn.inspect_err(|_| shared.queue.ask_reopen(opening))?;
         let tables = [const { OnceLock::new() }; NAMES.len()];
         Ok(Self { shared: Arc::downgrade(shared), opening, txn, tables })
+    }
+
+    /// Bytes of the pages that hold rows or lead to them; looks at every one.
+    pub(super) fn used_bytes(&self) -> Result<u64, Error> {
+        let tables = (0..NAMES.len()).map(|slot| {
+            let stats = self.heed(self.table(slot)?.stats().map_err(failed))?;
+            Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
+        });
+        tables.sum()
     }
 
     fn table(&self, slot: usize) -> Result<&redb::ReadOnlyTable<Bytes, Bytes>, Error> {
@@ -140,13 +149,6 @@ impl<'t> WriteTxn<'t> {
             self.changed.set(true);
         }
         Ok(existed)
-    }
-
-    /// Bytes of the pages that hold rows or lead to them.
-    pub(super) fn used_bytes(&self) -> Result<u64, Error> {
-        let stats = self.txn.stats().map_err(failed)?;
-        let page = u64::try_from(stats.page_size()).unwrap_or(u64::MAX);
-        Ok(stats.allocated_pages().saturating_mul(page))
     }
 
     /// The first failure of the storage in this transaction: it cannot be committed any more.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use super::disk::Fenced;
+use super::disk::{Fenced, Length};
 use super::queue::{Job, Next, Ran, SliceTimes};
 use super::schema::{META, Meta};
 use super::txn::failed;
@@ -127,10 +127,12 @@ impl Writer {
         let Ok(database) = guard.as_ref() else {
             return Outcome::NotCommitted(Error::Unavailable("it is being reopened".into()));
         };
-        let txn = match begin(database) {
+        let mut txn = match begin(database) {
             Ok(txn) => txn,
             Err(error) => return Outcome::NotCommitted(error),
         };
+        let length = self.shared.length.load(Ordering::Relaxed);
+        txn.set_quick_repair(length >= self.shared.options.quick_repair_bytes_min);
         let ran = self.run_all(&WriteTxn::new(&txn), jobs, gather);
         match ran {
             Ok(None) => {}
@@ -241,7 +243,7 @@ impl Writer {
         let mut database = lock_write(&self.shared.database);
         // The old one must be closed before the new one is opened.
         *database = Err("it is being reopened".into());
-        let opened = open(&self.shared.open_disk, &self.shared.options);
+        let opened = open(&self.shared.open_disk, &self.shared.options, &self.shared.length);
         *database = opened.map_err(|error| error.to_string());
         self.shared.reopened.fetch_add(1, Ordering::SeqCst);
         let result = database.as_ref().map(drop).map_err(|why| Error::Unavailable(why.clone()));
@@ -297,14 +299,18 @@ pub(super) fn begin(database: &redb::Database) -> Result<redb::WriteTransaction,
 }
 
 /// Opens the database. After a crash redb walks all tables first, which is reported.
-pub(super) fn open(open_disk: &OpenDisk, options: &Options) -> Result<redb::Database, Error> {
-    let disk = open_disk().map_err(failed_io)?;
+pub(super) fn open(
+    open_disk: &OpenDisk,
+    options: &Options,
+    length: &Length,
+) -> Result<redb::Database, Error> {
+    let disk = open_disk().and_then(|disk| Fenced::new(disk, length)).map_err(failed_io)?;
     let mut builder = redb::Builder::new();
     builder.set_cache_size(options.cache_bytes);
     builder.set_repair_callback(|session| {
         log::info!("checking the database after a crash: {:.0} %", session.progress() * 100.0);
     });
-    builder.create_with_backend(Fenced::new(disk)).map_err(failed)
+    builder.create_with_backend(disk).map_err(failed)
 }
 
 pub(super) fn failed_io(error: std::io::Error) -> Error {

@@ -10,7 +10,7 @@ fn a_file_is_made_once_and_found_again() {
     for value in 1..=2 {
         let db = Db::open(&path, options()).unwrap();
         assert_eq!(db.write(add_one).wait().unwrap(), value);
-        let stats = db.file_stats().unwrap();
+        let stats = db.measure().unwrap();
         let length = std::fs::metadata(&path).unwrap().len();
         assert_eq!(stats.used_bytes + stats.free_bytes, length);
     }
@@ -44,7 +44,7 @@ fn a_file_that_vanished_is_not_made_anew_in_its_place() {
     let db = Db::open(&path, options()).unwrap();
     db.write(add_one).wait().unwrap();
     std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
-    assert!(db.file_stats().is_err());
+    assert!(db.measure().is_err());
     assert!(!path.exists());
     assert_eq!(read(&db, COUNTER).unwrap(), Some(1));
 }

@@ -10,7 +10,7 @@ use crate::db::{Db, Error, Span, WriteTxn, writer};
 use crate::model::BlobId;
 
 fn raw(disk: &TestDisk) -> Result<redb::Database, Error> {
-    writer::open(&disk.opener(), &options())
+    writer::open(&disk.opener(), &options(), &super::super::disk::Length::default())
 }
 
 fn set_schema(disk: &TestDisk, number: u64) {

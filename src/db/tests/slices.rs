@@ -101,6 +101,6 @@ fn slices_get_in_under_load() {
 fn file_stats_tell_used_and_free_bytes() {
     let disk = TestDisk::default();
     let db = open(&disk);
-    let stats = db.file_stats().unwrap();
+    let stats = db.measure().unwrap();
     assert!(stats.used_bytes > 0 && stats.free_bytes > 0, "{stats:?}");
 }
