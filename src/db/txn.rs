@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::schema::NAMES;
 use super::table::{Order, Rows, Visit};
@@ -83,6 +83,10 @@ impl Rows for Snapshot {
         visit: &mut Visit,
     ) -> Result<(), Error> {
         self.heed(scan(self.table(slot)?, range, order, visit))
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        self.heed(self.table(slot)?.len().map_err(failed))
     }
 }
 
@@ -176,6 +180,11 @@ impl Rows for WriteTxn<'_> {
     ) -> Result<(), Error> {
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
         self.heed(scan(&*table, range, order, visit))
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
+        self.heed(table.len().map_err(failed))
     }
 }
 
