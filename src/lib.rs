@@ -1,6 +1,7 @@
 //! Larder: a self-hosted artifact repository, one binary and one data folder.
 
 pub mod blobs;
+pub mod cleanup;
 pub mod clock;
 pub mod config;
 pub mod db;
