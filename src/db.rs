@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use queue::{Pending, SliceTimes};
 pub use redb::StorageBackend;
-pub use table::{Order, Rows, Span, Table};
+pub use table::{Cursor, Found, Order, Rows, Span, Table};
 pub use txn::{Snapshot, WriteTxn};
 
 use queue::Queue;

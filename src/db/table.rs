@@ -1,6 +1,8 @@
 //! [`Table`]: a typed view of one redb table, readable in a [`Snapshot`](super::Snapshot) and in a
 //! [`WriteTxn`]. Keys and values become bytes and back here and nowhere else.
 
+mod cursor;
+
 use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use super::codec::Value;
 use super::keys::{Key, PrefixOf};
 use super::{Error, WriteTxn};
+
+pub use cursor::{Cursor, Found};
 
 /// Takes a row's key and value and says whether to go on.
 pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
@@ -31,6 +35,12 @@ pub trait Rows {
         order: Order,
         visit: &mut Visit,
     ) -> Result<(), Error>;
+
+    /// Number of rows; takes the same time whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    fn count(&self, slot: usize) -> Result<u64, Error>;
 }
 
 /// What is shared is read like what is owned.
@@ -47,6 +57,10 @@ impl<R: Rows> Rows for Arc<R> {
         visit: &mut Visit,
     ) -> Result<(), Error> {
         (**self).scan(slot, range, order, visit)
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        (**self).count(slot)
     }
 }
 
@@ -163,6 +177,14 @@ impl<K: Key, V: Value> Table<K, V> {
         let mut found = false;
         rows.fetch(self.slot, &key.to_bytes(), &mut |_| found = true)?;
         Ok(found)
+    }
+
+    /// Number of rows, also of those that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn count(&self, rows: &impl Rows) -> Result<u64, Error> {
+        rows.count(self.slot)
     }
 
     /// Visits the rows of `span` until `visit` breaks off or fails.

@@ -105,6 +105,10 @@ impl Rows for Snapshot {
     ) -> Result<(), Error> {
         self.heed(scan(self.table(slot)?, range, order, visit))
     }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        self.heed(self.table(slot)?.len().map_err(failed))
+    }
 }
 
 /// A write transaction, shared by the changes that are committed together.
@@ -190,6 +194,11 @@ impl Rows for WriteTxn<'_> {
     ) -> Result<(), Error> {
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
         self.heed(scan(&*table, range, order, visit))
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
+        self.heed(table.len().map_err(failed))
     }
 }
 

@@ -44,7 +44,7 @@ fn a_file_that_vanished_is_not_made_anew_in_its_place() {
     let db = Db::open(&path, options()).unwrap();
     db.write(add_one).wait().unwrap();
     std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
-    assert!(db.measure().is_err());
+    assert!((db.shared.open_disk)().is_err());
     assert!(!path.exists());
     assert_eq!(read(&db, COUNTER).unwrap(), Some(1));
 }
