@@ -181,6 +181,7 @@ impl Sweeper {
         if let Err(error) = self.store.save_run(run.clone()).and_then(|()| self.store.note_time()) {
             log::error!("the record of sweep {} could not be written: {error}", run.id.0);
         }
+        self.mailbox.rest();
         run
     }
 }

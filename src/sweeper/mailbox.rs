@@ -100,11 +100,15 @@ impl Mailbox {
         std::mem::take(&mut self.lock().accept_clock)
     }
 
+    /// No run goes on.
+    pub(super) fn rest(&self) {
+        self.lock().progress = None;
+    }
+
     pub(super) fn finish(&self, tickets: u64, run: Option<Run>) {
         let mut state = self.lock();
         state.finished = tickets;
         state.last = run;
-        state.progress = None;
         self.changed.notify_all();
     }
 
