@@ -77,17 +77,18 @@ impl View {
     }
 
     /// Exactly what would become free by the plans alone (what is detached already comes free
-    /// anyway), over the union of all blobs below the doomed tags of
-    /// `plans`. Walks over every file below them; calls `progress` with the number so far.
+    /// anyway), over the union of all blobs below the doomed tags of `plans`. Walks over every
+    /// file below them; calls `progress` with the number so far, which may end the walk with an
+    /// error of its own.
     ///
     /// # Errors
-    /// [`Error::Db`].
-    pub fn cost(
+    /// [`Error::Db`], and those of `progress`.
+    pub fn cost<E: From<Error>>(
         &self,
         repo: RepoId,
         plans: &[BranchPlan],
-        mut progress: impl FnMut(u64),
-    ) -> Result<Cost, Error> {
+        mut progress: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<Cost, E> {
         let mut held: HashMap<BlobId, u64> = HashMap::new();
         let mut cost = Cost::default();
         for plan in plans {
@@ -98,7 +99,7 @@ impl View {
                     *held.entry(blob).or_default() += 1;
                     cost.named = cost.named.plus(Usage::of(size));
                 })?;
-                progress(cost.named.files);
+                progress(cost.named.files)?;
             }
         }
         for (id, count) in held {
