@@ -1,5 +1,7 @@
 //! Floor 6: the house as a whole: opened from the ground up, served, and closed in order.
 
+pub mod admin;
+pub mod control;
 mod house;
 mod signals;
 
@@ -14,7 +16,8 @@ use crate::config::Settings;
 use crate::http::{self, listen};
 use crate::model::{Scope, Trigger};
 use crate::stop::Stop;
-use crate::sweeper::Sweeper;
+use crate::sweeper::{Handle, Sweeper};
+use control::Control;
 pub use house::{Error, House};
 use signals::Signals;
 
@@ -31,7 +34,7 @@ const TASKS_END_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// Why the house could not be opened, or the address not be bound.
 pub fn serve(settings: &Settings) -> Result<Ending, Error> {
-    let house = House::open(settings)?;
+    let house = Arc::new(House::open(settings)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("http")
@@ -53,7 +56,7 @@ pub fn serve(settings: &Settings) -> Result<Ending, Error> {
 
 async fn serve_until_stopped(
     settings: &Settings,
-    house: &House,
+    house: &Arc<House>,
     sweeper: Sweeper,
     stop: &Stop,
 ) -> Result<Ending, Error> {
@@ -78,6 +81,7 @@ async fn serve_until_stopped(
     let listener = listen::Listener::Tcp(listener);
     let service = TowerToHyperService::new(service);
     let serving = tokio::spawn(listen::serve(listener, service, limits, stopped));
+    let control = start_control(house, &handle);
     let ballast = house.keep_ballast(BALLAST_PERIOD);
     greet(address);
     let ending = signals.until_end(|| _ = handle.ask(Scope::Full, Trigger::Signal)).await;
@@ -85,18 +89,33 @@ async fn serve_until_stopped(
     log::info!("stopping: requests have {:?} to finish", settings.server.stop_deadline);
     drop(finish);
     stop.request();
+    let threads = tokio::task::spawn_blocking(move || drop((control, thread)));
+    let closing = async {
+        // The log has what went wrong with serving.
+        let _ = serving.await;
+        if let Err(error) = threads.await {
+            log::error!("the sweeper did not end well: {error}");
+        }
+    };
     tokio::select! {
-        _ = serving => {}
-        () = signals.second() => {
-            std::mem::forget(thread);
-            return Ok(Ending::AtOnce);
+        () = closing => Ok(ending),
+        () = signals.second() => Ok(Ending::AtOnce),
+    }
+}
+
+/// Without its socket a server is still worth having: a disk that is full may not have room for
+/// one.
+fn start_control(house: &Arc<House>, sweeper: &Handle) -> Option<Control> {
+    match Control::start(Arc::clone(house), sweeper.clone()) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            log::error!(
+                "`larder sweep`, `check`, `why` and `stats` will not reach this server, since its \
+                 socket cannot be made: {error}"
+            );
+            None
         }
     }
-    let joined = tokio::task::spawn_blocking(move || drop(thread)).await;
-    if let Err(error) = joined {
-        log::error!("the sweeper did not end well: {error}");
-    }
-    Ok(ending)
 }
 
 fn limits(settings: &Settings) -> listen::Limits {

@@ -1,14 +1,19 @@
 //! Floor 6: the command line.
 
+mod admin;
 pub mod args;
+mod bar;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::app;
-use crate::config::{Flags, Loaded, Settings};
+use crate::config::{Flags, Loaded, Place, Settings};
 use args::{Args, Command};
+
+/// What the log of a command has: the record of a sweep tells its failures already.
+const QUIET: &str = "warn,larder::sweeper=error";
 
 /// Runs the command that the process was started with. `Err` is a sentence for people.
 ///
@@ -22,6 +27,7 @@ pub fn run() -> Result<ExitCode, String> {
             print!("{}", loaded.render(config.answer.form()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Sweep(sweep) => admin::run(&sweep.common, sweep.command()),
         _ => Err("this command is not there".to_owned()),
     }
 }
@@ -41,8 +47,21 @@ fn load(flags: &Flags) -> Result<Loaded, String> {
 }
 
 fn start_log(loaded: &Loaded) {
+    start_log_with(loaded, loaded.settings.log.log.as_str());
+}
+
+/// For commands: their answer tells what they did, so the log has only what went wrong, unless
+/// somebody has set what it should have.
+fn start_quiet_log(loaded: &Loaded) {
+    let mut entries = loaded.entries();
+    let is_set = entries.any(|(setting, _, at)| setting.flag == "log" && *at != Place::Default);
+    let filter = if is_set { loaded.settings.log.log.as_str() } else { QUIET };
+    start_log_with(loaded, filter);
+}
+
+fn start_log_with(loaded: &Loaded, filter: &str) {
     let mut builder = env_logger::Builder::new();
-    builder.parse_filters(loaded.settings.log.log.as_str());
+    builder.parse_filters(filter);
     // A second logger can only be one that a test has set.
     let _ = builder.try_init();
     for warning in &loaded.warnings {

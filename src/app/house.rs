@@ -57,6 +57,12 @@ pub enum Error {
         /// One thing in it.
         found: String,
     },
+    /// No server ever worked there.
+    #[error("{} holds no Larder data; give the folder of a server with --data", path.display())]
+    NoData {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process has it open.
     #[error("the data folder {} is in use{by}; one process at a time may open it", path.display())]
     InUse {
@@ -87,6 +93,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Whoever worked on it was asked to stop.
+    #[error("stopped before {0} was done; ask again")]
+    Stopped(&'static str),
+    /// A programming error.
+    #[error("{0} broke off; see the log for why, and tell us")]
+    Broken(&'static str),
 }
 
 impl From<db::Error> for Error {
@@ -97,6 +109,7 @@ impl From<db::Error> for Error {
 
 /// An open data folder. Dropping it closes the database and lets the folder go.
 pub struct House {
+    root: PathBuf,
     store: Store,
     files: BlobFiles,
     space: Arc<Space>,
@@ -122,10 +135,28 @@ impl House {
             internal_formats: settings.tree.internal_format_filter.clone(),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        let house = Self { store, files, space, _lock: lock };
+        let house = Self { root: root.clone(), store, files, space, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
+    }
+
+    /// Opens the data folder of a server that is not running.
+    ///
+    /// # Errors
+    /// [`Error::NoData`] where there is none yet, and as [`Self::open`].
+    pub fn open_existing(settings: &Settings) -> Result<Self, Error> {
+        let path = &settings.server.data;
+        if !path.join(DATABASE).exists() {
+            return Err(Error::NoData { path: path.clone() });
+        }
+        Self::open(settings)
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The store.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
+use crate::app::admin;
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
@@ -86,8 +87,22 @@ pub struct Sweep {
     pub common: Common,
 }
 
+impl Sweep {
+    /// What to do.
+    #[must_use]
+    pub fn command(&self) -> admin::Command {
+        admin::Command::Sweep(match (self.dry_run, self.accept_clock) {
+            (true, _) => admin::Sweep::DryRun,
+            (false, true) => admin::Sweep::AcceptClock,
+            (false, false) => admin::Sweep::Full,
+        })
+    }
+}
+
 const SWEEP: &str = "\
-Works while the server runs (it is asked for a full run) and while it does not.
+Works while the server runs (it is asked for a full run, and this waits for its end; Ctrl-C ends
+only the wait) and while it does not. Exit code 1 when something failed, or was not done yet; 2
+when there is no answer.
 
 Examples:
   larder sweep --data /srv/larder --dry-run --json

@@ -1,0 +1,1 @@
+//! The socket in a folder of its own, and what goes over it.
