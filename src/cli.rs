@@ -28,7 +28,11 @@ pub fn run() -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Sweep(sweep) => admin::run(&sweep.common, sweep.command()),
-        _ => Err("this command is not there".to_owned()),
+        Command::Check(check) => admin::run(&check.common, check.command()),
+        Command::Why(why) => {
+            admin::run(&why.common, app::admin::Command::Why { digest: why.digest })
+        }
+        Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }
 

@@ -6,11 +6,15 @@
 //! Deliberately absent: sockets, the terminal, and any rule about what may go (the plan that a
 //! dry run shows is the one that a run applies, I6).
 
+mod check;
+mod hex;
 mod plan;
+mod stats;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
+mod why;
 
 use std::fmt::Display;
 
@@ -18,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Error, House};
+use crate::cleanup::{Contents, Mode};
 use crate::config::Settings;
+use crate::model::Digest;
 use crate::stop::Stop;
 use crate::sweeper::Handle;
 
@@ -28,6 +34,21 @@ use crate::sweeper::Handle;
 pub enum Command {
     /// A full sweep, or what it would remove.
     Sweep(Sweep),
+    /// Compares rows, counters, indexes and files with each other.
+    Check {
+        /// What to do about differences.
+        mode: Mode,
+        /// Whether to read what blobs consist of.
+        contents: Contents,
+    },
+    /// Tells why a blob is kept.
+    Why {
+        /// The blob.
+        #[serde(with = "hex")]
+        digest: Digest,
+    },
+    /// Counts blobs, bytes and what waits in each stage.
+    Stats,
 }
 
 /// How to sweep.
@@ -46,7 +67,11 @@ impl Command {
     /// What it would be a pity to do for nobody, though it changes nothing.
     #[must_use]
     pub fn only_reads(self) -> bool {
-        matches!(self, Self::Sweep(Sweep::DryRun))
+        match self {
+            Self::Sweep(how) => how == Sweep::DryRun,
+            Self::Check { mode, .. } => mode == Mode::Report,
+            Self::Why { .. } | Self::Stats => true,
+        }
     }
 }
 
@@ -128,6 +153,9 @@ impl Desk<'_> {
             Command::Sweep(Sweep::DryRun) => self.dry_run(),
             Command::Sweep(Sweep::Full) => self.sweep(sweep::Clock::Watch),
             Command::Sweep(Sweep::AcceptClock) => self.sweep(sweep::Clock::Accept),
+            Command::Check { mode, contents } => self.check(mode, contents),
+            Command::Why { digest } => self.why(digest),
+            Command::Stats => self.stats(),
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
+use crate::cleanup;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::db::{self, Db, Pressure};
@@ -99,6 +100,15 @@ pub enum Error {
     /// A programming error.
     #[error("{0} broke off; see the log for why, and tell us")]
     Broken(&'static str),
+}
+
+impl From<cleanup::Error> for Error {
+    fn from(error: cleanup::Error) -> Self {
+        match error {
+            cleanup::Error::Store(error) => error.into(),
+            cleanup::Error::Files(error) => error.into(),
+        }
+    }
 }
 
 impl From<db::Error> for Error {
@@ -209,7 +219,7 @@ impl House {
     pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
-        let store = self.store.clone();
+        let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
             tree: self.tree(settings),
             sweeper,
@@ -217,9 +227,8 @@ impl House {
             upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
             public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),
             stats: Box::new(move || {
-                let totals = store.view().and_then(|view| view.totals());
-                let totals = totals.map_err(|error| error.to_string())?;
-                serde_json::to_value(totals).map_err(|error| error.to_string())
+                let stats = cleanup::stats(&store, &space).map_err(|error| error.to_string())?;
+                serde_json::to_value(stats).map_err(|error| error.to_string())
             }),
         }
     }

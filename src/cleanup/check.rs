@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::files::FileCheck;
@@ -17,7 +17,8 @@ use crate::store::Store;
 use crate::store::check::{Recount, Watch};
 
 /// What to do about differences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Tell of them.
     Report,
@@ -26,7 +27,8 @@ pub enum Mode {
 }
 
 /// Whether to read what blobs consist of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Contents {
     /// Their names are enough.
     Trust,

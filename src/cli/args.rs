@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 use crate::app::admin;
+use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
@@ -123,8 +124,21 @@ pub struct Check {
     pub common: Common,
 }
 
+impl Check {
+    /// What to do.
+    #[must_use]
+    pub fn command(&self) -> admin::Command {
+        admin::Command::Check {
+            mode: if self.repair { Mode::Repair } else { Mode::Report },
+            contents: if self.hash { Contents::Hash } else { Contents::Trust },
+        }
+    }
+}
+
 const CHECK: &str = "\
-Exit code 1 when something differs. Works while the server runs, on one snapshot.
+Works while the server runs, on one snapshot, and while it does not. Exit code 0 when nothing
+differs any more (with --repair: when all that did is repaired), 1 when something does or not
+everything could be looked at, 2 when there is no answer.
 
 Examples:
   larder check --data /srv/larder
@@ -143,6 +157,8 @@ pub struct Why {
 }
 
 const WHY: &str = "\
+Exit code 1 when nothing with this digest is stored here, 2 when there is no answer.
+
 Example:
   larder why --data /srv/larder \\
     sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

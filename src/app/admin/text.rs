@@ -1,8 +1,14 @@
 //! Numbers and tables for people.
 
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
-use indicatif::{BinaryBytes, HumanCount};
+use indicatif::{BinaryBytes, HumanCount, HumanDuration};
+
+use crate::model::Timestamp;
+
+/// In seconds since 1970; dates are not written beyond it.
+const YEAR_10000: u64 = 253_402_300_800;
 
 /// A number of bytes, exact: `1,536 bytes (1.50 KiB)`.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -12,7 +18,12 @@ pub(super) fn bytes(bytes: u64) -> String {
 
 /// `1 blob`, `1,000 blobs`.
 pub(super) fn count(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", HumanCount(number), if number == 1 { "" } else { "s" })
+    let ending = match (number, thing.ends_with('h')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{} {thing}{ending}", HumanCount(number))
 }
 
 /// Indented lines of columns that begin one below the other.
@@ -34,4 +45,18 @@ pub(super) fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A moment, and how far it is from `now`.
+pub(super) fn moment(at: Timestamp, now: Timestamp) -> String {
+    if at.seconds() >= YEAR_10000 {
+        return "the end of time".to_owned();
+    }
+    let distance = if at > now {
+        format!("in {}", HumanDuration(at.since(now)))
+    } else {
+        format!("{} ago", HumanDuration(now.since(at)))
+    };
+    let date = SystemTime::UNIX_EPOCH + Duration::from_secs(at.seconds());
+    format!("{} ({distance})", httpdate::fmt_http_date(date))
 }

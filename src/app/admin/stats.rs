@@ -1,0 +1,62 @@
+//! `stats`: how much there is of everything, for people and for machines.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::text::{bytes, count, table};
+use super::{Answer, Desk, Verdict};
+use crate::app::Error;
+use crate::cleanup::{self, Stats};
+use crate::model::Usage;
+
+impl Desk<'_> {
+    pub(super) fn stats(&mut self) -> Result<Answer, Error> {
+        let stats = cleanup::stats(self.house.store(), self.house.space())?;
+        Answer::new(Verdict::Fine, &Shown(stats))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown(Stats);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = &self.0;
+        let number = [
+            count(stats.numbers.branches, "branch"),
+            count(stats.numbers.tags, "tag"),
+            count(stats.numbers.jobs, "job"),
+            count(stats.numbers.formats, "format"),
+            count(stats.numbers.artifacts, "file"),
+        ];
+        let backlog = &stats.backlog;
+        let pinned = u64::try_from(stats.pinned).unwrap_or(u64::MAX);
+        let entries = count(backlog.destroy_entries, "deleted thing");
+        let rows = [
+            ("names", number.join(", ")),
+            ("logical", amount(stats.logical, "reference")),
+            ("stored", amount(stats.held, "blob")),
+            ("", format!("{:.3} logical bytes for each stored one", stats.deduplication)),
+            ("free", amount(stats.free, "blob")),
+            ("in files", amount(stats.files, "blob")),
+            ("in rows", amount(stats.inline, "blob")),
+            ("to destroy", format!("{entries} with {}", amount(backlog.destroy, "reference"))),
+            ("to collect", amount(backlog.collect, "blob")),
+            ("to unlink", amount(backlog.unlink, "file")),
+            ("to erase", amount(backlog.unlink_inline, "row")),
+            ("came back", amount(stats.reclaimed, "blob")),
+            ("being read", count(pinned, "blob")),
+            ("database", format!("{} in use", bytes(stats.database_used_bytes))),
+            ("", format!("{} free in its file", bytes(stats.database_free_bytes))),
+            ("disk", format!("{} free", bytes(stats.disk_free_bytes))),
+        ];
+        let lines = table(rows.into_iter().map(|(name, what)| [name.to_owned(), what]).collect());
+        f.write_str(lines.trim_end())
+    }
+}
+
+fn amount(amount: Usage, thing: &str) -> String {
+    format!("{} of {}", count(amount.files, thing), bytes(amount.bytes))
+}
