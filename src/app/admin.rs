@@ -64,14 +64,11 @@ pub enum Sweep {
 }
 
 impl Command {
-    /// What it would be a pity to do for nobody, though it changes nothing.
+    /// Whether it is worth doing to its end when nobody waits for the answer any more. A sweep
+    /// that the server was asked for goes on in any case.
     #[must_use]
-    pub fn only_reads(self) -> bool {
-        match self {
-            Self::Sweep(how) => how == Sweep::DryRun,
-            Self::Check { mode, .. } => mode == Mode::Report,
-            Self::Why { .. } | Self::Stats => true,
-        }
+    pub fn outlives_its_client(self) -> bool {
+        matches!(self, Self::Check { mode: Mode::Repair, .. })
     }
 }
 

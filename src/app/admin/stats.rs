@@ -12,6 +12,8 @@ use crate::model::Usage;
 
 impl Desk<'_> {
     pub(super) fn stats(&mut self) -> Result<Answer, Error> {
+        self.tell("measuring the database", 0, None);
+        self.house.store().db().measure()?;
         let stats = cleanup::stats(self.house.store(), self.house.space())?;
         Answer::new(Verdict::Fine, &Shown(stats))
     }
@@ -48,13 +50,21 @@ impl fmt::Display for Shown {
             ("to erase", amount(backlog.unlink_inline, "row")),
             ("came back", amount(stats.reclaimed, "blob")),
             ("being read", count(pinned, "blob")),
-            ("database", format!("{} in use", bytes(stats.database_used_bytes))),
-            ("", format!("{} free in its file", bytes(stats.database_free_bytes))),
+            ("database", bytes(stats.database_bytes)),
+            ("", measured(stats.database_used_bytes, "hold rows")),
+            ("", measured(stats.database_free_bytes, "are used next")),
             ("disk", format!("{} free", bytes(stats.disk_free_bytes))),
         ];
         let lines = table(rows.into_iter().map(|(name, what)| [name.to_owned(), what]).collect());
         f.write_str(lines.trim_end())
     }
+}
+
+fn measured(size: Option<u64>, what: &str) -> String {
+    size.map_or_else(
+        || format!("how many {what} was not measured"),
+        |size| format!("{} {what}", bytes(size)),
+    )
 }
 
 fn amount(amount: Usage, thing: &str) -> String {

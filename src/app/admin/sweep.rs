@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::text::{bytes, count};
 use super::{Answer, Desk, Progress, Sweeping, Verdict};
 use crate::app::Error;
-use crate::model::{Run, Scope, StageReport, Trigger};
+use crate::model::{Run, Scope, StageReport, Trigger, Usage};
 use crate::sweeper::{Handle, Status, Sweeper};
 
 /// Time between two looks at how far a run is.
@@ -36,7 +36,8 @@ impl Desk<'_> {
             }
         };
         let is_fine = run.error_count == 0 && run.ended.is_some();
-        Answer::new(Verdict::fine_if(is_fine), &Report(run))
+        let free = self.house.store().view()?.totals()?.free;
+        Answer::new(Verdict::fine_if(is_fine), &Report { run, free })
     }
 
     fn ask_for_run(&mut self, handle: &Handle, clock: Clock) -> Result<Run, Error> {
@@ -91,12 +92,16 @@ fn progress(status: &Status) -> Progress {
 
 /// The record of a run as it is shown.
 #[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Report(pub(super) Run);
+pub(super) struct Report {
+    #[serde(flatten)]
+    pub(super) run: Run,
+    /// Blobs that nothing names and that are still there: their leases go on.
+    pub(super) free: Usage,
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Run { id, started, ended, stages, errors, error_count, .. } = &self.0;
+        let Run { id, started, ended, stages, errors, error_count, .. } = &self.run;
         match ended {
             Some(ended) => writeln!(f, "Sweep {} took {:.1?}.", id.0, ended.since(*started))?,
             None => writeln!(f, "Sweep {} was stopped before its end.", id.0)?,
@@ -113,7 +118,13 @@ impl fmt::Display for Report {
         }
         let freed = stages.iter().find(|stage| stage.name == "unlink");
         let (blobs, freed) = freed.map_or((0, 0), |stage| (stage.items, stage.bytes));
-        write!(f, "{} came back, from {}.", bytes(freed), count(blobs, "blob"))
+        write!(f, "{} came back, from {}.", bytes(freed), count(blobs, "blob"))?;
+        let Usage { files: free, bytes: size } = self.free;
+        if free > 0 {
+            let free = count(free, "blob");
+            write!(f, " {free} of {} may go later, as leases and readers end.", bytes(size))?;
+        }
+        Ok(())
     }
 }
 

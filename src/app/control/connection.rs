@@ -77,11 +77,17 @@ impl Client {
 
     fn serve(self, service: &Service) {
         let reply = match receive::<Request>(&mut BufReader::new(&self.stream), REQUEST_BYTES_MAX) {
-            Ok(Some(Request { command })) => self.execute(command, service),
-            Ok(None) => return,
-            Err(error) => Reply::Error(format!("the command was not understood: {error}")),
+            Ok(Some(Request { command })) => Some(self.execute(command, service)),
+            Ok(None) => None,
+            Err(error) => Some(Reply::Error(format!("the command was not understood: {error}"))),
         };
-        self.send(&reply);
+        if let Some(reply) = reply {
+            self.send(&reply);
+        }
+        // The listening thread has the socket too, so dropping this one would not close it.
+        if let Err(error) = self.stream.shutdown(Shutdown::Both) {
+            log::debug!("a client of a command went away: {error}");
+        }
     }
 
     fn execute(&self, command: Command, service: &Service) -> Reply {
@@ -91,7 +97,7 @@ impl Client {
         let mut progress = |progress: Progress| {
             if is_there && told.is_news(&progress) {
                 is_there = self.send(&Reply::Progress(progress));
-                if !is_there && command.only_reads() {
+                if !is_there && !command.outlives_its_client() {
                     self.stop.request();
                 }
             }

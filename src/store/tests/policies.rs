@@ -4,6 +4,7 @@ use super::{House, ROWS, WORK, assert_consistent, branch, tag};
 use crate::model::policy::BranchPlan;
 use crate::model::tag::TagChange;
 use crate::model::{RepoId, Usage};
+use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::policies::{Applied, Cost};
 use std::time::Duration;
@@ -42,7 +43,10 @@ fn apply(house: &House, plan: BranchPlan, work: Duration, rows: u32) -> Applied 
 fn cost(house: &House) -> Cost {
     let mut seen = 0;
     let plans = [plan(house)];
-    let cost = house.store.view().unwrap().cost(RepoId::SHARED, &plans, |files| seen = files);
+    let cost = house.store.view().unwrap().cost(RepoId::SHARED, &plans, |files| {
+        seen = files;
+        Ok::<_, Error>(())
+    });
     let cost = cost.unwrap();
     assert_eq!(seen, cost.named.files);
     cost
