@@ -8,6 +8,7 @@
 mod harness;
 
 mod clients_curl;
+mod clients_dlrepo;
 mod conventions;
 mod own_pages;
 mod process;
