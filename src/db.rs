@@ -10,6 +10,7 @@
 
 pub mod codec;
 pub mod disk;
+mod hot;
 pub mod keys;
 mod migrate;
 mod queue;
@@ -19,16 +20,17 @@ mod txn;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use queue::{Pending, SliceTimes};
 pub use redb::StorageBackend;
-pub use table::{Order, Rows, Span, Table};
+pub use table::{Cursor, Found, Order, Rows, Span, Table};
 pub use txn::{Snapshot, WriteTxn};
 
 use queue::Queue;
@@ -92,6 +94,10 @@ pub struct Options {
     pub work_bound: Duration,
     /// Under load, a slice of background work is let in when the last one is this long ago.
     pub slice_gap: Duration,
+    /// From this length of the file on, each commit also writes down which pages are in use, so
+    /// that opening after a crash need not walk over all of them. Below, the walk is short and
+    /// the commits are quicker without.
+    pub quick_repair_bytes_min: u64,
     /// Called before a batch and after a write that failed for want of space: makes room (lets
     /// the ballast go) if it is needed and can be done, and tells whether it did.
     pub make_room: Arc<dyn Fn(Pressure) -> bool + Send + Sync>,
@@ -112,6 +118,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             work_bound: Duration::from_millis(5),
             slice_gap: Duration::from_millis(20),
+            quick_repair_bytes_min: 1 << 30,
             make_room: Arc::new(|_| false),
         }
     }
@@ -130,6 +137,13 @@ pub struct Db {
 struct Shared {
     queue: Queue,
     database: RwLock<Result<redb::Database, String>>,
+    /// The snapshot of the last commit, once somebody asked for it. The writer takes it away
+    /// before it answers, so whoever was answered sees the own change.
+    latest: RwLock<Option<Arc<Snapshot>>>,
+    /// How often the database was opened again; changes under the lock of `database`.
+    reopened: AtomicU64,
+    length: disk::Length,
+    measured: RwLock<Option<FileStats>>,
     open_disk: OpenDisk,
     options: Options,
 }
@@ -150,6 +164,10 @@ impl Db {
     /// [`Error::Newer`] for a file of a newer Larder; [`Error::Storage`] when the file cannot be
     /// opened.
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
+        disk::make(path, |part| {
+            let part = part.to_owned();
+            Self::open_with(Arc::new(move || disk::file(&part)), options.clone()).map(drop)
+        })?;
         let path = path.to_owned();
         Self::open_with(Arc::new(move || disk::file(&path)), options)
     }
@@ -159,11 +177,16 @@ impl Db {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(open_disk: OpenDisk, options: Options) -> Result<Self, Error> {
-        let database = writer::open(&open_disk, &options)?;
+        let length = disk::Length::default();
+        let database = writer::open(&open_disk, &options, &length)?;
         migrate::run(&database, migrate::STEPS)?;
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             database: RwLock::new(Ok(database)),
+            latest: RwLock::new(None),
+            reopened: AtomicU64::new(0),
+            length,
+            measured: RwLock::new(None),
             open_disk,
             options,
         });
@@ -179,8 +202,18 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Unavailable`] while the database cannot be reopened.
-    pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Snapshot::new(&self.shared)
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(latest) = writer::lock_read(&self.shared.latest).as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        // Begun under the lock: a snapshot from before a commit cannot be left here after it.
+        let mut latest = writer::lock_write(&self.shared.latest);
+        if let Some(latest) = latest.as_ref() {
+            return Ok(Arc::clone(latest));
+        }
+        let snapshot = Arc::new(Snapshot::new(&self.shared)?);
+        *latest = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     /// Queues `change` for the writer thread and returns at once; the answer comes after the
@@ -217,16 +250,30 @@ impl Db {
         Ok((value, times.get()))
     }
 
-    /// Sizes of the file. Reads a few pages in a write transaction that changes nothing, so it
-    /// is for statistics, not for every request.
+    /// Length of the file in bytes.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.shared.length.load(Ordering::Relaxed)
+    }
+
+    /// How much of the file holds rows. Reads all of it on a snapshot, which neither waits nor
+    /// makes others wait but takes its time: for a command, not for a request. The result is
+    /// kept for [`Self::last_measure`].
     ///
     /// # Errors
-    /// As [`Self::slice`].
-    pub fn file_stats(&self) -> Result<FileStats, Error> {
-        let (used_bytes, _) = self.slice(|txn: &WriteTxn| txn.used_bytes())?;
-        let length = (self.shared.open_disk)().and_then(|disk| disk.len());
-        let length = length.map_err(|error| txn::failed(redb::Error::Io(error)))?;
-        Ok(FileStats { used_bytes, free_bytes: length.saturating_sub(used_bytes) })
+    /// [`Error::Storage`].
+    pub fn measure(&self) -> Result<FileStats, Error> {
+        let used_bytes = Snapshot::new(&self.shared)?.used_bytes()?;
+        let free_bytes = self.file_bytes().saturating_sub(used_bytes);
+        let stats = FileStats { used_bytes, free_bytes };
+        *writer::lock_write(&self.shared.measured) = Some(stats);
+        Ok(stats)
+    }
+
+    /// What [`Self::measure`] found the last time in this process.
+    #[must_use]
+    pub fn last_measure(&self) -> Option<FileStats> {
+        *writer::lock_read(&self.shared.measured)
     }
 }
 

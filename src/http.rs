@@ -36,6 +36,9 @@ use failure::Failure;
 use listen::Peer;
 use route::{Route, Routed, Spelling};
 
+/// The target of the line that is logged for each request.
+const ACCESS: &str = "larder::access";
+
 /// What the handlers work on.
 pub struct Server {
     /// The artifact tree, and the store below it.
@@ -169,10 +172,13 @@ fn log_request(
     took: Duration,
     peer: Option<SocketAddr>,
 ) {
+    if !log::log_enabled!(target: ACCESS, log::Level::Info) {
+        return;
+    }
     let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
     log::info!(
-        target: "larder::access",
+        target: ACCESS,
         "{method} {} {} {bytes} {took:.1?} {peer} -",
         path.escape_default(),
         response.status().as_u16(),

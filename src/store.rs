@@ -8,16 +8,20 @@
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
+pub mod check;
+pub mod contents;
 pub mod detached;
 pub mod formats;
 pub mod garbage;
 pub mod jobs;
+mod links;
 pub mod policies;
 pub mod runs;
 pub mod tags;
 mod tree;
 mod tx;
 pub mod view;
+pub mod why;
 
 #[cfg(test)]
 mod tests;
@@ -101,13 +105,22 @@ struct Shared {
     pins: Pins,
     clock: Arc<dyn Clock>,
     rules: Rules,
+    repairing: check::RepairLock,
 }
 
 impl Store {
     /// A store over an open database.
     #[must_use]
     pub fn new(db: Db, pins: Pins, clock: Arc<dyn Clock>, rules: Rules) -> Self {
-        Self { shared: Arc::new(Shared { db, pins, clock, rules }) }
+        Self {
+            shared: Arc::new(Shared {
+                db,
+                pins,
+                clock,
+                rules,
+                repairing: check::RepairLock::default(),
+            }),
+        }
     }
 
     /// Everything as of the last commit; never waits (I8).

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::blobs::BlobFiles;
 use crate::model::{Run, Scope, Timestamp, Trigger};
 use crate::stop::Stop;
+use crate::store::check::Position;
 use crate::store::{Error, Store};
 
 use clock_guard::ClockGuard;
@@ -65,6 +66,8 @@ pub struct Sweeper {
     mailbox: Arc<Mailbox>,
     schedule: Schedule,
     clock_guard: ClockGuard,
+    /// Where the share of the counters that the next full run recounts begins.
+    recounted: Position,
 }
 
 /// The sweeper's thread.
@@ -89,7 +92,8 @@ impl Sweeper {
         let clock = &**store.clock();
         let clock_guard = ClockGuard::new(clock, view.last_seen()?, store.rules().lease);
         let mailbox = Arc::new(Mailbox::default());
-        Ok(Self { store, files, settings, stop, mailbox, schedule, clock_guard })
+        let recounted = Position::default();
+        Ok(Self { store, files, settings, stop, mailbox, schedule, clock_guard, recounted })
     }
 
     /// The door for those who ask.

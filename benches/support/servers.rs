@@ -63,7 +63,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
         command.arg("serve").arg("--data").arg(dir).args(["--listen", "127.0.0.1:0"]);
         // A log line per request is off on every side.
-        command.env("RUST_LOG", "warn");
+        command.env("LARDER_LOG", "warn");
         Self::announced("larder", command, LARDER_PATH)
     }
 

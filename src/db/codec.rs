@@ -4,7 +4,7 @@
 //! Reading never panics: an unknown version, a value that does not parse and bytes that are left
 //! over are refused with a reason.
 
-use bincode::config::{Configuration, standard};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,13 +29,23 @@ pub trait Record: Serialize + DeserializeOwned {
     const VERSION: u8;
 }
 
-const CONFIG: Configuration = standard();
+/// Longest encoding of a record, in bytes.
+const RECORD_BYTES_MAX: usize = 4 << 20;
+/// What decoding may claim. Without a limit bincode believes any length and asks for that much
+/// memory, which ends the process. It counts a number as 8 bytes, whatever its encoding takes.
+const CLAIM_MAX: usize = 8 * RECORD_BYTES_MAX;
+const CONFIG: Configuration<LittleEndian, Varint, Limit<CLAIM_MAX>> =
+    standard().with_limit::<CLAIM_MAX>();
 
 impl<R: Record> Value for R {
     fn encode(&self) -> Result<Vec<u8>, String> {
         let mut bytes = vec![R::VERSION];
         bincode::serde::encode_into_std_write(self, &mut bytes, CONFIG)
             .map_err(|error| error.to_string())?;
+        if bytes.len() > RECORD_BYTES_MAX {
+            let length = bytes.len();
+            return Err(format!("it has {length} bytes, at most {RECORD_BYTES_MAX} are allowed"));
+        }
         Ok(bytes)
     }
 

@@ -3,25 +3,45 @@
 //!
 //! The folder's lock is not taken here but once for the whole folder (`app` does).
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
-/// The file at `path`, made when it is absent; a new one is synced together with its folder.
+use super::writer::failed_io;
+
+/// The file at `path`. One that is absent is not made: a folder that was unmounted must not look
+/// like a new database.
 ///
 /// # Errors
 /// What the file system says.
 pub fn file(path: &Path) -> io::Result<Box<dyn StorageBackend>> {
-    let is_new = !path.try_exists()?;
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    if is_new && let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
+    Ok(Box::new(DiskFile(OpenOptions::new().read(true).write(true).open(path)?)))
+}
+
+/// Makes the file at `path` if it is absent: `fill` makes a database of an empty file beside it,
+/// which then gets the name. So a crash leaves no file that is a database in part.
+///
+/// # Errors
+/// What the file system or `fill` says.
+pub(super) fn make(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), super::Error>,
+) -> Result<(), super::Error> {
+    if path.try_exists().map_err(failed_io)? {
+        return Ok(());
     }
-    Ok(Box::new(DiskFile(file)))
+    let part = path.with_extension("part");
+    File::create(&part).and_then(|file| file.sync_all()).map_err(failed_io)?;
+    fill(&part)?;
+    fs::rename(&part, path).map_err(failed_io)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or(Path::new(".")));
+    folder.and_then(|folder| folder.sync_all()).map_err(failed_io)
 }
 
 #[derive(Debug)]
@@ -54,11 +74,16 @@ impl StorageBackend for DiskFile {
 pub(super) struct Fenced {
     inner: Box<dyn StorageBackend>,
     closed: AtomicBool,
+    length: Length,
 }
 
+/// The length of the storage in bytes, known without asking it.
+pub(super) type Length = Arc<AtomicU64>;
+
 impl Fenced {
-    pub(super) fn new(inner: Box<dyn StorageBackend>) -> Self {
-        Self { inner, closed: AtomicBool::new(false) }
+    pub(super) fn new(inner: Box<dyn StorageBackend>, length: &Length) -> io::Result<Self> {
+        length.store(inner.len()?, Ordering::Relaxed);
+        Ok(Self { inner, closed: AtomicBool::new(false), length: Arc::clone(length) })
     }
 
     fn check(&self) -> io::Result<()> {
@@ -83,7 +108,9 @@ impl StorageBackend for Fenced {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.check()?;
-        self.inner.set_len(len)
+        self.inner.set_len(len)?;
+        self.length.store(len, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

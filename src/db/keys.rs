@@ -97,7 +97,8 @@ macro_rules! texts {
             }
 
             fn read(bytes: &mut &[u8]) -> Option<Self> {
-                Self::parse(take_text(bytes)?).ok()
+                let text = take_text(bytes)?;
+                Self::parse(text).ok().filter(|name| name.as_str() == text)
             }
         }
     )*};

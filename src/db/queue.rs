@@ -142,8 +142,8 @@ pub(super) enum Next {
     Batch,
     /// Run this slice.
     Slice(Box<dyn Job>),
-    /// Open the database again: somebody met a failure.
-    Reopen,
+    /// Open the database again: somebody met a failure after it was opened this many times.
+    Reopen(u64),
     /// Nothing is left, and nothing more will come.
     End,
 }
@@ -152,7 +152,7 @@ pub(super) enum Next {
 struct Waiting {
     front: VecDeque<Box<dyn Job>>,
     slices: VecDeque<Box<dyn Job>>,
-    reopen: bool,
+    reopen: Option<u64>,
     closed: bool,
 }
 
@@ -215,8 +215,8 @@ impl Queue {
     pub(super) fn next(&self, last_slice: Instant, gap: Duration) -> Next {
         let mut waiting = lock(&self.waiting);
         loop {
-            if std::mem::take(&mut waiting.reopen) {
-                return Next::Reopen;
+            if let Some(met) = waiting.reopen.take() {
+                return Next::Reopen(met);
             }
             let slice_is_due = waiting.front.is_empty() || last_slice.elapsed() >= gap;
             if slice_is_due && let Some(slice) = waiting.slices.pop_front() {
@@ -232,8 +232,21 @@ impl Queue {
         }
     }
 
-    pub(super) fn ask_reopen(&self) {
-        lock(&self.waiting).reopen = true;
+    /// Answers everything that waits: nobody will run it.
+    pub(super) fn refuse_all(&self) {
+        let mut waiting = lock(&self.waiting);
+        let front = std::mem::take(&mut waiting.front);
+        let slices = std::mem::take(&mut waiting.slices);
+        drop(waiting);
+        for job in front.into_iter().chain(slices) {
+            job.answer(Err(closed()));
+        }
+    }
+
+    /// Asks for another opening because of a failure that was met after `met` of them.
+    pub(super) fn ask_reopen(&self, met: u64) {
+        let mut waiting = lock(&self.waiting);
+        waiting.reopen = waiting.reopen.max(Some(met));
         self.changed.notify_one();
     }
 

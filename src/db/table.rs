@@ -1,12 +1,17 @@
 //! [`Table`]: a typed view of one redb table, readable in a [`Snapshot`](super::Snapshot) and in a
 //! [`WriteTxn`]. Keys and values become bytes and back here and nowhere else.
 
+mod cursor;
+
 use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use super::codec::Value;
 use super::keys::{Key, PrefixOf};
 use super::{Error, WriteTxn};
+
+pub use cursor::{Cursor, Found};
 
 /// Takes a row's key and value and says whether to go on.
 pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
@@ -30,6 +35,33 @@ pub trait Rows {
         order: Order,
         visit: &mut Visit,
     ) -> Result<(), Error>;
+
+    /// Number of rows; takes the same time whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    fn count(&self, slot: usize) -> Result<u64, Error>;
+}
+
+/// What is shared is read like what is owned.
+impl<R: Rows> Rows for Arc<R> {
+    fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        (**self).fetch(slot, key, take)
+    }
+
+    fn scan(
+        &self,
+        slot: usize,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        visit: &mut Visit,
+    ) -> Result<(), Error> {
+        (**self).scan(slot, range, order, visit)
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        (**self).count(slot)
+    }
 }
 
 /// In which direction rows are visited.
@@ -82,13 +114,23 @@ impl<K: Key> Span<K> {
     /// Only the keys from `key` on.
     #[must_use]
     pub fn from(self, key: &K) -> Self {
-        Self { lower: Bound::Included(key.to_bytes()), ..self }
+        self.starting(Bound::Included(key.to_bytes()))
     }
 
     /// Only the keys behind `key`.
     #[must_use]
     pub fn after(self, key: &K) -> Self {
-        Self { lower: Bound::Excluded(key.to_bytes()), ..self }
+        self.starting(Bound::Excluded(key.to_bytes()))
+    }
+
+    /// A start before that of this span changes nothing.
+    fn starting(self, lower: Bound<Vec<u8>>) -> Self {
+        match (&self.lower, &lower) {
+            (Bound::Included(old), Bound::Included(new) | Bound::Excluded(new)) if old > new => {
+                self
+            }
+            _ => Self { lower, ..self },
+        }
     }
 
     /// The same keys, largest first.
@@ -135,6 +177,14 @@ impl<K: Key, V: Value> Table<K, V> {
         let mut found = false;
         rows.fetch(self.slot, &key.to_bytes(), &mut |_| found = true)?;
         Ok(found)
+    }
+
+    /// Number of rows, also of those that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn count(&self, rows: &impl Rows) -> Result<u64, Error> {
+        rows.count(self.slot)
     }
 
     /// Visits the rows of `span` until `visit` breaks off or fails.

@@ -3,11 +3,13 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, Weak};
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use super::schema::NAMES;
+use super::hot::{Hot, Known};
+use super::schema::{HOT, NAMES};
 use super::table::{Order, Rows, Visit};
 use super::{Error, Shared};
 
@@ -37,23 +39,38 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> Error {
     Error::from(error.into())
 }
 
-/// All rows as of one commit.
+/// All rows as of one commit. One value serves everybody who asks between two commits, so the
+/// tables are looked up once for all of them.
 pub struct Snapshot {
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
+    /// Which opening of the database this snapshot belongs to.
+    opening: u64,
     txn: redb::ReadTransaction,
-    tables: [OnceCell<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
+    tables: [OnceLock<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
 }
 
 impl Snapshot {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, Error> {
-        let txn = {
+        let (opening, txn) = {
             let database = super::writer::lock_read(&shared.database);
-            let database = database.as_ref().map_err(|why| Error::Unavailable(why.clone()))?;
-            database.begin_read().map_err(failed)
+            let txn = match database.as_ref() {
+                Ok(database) => database.begin_read().map_err(failed),
+                Err(why) => Err(Error::Unavailable(why.clone())),
+            };
+            (shared.reopened.load(Ordering::SeqCst), txn)
         };
-        let txn = txn.inspect_err(|_| shared.queue.ask_reopen())?;
-        let tables = [const { OnceCell::new() }; NAMES.len()];
-        Ok(Self { shared: Arc::clone(shared), txn, tables })
+        let txn = txn.inspect_err(|_| shared.queue.ask_reopen(opening))?;
+        let tables = [const { OnceLock::new() }; NAMES.len()];
+        Ok(Self { shared: Arc::downgrade(shared), opening, txn, tables })
+    }
+
+    /// Bytes of the pages that hold rows or lead to them; looks at every one.
+    pub(super) fn used_bytes(&self) -> Result<u64, Error> {
+        let tables = (0..NAMES.len()).map(|slot| {
+            let stats = self.heed(self.table(slot)?.stats().map_err(failed))?;
+            Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
+        });
+        tables.sum()
     }
 
     fn table(&self, slot: usize) -> Result<&redb::ReadOnlyTable<Bytes, Bytes>, Error> {
@@ -64,9 +81,14 @@ impl Snapshot {
         Ok(self.tables[slot].get_or_init(|| table))
     }
 
-    /// After a failure redb refuses everything until it is reopened: asks for that.
+    /// After a failure redb refuses everything until it is reopened: asks for that, unless this
+    /// snapshot is of an earlier opening, whose fence is all that it met.
     fn heed<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        result.inspect_err(|_| self.shared.queue.ask_reopen())
+        result.inspect_err(|_| {
+            if let Some(shared) = self.shared.upgrade() {
+                shared.queue.ask_reopen(self.opening);
+            }
+        })
     }
 }
 
@@ -84,12 +106,17 @@ impl Rows for Snapshot {
     ) -> Result<(), Error> {
         self.heed(scan(self.table(slot)?, range, order, visit))
     }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        self.heed(self.table(slot)?.len().map_err(failed))
+    }
 }
 
 /// A write transaction, shared by the changes that are committed together.
 pub struct WriteTxn<'t> {
     txn: &'t redb::WriteTransaction,
     tables: [OnceCell<RefCell<redb::Table<'t, Bytes, Bytes>>>; NAMES.len()],
+    hot: [RefCell<Hot>; NAMES.len()],
     changed: Cell<bool>,
     failure: RefCell<Option<Error>>,
 }
@@ -97,7 +124,8 @@ pub struct WriteTxn<'t> {
 impl<'t> WriteTxn<'t> {
     pub(super) fn new(txn: &'t redb::WriteTransaction) -> Self {
         let tables = [const { OnceCell::new() }; NAMES.len()];
-        Self { txn, tables, changed: Cell::new(false), failure: RefCell::new(None) }
+        let hot = std::array::from_fn(|_| RefCell::default());
+        Self { txn, tables, hot, changed: Cell::new(false), failure: RefCell::new(None) }
     }
 
     /// Whether something was changed since the last call of [`Self::forget_changes`]: an error
@@ -118,23 +146,48 @@ impl<'t> WriteTxn<'t> {
     pub(super) fn insert(&self, slot: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
         self.changed.set(true);
+        if HOT[slot] {
+            self.hot[slot].borrow_mut().write(key, Some(value));
+            return Ok(());
+        }
         self.heed(table.insert(key, value).map(drop).map_err(failed))
     }
 
     pub(super) fn remove(&self, slot: usize, key: &[u8]) -> Result<bool, Error> {
-        let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
-        let existed = self.heed(table.remove(key).map(|row| row.is_some()).map_err(failed))?;
+        let existed = if HOT[slot] {
+            let mut existed = false;
+            self.fetch(slot, key, &mut |_| existed = true)?;
+            drop(self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?);
+            self.hot[slot].borrow_mut().write(key, None);
+            existed
+        } else {
+            let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
+            self.heed(table.remove(key).map(|row| row.is_some()).map_err(failed))?
+        };
         if existed {
             self.changed.set(true);
         }
         Ok(existed)
     }
 
-    /// Bytes of the pages that hold rows or lead to them.
-    pub(super) fn used_bytes(&self) -> Result<u64, Error> {
-        let stats = self.txn.stats().map_err(failed)?;
-        let page = u64::try_from(stats.page_size()).unwrap_or(u64::MAX);
-        Ok(stats.allocated_pages().saturating_mul(page))
+    /// Tells redb what is still kept in memory.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        (0..NAMES.len()).filter(|slot| HOT[*slot]).try_for_each(|slot| self.flush_table(slot))
+    }
+
+    fn flush_table(&self, slot: usize) -> Result<(), Error> {
+        if self.hot[slot].borrow().is_flushed() {
+            return Ok(());
+        }
+        let Ok(mut table) = self.table(slot)?.try_borrow_mut() else {
+            // It is being visited, so it was flushed, and nothing can have been changed since.
+            return Ok(());
+        };
+        let flushed = self.hot[slot].borrow_mut().flush(|key, value| match value {
+            Some(value) => table.insert(key, value).map(drop).map_err(failed),
+            None => table.remove(key).map(drop).map_err(failed),
+        });
+        self.heed(flushed)
     }
 
     /// The first failure of the storage in this transaction: it cannot be committed any more.
@@ -164,7 +217,24 @@ fn reentered(slot: usize) -> Error {
 impl Rows for WriteTxn<'_> {
     fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
-        self.heed(fetch(&*table, key, take))
+        if !HOT[slot] {
+            return self.heed(fetch(&*table, key, take));
+        }
+        match self.hot[slot].borrow().get(key) {
+            Known::Value(value) => {
+                take(value);
+                return Ok(());
+            }
+            Known::Absent => return Ok(()),
+            Known::Not => {}
+        }
+        let mut found = None;
+        self.heed(fetch(&*table, key, &mut |value| found = Some(value.to_vec())))?;
+        self.hot[slot].borrow_mut().read(key, found.as_deref());
+        if let Some(value) = found {
+            take(&value);
+        }
+        Ok(())
     }
 
     fn scan(
@@ -174,8 +244,19 @@ impl Rows for WriteTxn<'_> {
         order: Order,
         visit: &mut Visit,
     ) -> Result<(), Error> {
+        if HOT[slot] {
+            self.flush_table(slot)?;
+        }
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
         self.heed(scan(&*table, range, order, visit))
+    }
+
+    fn count(&self, slot: usize) -> Result<u64, Error> {
+        if HOT[slot] {
+            self.flush_table(slot)?;
+        }
+        let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
+        self.heed(table.len().map_err(failed))
     }
 }
 

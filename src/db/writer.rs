@@ -5,10 +5,11 @@
 //! acknowledged and the database is opened again. The one exception is a full disk: if the
 //! commit counter shows that nothing was committed and room could be made, the batch runs again.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use super::disk::Fenced;
+use super::disk::{Fenced, Length};
 use super::queue::{Job, Next, Ran, SliceTimes};
 use super::schema::{META, Meta};
 use super::txn::failed;
@@ -43,15 +44,15 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.commits = self.count_commits().ok();
         loop {
             match self.shared.queue.next(self.last_slice, self.shared.options.slice_gap) {
                 Next::Batch => self.batch(),
                 Next::Slice(slice) => self.slice(slice),
-                Next::Reopen => drop(self.reopen()),
+                Next::Reopen(met) => self.reopen_after(met),
                 Next::End => break,
             }
         }
-        *lock_write(&self.shared.database) = Err("it is closed".into());
     }
 
     fn batch(&mut self) {
@@ -109,7 +110,7 @@ impl Writer {
         let started = Instant::now();
         let outcome = self.reopen_if_broken().map(|()| self.transact(jobs, gather, started));
         let outcome = outcome.unwrap_or_else(Outcome::NotCommitted);
-        if jobs.is_empty() && gather == Gather::Queue {
+        if jobs.is_empty() && gather == Gather::Queue && !matches!(outcome, Outcome::Committed) {
             // It failed before anything was taken: those who wait are the ones to be told.
             jobs.extend(std::iter::from_fn(|| self.shared.queue.pop_front()).take(BATCH_MAX));
         }
@@ -126,11 +127,17 @@ impl Writer {
         let Ok(database) = guard.as_ref() else {
             return Outcome::NotCommitted(Error::Unavailable("it is being reopened".into()));
         };
-        let txn = match begin(database) {
+        let mut txn = match begin(database) {
             Ok(txn) => txn,
             Err(error) => return Outcome::NotCommitted(error),
         };
-        let ran = self.run_all(&WriteTxn::new(&txn), jobs, gather);
+        let length = self.shared.length.load(Ordering::Relaxed);
+        txn.set_quick_repair(length >= self.shared.options.quick_repair_bytes_min);
+        let ran = {
+            let txn = WriteTxn::new(&txn);
+            let ran = self.run_all(&txn, jobs, gather);
+            ran.and_then(|spoiled| txn.flush().map(|()| spoiled))
+        };
         match ran {
             Ok(None) => {}
             Ok(Some(at)) => {
@@ -148,6 +155,7 @@ impl Writer {
             job.note(times);
         }
         drop(guard);
+        self.forget_latest();
         self.commits = self.commits.map(|commits| commits + 1);
         Outcome::Committed
     }
@@ -166,8 +174,9 @@ impl Writer {
         let mut at = 0;
         loop {
             if at == jobs.len() {
-                let room = at < BATCH_MAX && started.elapsed() < self.shared.options.work_bound;
-                let more = (gather == Gather::Queue && room)
+                // One at least, or a slow machine would commit nothing for ever.
+                let in_time = at == 0 || started.elapsed() < self.shared.options.work_bound;
+                let more = (gather == Gather::Queue && at < BATCH_MAX && in_time)
                     .then(|| self.shared.queue.pop_front())
                     .flatten();
                 match more {
@@ -194,16 +203,17 @@ impl Writer {
     /// that failed may have lost pages which still read well from memory.
     fn recover(&mut self, error: &Error, phase: Phase, before: Option<u64>) -> Result<(), Error> {
         log::error!("a write failed, the database is opened again: {error}");
+        // Opening writes too, so room is made before it.
+        let has_room = !error.is_full() || (self.shared.options.make_room)(Pressure::Full);
         let reopened = self.reopen();
         let counter_stands = reopened.is_ok() && before.is_some() && before == self.commits;
         if phase == Phase::Commit && !(error.is_full() && counter_stands) {
             return Err(Error::OutcomeUnknown(error.to_string()));
         }
-        reopened?;
-        if error.is_full() && !(self.shared.options.make_room)(Pressure::Full) {
+        if !has_room {
             return Err(error.clone());
         }
-        Ok(())
+        reopened
     }
 
     fn reopen_if_broken(&mut self) -> Result<(), Error> {
@@ -220,26 +230,57 @@ impl Writer {
         Ok(())
     }
 
+    /// Heeds a reader's failure. One that was met before the last opening is over, and a
+    /// database that cannot be opened is not tried all the time: the next reader asks again.
+    fn reopen_after(&mut self, met: u64) {
+        if met < self.shared.reopened.load(Ordering::SeqCst) {
+            return;
+        }
+        let is_broken = lock_read(&self.shared.database).is_err();
+        // Either way the log has said what there is to say.
+        let _ = if is_broken { self.reopen_if_broken() } else { self.reopen() };
+    }
+
     fn reopen(&mut self) -> Result<(), Error> {
         self.last_reopen = Some(Instant::now());
+        self.forget_latest();
         let mut database = lock_write(&self.shared.database);
         // The old one must be closed before the new one is opened.
         *database = Err("it is being reopened".into());
-        let opened = open(&self.shared.open_disk, &self.shared.options);
+        let opened = open(&self.shared.open_disk, &self.shared.options, &self.shared.length);
         *database = opened.map_err(|error| error.to_string());
+        self.shared.reopened.fetch_add(1, Ordering::SeqCst);
         let result = database.as_ref().map(drop).map_err(|why| Error::Unavailable(why.clone()));
         drop(database);
         match &result {
             Ok(()) => log::warn!("the database is open again"),
             Err(error) => log::error!("the database could not be reopened: {error}"),
         }
+        self.forget_latest();
         self.commits = self.count_commits().ok();
         result
+    }
+
+    /// The next reader begins a new snapshot.
+    fn forget_latest(&self) {
+        let latest = lock_write(&self.shared.latest).take();
+        // Closing it may take a moment, which is not spent under the lock.
+        drop(latest);
     }
 
     fn count_commits(&self) -> Result<u64, Error> {
         let snapshot = super::Snapshot::new(&self.shared)?;
         Ok(META.get(&snapshot, &Meta::COMMITS)?.unwrap_or(0))
+    }
+}
+
+/// Also when a panic ends the thread: nobody may wait for a writer that is gone.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        *lock_write(&self.shared.database) = Err("it is closed".into());
+        drop(lock_write(&self.shared.latest).take());
+        self.shared.queue.close();
+        self.shared.queue.refuse_all();
     }
 }
 
@@ -262,17 +303,21 @@ pub(super) fn begin(database: &redb::Database) -> Result<redb::WriteTransaction,
 }
 
 /// Opens the database. After a crash redb walks all tables first, which is reported.
-pub(super) fn open(open_disk: &OpenDisk, options: &Options) -> Result<redb::Database, Error> {
-    let disk = open_disk().map_err(failed_io)?;
+pub(super) fn open(
+    open_disk: &OpenDisk,
+    options: &Options,
+    length: &Length,
+) -> Result<redb::Database, Error> {
+    let disk = open_disk().and_then(|disk| Fenced::new(disk, length)).map_err(failed_io)?;
     let mut builder = redb::Builder::new();
     builder.set_cache_size(options.cache_bytes);
     builder.set_repair_callback(|session| {
         log::info!("checking the database after a crash: {:.0} %", session.progress() * 100.0);
     });
-    builder.create_with_backend(Fenced::new(disk)).map_err(failed)
+    builder.create_with_backend(disk).map_err(failed)
 }
 
-fn failed_io(error: std::io::Error) -> Error {
+pub(super) fn failed_io(error: std::io::Error) -> Error {
     Error::from(redb::Error::Io(error))
 }
 
@@ -281,6 +326,6 @@ pub(super) fn lock_read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock_write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+pub(super) fn lock_write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }

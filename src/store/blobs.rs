@@ -134,7 +134,7 @@ impl Tx<'_, '_> {
     }
 
     /// Puts a free blob into the zero-count index.
-    fn index(&self, id: BlobId, blob: &Blob) -> Result<(), Error> {
+    pub(super) fn index(&self, id: BlobId, blob: &Blob) -> Result<(), Error> {
         let Refs::Free { until } = blob.refs else { return Ok(()) };
         FREE.put(self.txn, &(until, id), &())?;
         self.count(|totals| totals.free = totals.free.plus(Usage::of(blob.size)))

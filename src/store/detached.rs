@@ -89,7 +89,7 @@ impl Tx<'_, '_> {
         done: &mut Destroyed,
     ) -> Result<bool, Error> {
         let mut gone = Usage::default();
-        let is_empty = self.destroy(entry.node, budget, &mut gone)?;
+        let is_empty = self.destroy(entry.node, budget, &mut gone)? && budget.take();
         done.usage = done.usage.plus(gone);
         entry.usage = entry.usage.minus(gone);
         if is_empty {
@@ -148,7 +148,7 @@ impl Tx<'_, '_> {
     }
 
     fn destroy_child(&self, node: Node, budget: &Budget, gone: &mut Usage) -> Result<bool, Error> {
-        let is_gone = budget.take() && self.destroy(node, budget, gone)?;
+        let is_gone = self.destroy(node, budget, gone)? && budget.take();
         if is_gone {
             NODES.remove(self.txn, &node)?;
         }

@@ -18,12 +18,14 @@ use crate::model::{BlobId, Place, Timestamp, Unlink, Usage};
 pub type FreeKey = (Timestamp, BlobId);
 
 /// What one slice of collecting did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Blobs that are gone, and their bytes.
     pub usage: Usage,
     /// Blobs that were left because somebody reads them.
     pub pinned: u64,
+    /// Rows that cannot be, as sentences; they stay.
+    pub errors: Vec<String>,
     /// Where to go on; `None` when nothing that may go is left.
     pub next: Option<FreeKey>,
 }
@@ -43,7 +45,7 @@ impl Store {
         self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
             let mut done = Collected::default();
-            let limit = usize::try_from(rows_max).unwrap_or(usize::MAX);
+            let limit = usize::try_from(rows_max.max(1)).unwrap_or(usize::MAX);
             let page = FREE.page(tx.txn, behind(after), limit)?;
             let page_is_full = page.len() == limit;
             let mut last = after;
@@ -59,8 +61,16 @@ impl Store {
                 last = Some(key);
                 if pins.is_pinned(id) {
                     done.pinned += 1;
-                } else {
-                    done.usage = done.usage.plus(tx.collect(id)?);
+                    continue;
+                }
+                // What is looked at comes before what is changed, so a row that cannot be is
+                // left as it is and holds nobody up.
+                match tx.collect(id) {
+                    Ok(usage) => done.usage = done.usage.plus(usage),
+                    Err(Error::Db(error @ crate::db::Error::Corrupt { .. })) => {
+                        done.errors.push(error.to_string());
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             done.next = last.filter(|_| page_is_full);
@@ -68,7 +78,8 @@ impl Store {
         })
     }
 
-    /// Collected bytes that may be tried now, from behind `after` on, at most `limit`.
+    /// Collected bytes that are still to be removed, from behind `after` on, at most `limit`;
+    /// also those that are not to be tried yet ([`Unlink::not_before`]).
     ///
     /// # Errors
     /// [`Error::Db`].

@@ -76,7 +76,8 @@ impl View {
         plan_branch(&self.snapshot, path.branch.clone(), &branch)
     }
 
-    /// Exactly what would become free, over the union of all blobs below the doomed tags of
+    /// Exactly what would become free by the plans alone (what is detached already comes free
+    /// anyway), over the union of all blobs below the doomed tags of
     /// `plans`. Walks over every file below them; calls `progress` with the number so far.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub(super) fn check_unprotected(path: &TagPath, tag: &Tag) -> Result<(), Error> 
     Ok(())
 }
 
-fn count(counts: &mut TagCounts, tag: &Tag) {
+pub(super) fn count(counts: &mut TagCounts, tag: &Tag) {
     counts.all += 1;
     counts.released += u64::from(tag.released);
     counts.locked += u64::from(tag.locked);

@@ -1,1 +1,199 @@
-//! Tests.
+//! Tests of the store floor: each names the invariant that it defends, and recounts everything
+//! ([`audit::assert_consistent`]) after every step.
+
+mod audit;
+mod crash;
+mod garbage;
+mod guards;
+mod leases;
+mod model;
+mod policies;
+mod tree;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::blobs::{Arrival, Body, Content};
+use super::detached::Cause;
+use super::{Error, Rules, Store};
+use crate::blobs::Pins;
+use crate::clock::{Clock, ManualClock};
+use crate::db::schema::BLOBS;
+use crate::db::tests::disk::TestDisk;
+use crate::db::{Db, Span};
+use crate::model::{
+    ArtifactPath, BlobId, BranchName, BranchPath, Digest, FilePath, FormatName, FormatPath,
+    JobName, JobPath, Suffix, TagName, TagPath, Timestamp, Usage,
+};
+use crate::store::garbage::Fate;
+use audit::assert_consistent;
+
+const LEASE: Duration = Duration::from_secs(3600);
+/// A lease and its slack.
+const LEASE_OVER: Duration = Duration::from_secs(3602);
+/// More than any slice of a test needs.
+const WORK: Duration = Duration::from_secs(60);
+const ROWS: u32 = 1_000_000;
+
+/// A store on a disk in memory, with a clock that stands still.
+struct House {
+    disk: TestDisk,
+    clock: Arc<ManualClock>,
+    store: Store,
+}
+
+impl House {
+    fn new() -> Self {
+        let disk = TestDisk::default();
+        let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
+        let store = open(&disk, &clock);
+        Self { disk, clock, store }
+    }
+
+    /// Ends the process (but for the clock) and starts it again.
+    fn reopen(self) -> Self {
+        let Self { disk, clock, store } = self;
+        drop(store);
+        let store = open(&disk, &clock);
+        Self { disk, clock, store }
+    }
+
+    /// Uploads `text`: short texts are rows, others are files.
+    fn put(&self, path: &str, text: &str) -> Result<Arrival, Error> {
+        self.check(self.store.put_artifact(file(path), uploaded(text)).wait())
+    }
+
+    /// Lets a name point to a text that should be stored already.
+    fn link(&self, path: &str, text: &str) -> Result<Arrival, Error> {
+        self.check(self.store.put_artifact(file(path), Content::Stored(digest(text))).wait())
+    }
+
+    fn delete_branch(&self, path: &str) -> Result<(), Error> {
+        self.check(self.store.delete_branch(branch(path), cause()).wait().map(drop))
+    }
+
+    fn delete_tag(&self, path: &str) -> Result<(), Error> {
+        self.check(self.store.delete_tag(tag(path), cause()).wait())
+    }
+
+    fn delete_job(&self, path: &str) -> Result<(), Error> {
+        self.check(self.store.delete_job(job(path), cause()).wait())
+    }
+
+    fn delete_format(&self, path: &str) -> Result<(), Error> {
+        self.check(self.store.delete_format(format(path), cause()).wait())
+    }
+
+    /// Destroys what is due in slices of `rows` rows; returns how many slices that took.
+    fn destroy(&self, rows: u32) -> usize {
+        for slices in 1..10_000 {
+            let (done, _) = self.store.destroy_slice(WORK, rows).unwrap();
+            assert_consistent(&self.store);
+            if done.done {
+                return slices;
+            }
+        }
+        panic!("it does not end");
+    }
+
+    /// Collects what may go; returns how many blobs went.
+    fn collect(&self) -> u64 {
+        let (done, _) = self.store.collect_slice(None, WORK, ROWS).unwrap();
+        assert_consistent(&self.store);
+        assert_eq!(done.next, None);
+        done.usage.files
+    }
+
+    fn forget(&self) {
+        let gone = self.store.unlinks(None, 1000).unwrap().into_iter();
+        self.settle(gone.map(|(id, _)| (id, Fate::Gone)).collect()).unwrap();
+        assert_consistent(&self.store);
+    }
+
+    /// Tells the store what became of collected bytes.
+    fn settle(&self, fates: Vec<(BlobId, Fate)>) -> Result<Usage, Error> {
+        let fates: std::sync::Arc<[_]> = fates.into();
+        let mut usage = Usage::default();
+        let mut from = 0;
+        while from < fates.len() {
+            let fates = std::sync::Arc::clone(&fates);
+            let (done, _) = self.store.forget_slice(fates, from, WORK)?;
+            from += done.seen;
+            usage = usage.plus(done.usage);
+        }
+        Ok(usage)
+    }
+
+    fn find(&self, text: &str) -> Option<(BlobId, crate::model::Blob)> {
+        self.store.view().unwrap().find_blob(&digest(text)).unwrap()
+    }
+
+    fn has_file(&self, path: &str) -> bool {
+        self.store.view().unwrap().file(&file(path)).is_ok()
+    }
+
+    fn blobs(&self) -> usize {
+        BLOBS.all(&self.store.view().unwrap().snapshot, Span::all()).unwrap().len()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Passes a result on, after a recount.
+    fn check<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        assert_consistent(&self.store);
+        result
+    }
+}
+
+fn open(disk: &TestDisk, clock: &Arc<ManualClock>) -> Store {
+    let db = Db::open_with(disk.opener(), crate::db::tests::options()).unwrap();
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+    let internal_formats = Some(crate::model::NamePattern::parse("^int-").unwrap());
+    Store::new(db, Pins::new(), clock, Rules { lease: LEASE, internal_formats })
+}
+
+fn cause() -> Cause {
+    Cause::request("eve")
+}
+
+fn digest(text: &str) -> Digest {
+    Digest(<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()).into())
+}
+
+fn uploaded(text: &str) -> Content {
+    static SUFFIXES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let body = if text.len() < 16 {
+        Body::Inline(text.as_bytes().to_vec().into())
+    } else {
+        Body::File(Suffix(SUFFIXES.fetch_add(1, std::sync::atomic::Ordering::SeqCst)))
+    };
+    let size = u64::try_from(text.len()).unwrap();
+    Content::Uploaded { digest: digest(text), size, body }
+}
+
+fn branch(path: &str) -> BranchPath {
+    BranchPath::shared(BranchName::parse(path).unwrap())
+}
+
+fn tag(path: &str) -> TagPath {
+    let (up, name) = path.rsplit_once('/').unwrap();
+    branch(up).tag(TagName::parse(name).unwrap())
+}
+
+fn job(path: &str) -> JobPath {
+    let (up, name) = path.rsplit_once('/').unwrap();
+    tag(up).job(JobName::parse(name).unwrap())
+}
+
+fn format(path: &str) -> FormatPath {
+    let (up, name) = path.rsplit_once('/').unwrap();
+    job(up).format(FormatName::parse(name).unwrap())
+}
+
+/// `branch/tag/job/format/path`, where the path may have folders.
+fn file(path: &str) -> FilePath {
+    let (at, _) = path.match_indices('/').nth(3).unwrap();
+    format(&path[..at]).file(ArtifactPath::parse(&path[at + 1..]).unwrap())
+}

@@ -1,7 +1,6 @@
 //! The artifact tree's rows: finding a chain of containers by its names, making what is missing,
 //! and keeping what makes detaching O(1): usage at every level, counts of tags, ways back.
 
-use super::tx::promised;
 use super::{Error, Tx};
 use crate::db::Rows;
 use crate::db::schema::{BRANCHES, FORMATS, JOBS, Meta, NODES, TAG_AGES, TAGS};
@@ -139,7 +138,7 @@ impl Tx<'_, '_> {
         let id = FormatId(self.next(Meta::NEXT_NODE)?);
         self.enter(Node::Format(id), job.id.0, path.format.as_str())?;
         let usage = Usage::default();
-        Ok(Format { id, created: self.now, changed: self.now, dirty: false, usage })
+        Ok(Format { id, created: self.now, changed: self.now, dirty: false, nested: false, usage })
     }
 
     fn enter(&self, node: Node, parent: u64, name: &str) -> Result<(), Error> {
@@ -218,13 +217,18 @@ impl Tx<'_, '_> {
     }
 }
 
-/// The path that an id had or has, from its way back. For people: a part of it may be detached.
+/// The path that an id had or has, from its way back. For people: a part of it may be detached,
+/// and what lies above a detached thing may be destroyed already, which is shown as `…`.
 pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
     let mut names = Vec::new();
     let mut at = Some(node);
     let mut repo = RepoId::SHARED;
     while let Some(node) = at {
-        let Entry { parent, name } = promised(&NODES, rows, &node)?;
+        let found = NODES.get(rows, &node)?;
+        let Some(Entry { parent, name }) = found else {
+            names.push("…".into());
+            break;
+        };
         names.push(name);
         at = match node {
             Node::Branch(_) => {

@@ -61,26 +61,29 @@ impl<'a, 't> Tx<'a, 't> {
 }
 
 /// How much one slice may do: an amount of time, and of rows (whose pages the commit must write).
+/// One row at least, or slices that come to their end while they read would never end.
 pub struct Budget {
     started: Instant,
     work: Duration,
-    rows_left: Cell<u32>,
+    rows_max: u32,
+    rows_taken: Cell<u32>,
 }
 
 impl Budget {
     /// Starts now.
     #[must_use]
     pub fn new(work: Duration, rows_max: u32) -> Self {
-        Self { started: Instant::now(), work, rows_left: Cell::new(rows_max) }
+        Self { started: Instant::now(), work, rows_max, rows_taken: Cell::new(0) }
     }
 
-    /// Takes one row out of the budget; `false` when it is used up.
+    /// Takes one row out of the budget, just before it is changed; `false` when it is used up.
     pub fn take(&self) -> bool {
-        let left = self.rows_left.get();
-        if left == 0 || self.started.elapsed() >= self.work {
+        let taken = self.rows_taken.get();
+        let is_used_up = taken >= self.rows_max || self.started.elapsed() >= self.work;
+        if taken > 0 && is_used_up {
             return false;
         }
-        self.rows_left.set(left - 1);
+        self.rows_taken.set(taken.saturating_add(1));
         true
     }
 }

@@ -1,6 +1,7 @@
 //! [`View`]: everything as of one commit, for pages, lists and downloads (I8).
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -23,7 +24,7 @@ use crate::model::{
 /// A consistent state of the store. Keep it for as long as one answer takes, not longer: pages
 /// of the database that it sees cannot be used again before it is dropped.
 pub struct View {
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 /// A file and its bytes' record.
@@ -39,7 +40,7 @@ pub struct File {
 type Named<N, R> = Vec<(N, R)>;
 
 impl View {
-    pub(super) fn new(snapshot: Snapshot) -> Self {
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
         Self { snapshot }
     }
 

@@ -43,6 +43,11 @@ impl Stage {
         Self { report, name, started: Instant::now() }
     }
 
+    /// Notes things that were looked at without a write transaction.
+    pub(super) fn looked_at(&mut self, items: u64) {
+        self.report.items += items;
+    }
+
     fn slice(&mut self, done: Usage, times: SliceTimes) {
         let total_us = micros(times.total());
         self.report.items += done.files;
@@ -198,6 +203,9 @@ impl Sweeper {
             let (done, times) = self.store.collect_slice(after, work, rows)?;
             if done.pinned > 0 {
                 self.come_back();
+            }
+            for error in done.errors {
+                fail(run, error);
             }
             if !self.note(run, stage, done.usage, times) || done.next.is_none() {
                 return Ok(());

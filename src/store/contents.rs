@@ -1,0 +1,144 @@
+//! Which bytes the rows speak of, for whoever compares them with the files: page by page, none
+//! of it kept.
+
+use std::collections::HashSet;
+
+use super::{Error, View};
+use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, JOBS, REFS, TAGS, UNLINKS};
+use crate::db::{Found, Span};
+use crate::model::{Blob, BlobId, Digest, Node, Place, Referrer, Suffix};
+
+/// Whether all rows could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sure {
+    /// All of them.
+    Yes,
+    /// Some were damaged: what they said is not known.
+    No,
+}
+
+/// Numbers of rows. What lies below detached things counts until it is destroyed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Numbers {
+    /// Branches with a name.
+    pub branches: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Jobs.
+    pub jobs: u64,
+    /// Formats.
+    pub formats: u64,
+    /// Files of formats.
+    pub artifacts: u64,
+    /// Blobs, held or free.
+    pub blobs: u64,
+}
+
+impl View {
+    /// How many rows there are; takes the same time whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn numbers(&self) -> Result<Numbers, Error> {
+        Ok(Numbers {
+            branches: BRANCHES.count(&self.snapshot)?,
+            tags: TAGS.count(&self.snapshot)?,
+            jobs: JOBS.count(&self.snapshot)?,
+            formats: FORMATS.count(&self.snapshot)?,
+            artifacts: ARTIFACTS.count(&self.snapshot)?,
+            blobs: BLOBS.count(&self.snapshot)?,
+        })
+    }
+
+    /// The files of all blobs whose digest begins with the byte `shard`. Rows that cannot be
+    /// read are left out: the check of the rows tells of them.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn files_of_shard(&self, shard: u8) -> Result<Vec<(BlobId, Digest, Suffix)>, Error> {
+        let mut first = [0; 32];
+        first[0] = shard;
+        let mut files = Vec::new();
+        for row in DIGESTS.cursor(&self.snapshot, Span::all().from(&Digest(first))) {
+            let Found::Row(digest, id) = row? else { continue };
+            if digest.0[0] != shard {
+                break;
+            }
+            if let Ok(Some(Blob { place: Place::File(suffix), .. })) =
+                BLOBS.get(&self.snapshot, &id)
+            {
+                files.push((id, digest, suffix));
+            }
+        }
+        Ok(files)
+    }
+
+    /// The blobs behind `after`, at most `limit` of them; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn blobs_after(
+        &self,
+        after: Option<BlobId>,
+        limit: usize,
+    ) -> Result<Vec<(BlobId, Blob)>, Error> {
+        let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
+        let mut blobs = Vec::new();
+        for row in BLOBS.cursor(&self.snapshot, span) {
+            if let Found::Row(id, blob) = row? {
+                blobs.push((id, blob));
+            }
+            if blobs.len() >= limit {
+                break;
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Takes the files that a blob or the list of collected ones names out of `files`. When not
+    /// all rows could be read, what is left may be named all the same.
+    ///
+    /// It reads the blobs themselves and not their index by digest, which may be what is broken.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn strike_named(&self, files: &mut HashSet<(Digest, Suffix)>) -> Result<Sure, Error> {
+        let mut sure = Sure::Yes;
+        for row in BLOBS.cursor(&self.snapshot, Span::all()) {
+            match row? {
+                Found::Row(_, Blob { digest, place: Place::File(suffix), .. }) => {
+                    files.remove(&(digest, suffix));
+                }
+                Found::Row(..) => {}
+                Found::Unreadable { .. } => sure = Sure::No,
+            }
+        }
+        for row in UNLINKS.cursor(&self.snapshot, Span::all()) {
+            match row? {
+                Found::Row(_, gone) => {
+                    if let Place::File(suffix) = gone.place {
+                        files.remove(&(gone.digest, suffix));
+                    }
+                }
+                Found::Unreadable { .. } => sure = Sure::No,
+            }
+        }
+        Ok(sure)
+    }
+
+    /// The paths of those who hold a blob, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn owners(&self, id: BlobId, limit: usize) -> Result<Vec<String>, Error> {
+        let mut owners = Vec::new();
+        for row in REFS.cursor(&self.snapshot, Span::under(&id)).take(limit) {
+            if let Found::Row((_, Referrer::Artifact(format, path)), ()) = row? {
+                let folder = self.path_of(Node::Format(format));
+                let folder = folder.unwrap_or_else(|_| format!("{format:?}: "));
+                owners.push(format!("{folder}{path}"));
+            }
+        }
+        Ok(owners)
+    }
+}

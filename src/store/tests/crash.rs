@@ -1,0 +1,70 @@
+//! Loss of power at every write of a working day: afterwards every count is right, what was
+//! acknowledged is there, and what was deleted stays deleted (I2, I5).
+
+use std::io::ErrorKind;
+
+use super::{House, LEASE_OVER, ROWS, WORK, assert_consistent, file, open, uploaded};
+use crate::db::tests::disk::{Lasts, On, Unsynced};
+use crate::db::tests::random::Random;
+use crate::store::Error;
+use crate::store::garbage::Fate;
+
+const LONG: &str = "a text that is long enough to be a file";
+
+/// Stops at the first thing that fails, and tells how many were done before it.
+fn day(house: &House) -> usize {
+    let store = &house.store;
+    let put = |path, text| store.put_artifact(file(path), uploaded(text)).wait().map(drop);
+    let steps: [&dyn Fn() -> Result<(), Error>; 7] = [
+        &|| put("b/t/j/f/x", "1"),
+        &|| put("b/t/j/f/y", LONG),
+        &|| put("b/u/j/f/y", LONG),
+        &|| store.delete_tag(super::tag("b/t"), super::cause()).wait(),
+        &|| store.destroy_slice(WORK, ROWS).map(drop).map_err(|(_, error)| error),
+        &|| {
+            house.clock.advance(LEASE_OVER);
+            store.collect_slice(None, WORK, ROWS).map(drop)
+        },
+        &|| {
+            let gone = store.unlinks(None, 9)?.into_iter();
+            house.settle(gone.map(|(id, _)| (id, Fate::Gone)).collect()).map(drop)
+        },
+    ];
+    steps.iter().position(|step| step().is_err()).unwrap_or(steps.len())
+}
+
+/// The part of the day that is surely over: done, or begun.
+fn check(house: &House, done: usize) {
+    assert_consistent(&house.store);
+    let totals = house.store.view().unwrap().totals().unwrap();
+    assert!(!(1..=2).contains(&done) || house.has_file("b/t/j/f/x"));
+    assert!(done != 2 || house.has_file("b/t/j/f/y"));
+    assert!(done < 3 || house.has_file("b/u/j/f/y"));
+    assert!(done < 4 || !house.has_file("b/t/j/f/x"));
+    assert!(done < 5 || totals.queue == 0);
+    assert!(done < 6 || house.find("1").is_none());
+    assert!(done < 7 || totals.reclaimed.files == 1);
+}
+
+#[test]
+fn a_crash_at_any_write_leaves_a_consistent_store() {
+    let house = House::new();
+    let before = house.disk.ops();
+    assert_eq!(day(&house), 7);
+    check(&house, 7);
+    for point in 0..house.disk.ops() - before {
+        for random in [None, Some(Random(point))] {
+            let house = House::new();
+            house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
+            let done = day(&house);
+            let House { disk, clock, store } = house;
+            match random {
+                Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
+                None => disk.power_loss(Unsynced::Dropped),
+            }
+            drop(store);
+            let store = open(&disk, &clock);
+            check(&House { disk, clock, store }, done);
+        }
+    }
+}
