@@ -10,6 +10,7 @@
 
 pub mod codec;
 pub mod disk;
+mod hot;
 pub mod keys;
 mod migrate;
 mod queue;

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Buf;
 use futures_util::Stream;
 use http::{HeaderMap, Method};
+use hyper::body::Body as _;
 use warp::Filter;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -155,6 +156,15 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// Bytes of an answer's body: known by the body itself when it is in memory, else announced.
+fn body_size(response: &Response) -> Option<u64> {
+    let announced = || {
+        let length = response.headers().get(http::header::CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    };
+    response.body().size_hint().exact().or_else(announced)
+}
+
 fn log_request(
     method: &Method,
     path: &str,
@@ -165,8 +175,7 @@ fn log_request(
     if !log::log_enabled!(target: ACCESS, log::Level::Info) {
         return;
     }
-    let bytes = response.headers().get(http::header::CONTENT_LENGTH);
-    let bytes = bytes.and_then(|bytes| bytes.to_str().ok()).unwrap_or("-");
+    let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
     log::info!(
         target: ACCESS,

@@ -50,7 +50,10 @@ fn transact<T>(
     change: impl Fn(&WriteTxn) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let txn = begin(database)?;
-    let result = change(&WriteTxn::new(&txn));
+    let result = {
+        let txn = WriteTxn::new(&txn);
+        change(&txn).and_then(|value| txn.flush().map(|()| value))
+    };
     match result {
         Ok(value) => txn.commit().map_err(failed).map(|()| value),
         Err(error) => {

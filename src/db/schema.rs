@@ -16,11 +16,14 @@ use crate::model::{
 pub const SCHEMA: u64 = 1;
 
 macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal $(, $hot:ident)?;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum Slot { $($name,)* COUNT }
         /// The names of all tables, each at the index that is its slot.
         pub(super) const NAMES: [&str; slot(Slot::COUNT)] = [$($text,)*];
+        /// The tables whose rows are rewritten by nearly every change of a batch.
+        pub(super) const HOT: [bool; slot(Slot::COUNT)] =
+            [$(!concat!("" $(, stringify!($hot))?).is_empty(),)*];
         $($(#[$doc])* pub static $name: Table<$key, $value> =
             Table::new(slot(Slot::$name), $text);)*
     };
@@ -29,9 +32,9 @@ macro_rules! tables {
 tables! {
     // ── bookkeeping
     /// Truth: single numbers.
-    META: Meta => u64 = "meta.1";
+    META: Meta => u64 = "meta.1", hot;
     /// Derived: the counters of every stage.
-    TOTALS: () => Totals = "totals.1";
+    TOTALS: () => Totals = "totals.1", hot;
     // ── blobs
     /// Truth: digest → blob. The only table keyed by digest.
     DIGESTS: Digest => BlobId = "digests.1";
@@ -47,15 +50,15 @@ tables! {
     UNLINKS: BlobId => Unlink = "unlinks.1";
     // ── the artifact tree: names are directory entries, ids are inodes
     /// Truth; counts and usage are derived.
-    BRANCHES: (RepoId, BranchName) => Branch = "branches.1";
+    BRANCHES: (RepoId, BranchName) => Branch = "branches.1", hot;
     /// Truth; usage is derived.
-    TAGS: (BranchId, TagName) => Tag = "tags.1";
+    TAGS: (BranchId, TagName) => Tag = "tags.1", hot;
     /// Derived: the tags of a branch by age, for the aliases.
     TAG_AGES: (BranchId, (Timestamp, TagId)) => TagName = "tag-ages.1";
     /// Truth; usage is derived.
-    JOBS: (TagId, JobName) => Job = "jobs.1";
+    JOBS: (TagId, JobName) => Job = "jobs.1", hot;
     /// Truth; usage is derived.
-    FORMATS: (JobId, FormatName) => Format = "formats.1";
+    FORMATS: (JobId, FormatName) => Format = "formats.1", hot;
     /// Truth: the files.
     ARTIFACTS: (FormatId, ArtifactPath) => Artifact = "artifacts.1";
     /// Derived: the way back from an id to a name.

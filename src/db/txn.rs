@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use super::schema::NAMES;
+use super::hot::{Hot, Known};
+use super::schema::{HOT, NAMES};
 use super::table::{Order, Rows, Visit};
 use super::{Error, Shared};
 
@@ -115,6 +116,7 @@ impl Rows for Snapshot {
 pub struct WriteTxn<'t> {
     txn: &'t redb::WriteTransaction,
     tables: [OnceCell<RefCell<redb::Table<'t, Bytes, Bytes>>>; NAMES.len()],
+    hot: [RefCell<Hot>; NAMES.len()],
     changed: Cell<bool>,
     failure: RefCell<Option<Error>>,
 }
@@ -122,7 +124,8 @@ pub struct WriteTxn<'t> {
 impl<'t> WriteTxn<'t> {
     pub(super) fn new(txn: &'t redb::WriteTransaction) -> Self {
         let tables = [const { OnceCell::new() }; NAMES.len()];
-        Self { txn, tables, changed: Cell::new(false), failure: RefCell::new(None) }
+        let hot = std::array::from_fn(|_| RefCell::default());
+        Self { txn, tables, hot, changed: Cell::new(false), failure: RefCell::new(None) }
     }
 
     /// Whether something was changed since the last call of [`Self::forget_changes`]: an error
@@ -143,16 +146,48 @@ impl<'t> WriteTxn<'t> {
     pub(super) fn insert(&self, slot: usize, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
         self.changed.set(true);
+        if HOT[slot] {
+            self.hot[slot].borrow_mut().write(key, Some(value));
+            return Ok(());
+        }
         self.heed(table.insert(key, value).map(drop).map_err(failed))
     }
 
     pub(super) fn remove(&self, slot: usize, key: &[u8]) -> Result<bool, Error> {
-        let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
-        let existed = self.heed(table.remove(key).map(|row| row.is_some()).map_err(failed))?;
+        let existed = if HOT[slot] {
+            let mut existed = false;
+            self.fetch(slot, key, &mut |_| existed = true)?;
+            drop(self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?);
+            self.hot[slot].borrow_mut().write(key, None);
+            existed
+        } else {
+            let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
+            self.heed(table.remove(key).map(|row| row.is_some()).map_err(failed))?
+        };
         if existed {
             self.changed.set(true);
         }
         Ok(existed)
+    }
+
+    /// Tells redb what is still kept in memory.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        (0..NAMES.len()).filter(|slot| HOT[*slot]).try_for_each(|slot| self.flush_table(slot))
+    }
+
+    fn flush_table(&self, slot: usize) -> Result<(), Error> {
+        if self.hot[slot].borrow().is_flushed() {
+            return Ok(());
+        }
+        let Ok(mut table) = self.table(slot)?.try_borrow_mut() else {
+            // It is being visited, so it was flushed, and nothing can have been changed since.
+            return Ok(());
+        };
+        let flushed = self.hot[slot].borrow_mut().flush(|key, value| match value {
+            Some(value) => table.insert(key, value).map(drop).map_err(failed),
+            None => table.remove(key).map(drop).map_err(failed),
+        });
+        self.heed(flushed)
     }
 
     /// The first failure of the storage in this transaction: it cannot be committed any more.
@@ -182,7 +217,24 @@ fn reentered(slot: usize) -> Error {
 impl Rows for WriteTxn<'_> {
     fn fetch(&self, slot: usize, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
-        self.heed(fetch(&*table, key, take))
+        if !HOT[slot] {
+            return self.heed(fetch(&*table, key, take));
+        }
+        match self.hot[slot].borrow().get(key) {
+            Known::Value(value) => {
+                take(value);
+                return Ok(());
+            }
+            Known::Absent => return Ok(()),
+            Known::Not => {}
+        }
+        let mut found = None;
+        self.heed(fetch(&*table, key, &mut |value| found = Some(value.to_vec())))?;
+        self.hot[slot].borrow_mut().read(key, found.as_deref());
+        if let Some(value) = found {
+            take(&value);
+        }
+        Ok(())
     }
 
     fn scan(
@@ -192,11 +244,17 @@ impl Rows for WriteTxn<'_> {
         order: Order,
         visit: &mut Visit,
     ) -> Result<(), Error> {
+        if HOT[slot] {
+            self.flush_table(slot)?;
+        }
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
         self.heed(scan(&*table, range, order, visit))
     }
 
     fn count(&self, slot: usize) -> Result<u64, Error> {
+        if HOT[slot] {
+            self.flush_table(slot)?;
+        }
         let table = self.table(slot)?.try_borrow().map_err(|_| reentered(slot))?;
         self.heed(table.len().map_err(failed))
     }

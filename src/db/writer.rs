@@ -133,7 +133,11 @@ impl Writer {
         };
         let length = self.shared.length.load(Ordering::Relaxed);
         txn.set_quick_repair(length >= self.shared.options.quick_repair_bytes_min);
-        let ran = self.run_all(&WriteTxn::new(&txn), jobs, gather);
+        let ran = {
+            let txn = WriteTxn::new(&txn);
+            let ran = self.run_all(&txn, jobs, gather);
+            ran.and_then(|spoiled| txn.flush().map(|()| spoiled))
+        };
         match ran {
             Ok(None) => {}
             Ok(Some(at)) => {

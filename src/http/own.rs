@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use warp::reply::Response;
 
 use super::failure::Failure;
@@ -108,7 +109,10 @@ impl Server {
         let ask = if text.is_empty() {
             Ask { scope: full() }
         } else {
-            serde_json::from_slice(&text).map_err(super::HttpError::from)?
+            // By way of an object: serde takes a list for a struct as well.
+            let fields: Map<String, Value> =
+                serde_json::from_slice(&text).map_err(super::HttpError::from)?;
+            Ask::deserialize(Value::Object(fields)).map_err(super::HttpError::from)?
         };
         self.sweeper.ask(ask.scope, Trigger::Request);
         let mut response = reply::json(&serde_json::json!({ "asked": ask.scope }));

@@ -15,6 +15,8 @@ pub struct Format {
     pub changed: Timestamp,
     /// Being uploaded: set by every upload, cleared by PATCH.
     pub dirty: bool,
+    /// Whether a file ever lay in a folder of it: without folders no path can be one.
+    pub nested: bool,
     /// Files and bytes in it.
     pub usage: Usage,
 }

@@ -1,7 +1,7 @@
 //! Files: one transaction from the names down to the blob (design §4, step 4).
 
 use super::blobs::{Arrival, Content};
-use super::tree::{self, Delta};
+use super::tree::{self, Chain, Delta};
 use super::{Error, Store, Tx};
 use crate::db::schema::{ARTIFACTS, BLOBS};
 use crate::db::{Pending, Span};
@@ -20,15 +20,16 @@ impl Store {
             if self.is_internal(&path.format.format) { Locks::Ignored } else { Locks::Kept };
         self.change(move |tx| {
             let known = tx.known(&content)?;
-            let chain = tree::optional(tree::format(tx.txn, &path.format))?;
-            match &chain {
-                Some(chain) => {
-                    locks.check(chain.job.locked)?;
-                    tx.check_path(&chain.format, &path)?;
-                }
-                None => locks.check(tx.job_is_locked(&path)?)?,
-            }
-            tx.put_artifact(&path, &content, known)
+            let found = tree::optional(tree::format(tx.txn, &path.format))?;
+            let chain = if let Some(chain) = found {
+                locks.check(chain.job.locked)?;
+                tx.check_path(&chain.format, &path)?;
+                chain
+            } else {
+                locks.check(tx.job_is_locked(&path)?)?;
+                tx.chain_or_new(&path.format)?
+            };
+            tx.put_artifact(&path, chain, &content, known)
         })
     }
 }
@@ -57,6 +58,10 @@ impl Tx<'_, '_> {
 
     /// A path is a file or a folder, not both.
     fn check_path(&self, format: &Format, path: &FilePath) -> Result<(), Error> {
+        let is_nested = path.path.as_str().contains('/');
+        if !format.nested && !is_nested {
+            return Ok(());
+        }
         for folder in path.path.folders() {
             if ARTIFACTS.has(self.txn, &(format.id, folder.clone()))? {
                 return Err(Error::IsFile(format!("{}{folder}", path.format)));
@@ -71,10 +76,10 @@ impl Tx<'_, '_> {
     fn put_artifact(
         &self,
         path: &FilePath,
+        mut chain: Chain,
         content: &Content,
         known: Option<BlobId>,
     ) -> Result<Arrival, Error> {
-        let mut chain = self.chain_or_new(&path.format)?;
         let key = (chain.format.id, path.path.clone());
         let old = ARTIFACTS.get(self.txn, &key)?;
         let referrer = Referrer::Artifact(key.0, key.1.clone());
@@ -90,6 +95,7 @@ impl Tx<'_, '_> {
         if !std::mem::replace(&mut chain.format.dirty, true) {
             chain.job.dirty_formats += 1;
         }
+        chain.format.nested |= path.path.as_str().contains('/');
         chain.format.changed = self.now;
         chain.job.revision += 1;
         let minus = old.map_or_else(Usage::default, |old| Usage::of(old.size));

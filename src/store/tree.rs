@@ -138,7 +138,7 @@ impl Tx<'_, '_> {
         let id = FormatId(self.next(Meta::NEXT_NODE)?);
         self.enter(Node::Format(id), job.id.0, path.format.as_str())?;
         let usage = Usage::default();
-        Ok(Format { id, created: self.now, changed: self.now, dirty: false, usage })
+        Ok(Format { id, created: self.now, changed: self.now, dirty: false, nested: false, usage })
     }
 
     fn enter(&self, node: Node, parent: u64, name: &str) -> Result<(), Error> {

@@ -123,8 +123,14 @@ fn totals() -> Totals {
 }
 
 pub(super) fn samples() -> Vec<Sample> {
-    let format =
-        Format { id: FormatId(4), created: TIME, changed: TIME, dirty: true, usage: USAGE };
+    let format = Format {
+        id: FormatId(4),
+        created: TIME,
+        changed: TIME,
+        dirty: true,
+        nested: true,
+        usage: USAGE,
+    };
     let user = Reason::Request { user: "eve".into() };
     let rule = Reason::Policy { rule: "r".into() };
     vec![

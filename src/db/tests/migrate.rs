@@ -51,7 +51,11 @@ fn a_newer_file_gets_no_tables_of_ours() {
     let disk = TestDisk::default();
     let database = raw(&disk).unwrap();
     let txn = database.begin_write().unwrap();
-    META.put(&WriteTxn::new(&txn), &Meta::SCHEMA, &(SCHEMA + 1)).unwrap();
+    {
+        let txn = WriteTxn::new(&txn);
+        META.put(&txn, &Meta::SCHEMA, &(SCHEMA + 1)).unwrap();
+        txn.flush().unwrap();
+    }
     txn.commit().unwrap();
     assert!(matches!(run(&database, &[]), Err(Error::Newer { .. })));
     let txn = database.begin_write().unwrap();
@@ -76,6 +80,7 @@ fn set_schema_back_and_count(disk: &TestDisk, steps: u64) {
         let txn = WriteTxn::new(&txn);
         assert_eq!(META.get(&txn, &Meta::SCHEMA).unwrap(), Some(SCHEMA + 2));
         META.put(&txn, &Meta::SCHEMA, &SCHEMA).unwrap();
+        txn.flush().unwrap();
     }
     txn.commit().unwrap();
     drop(database);

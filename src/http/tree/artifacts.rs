@@ -87,7 +87,7 @@ impl Server {
         self.refuse_locked(&path)?;
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
-        if link.is_some() && link == digest {
+        if let Some(link) = link.filter(|link| Some(*link) == digest) {
             return self.link(link, path).await;
         }
         let claim = digest.map(claim).transpose()?;
@@ -111,9 +111,8 @@ impl Server {
         }
     }
 
-    async fn link(&self, link: Option<&HeaderValue>, path: FilePath) -> Result<Response, Failure> {
-        let invalid = || Failure::Unprocessable("invalid digest: None".to_owned());
-        let (text, checksum) = claim(link.ok_or_else(invalid)?)?;
+    async fn link(&self, link: &HeaderValue, path: FilePath) -> Result<Response, Failure> {
+        let (text, checksum) = claim(link)?;
         let Some(digest) = checksum.digest() else {
             let reason = format!("no content is stored under {text}, link by sha256");
             return Err(Failure::NotFound(reason));

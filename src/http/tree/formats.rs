@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -39,14 +40,7 @@ impl Server {
             let folder = format!("{}/", url(&path));
             let Some(only) = only_file(&view, &format)? else { return Ok(reply::found(&folder)) };
             let mut response = reply::found(&format!("{folder}{}", encode(only.as_str())));
-            // Percent-encoded as RFC 8187 has it, so that any name can stand in a header.
-            let name = encode(only.file_name());
-            let attachment = if name == only.file_name() {
-                format!("attachment; filename={name}")
-            } else {
-                format!("attachment; filename*=UTF-8''{name}")
-            };
-            if let Ok(attachment) = HeaderValue::from_str(&attachment) {
+            if let Ok(attachment) = HeaderValue::from_str(&attachment(only.file_name())) {
                 response.headers_mut().insert(CONTENT_DISPOSITION, attachment);
             }
             Ok(response)
@@ -132,6 +126,20 @@ fn only_file(view: &View, format: &Format) -> Result<Option<ArtifactPath>, Failu
         })?;
     }
     Ok(only.filter(|path| path.as_str() != "index.html"))
+}
+
+/// How a browser is to call what it saves: plain where the name may stand so, else as RFC 8187
+/// has it, in which any name can.
+fn attachment(name: &str) -> String {
+    /// Of its `attr-char`, those that a token may have everywhere.
+    const KEPT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
+    let encoded = utf8_percent_encode(name, KEPT).to_string();
+    if encoded == name {
+        format!("attachment; filename={name}")
+    } else {
+        format!("attachment; filename*=UTF-8''{encoded}")
+    }
 }
 
 /// The percent-encoded path of a format, without a slash at its end.

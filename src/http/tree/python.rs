@@ -2,7 +2,7 @@
 //! values are the lower-cased text of a value, and query filters compare booleans as `True` and
 //! `False`.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The text of a metadata value; `None` for one that counts as false, which removes the key.
 pub(super) fn metadata_text(value: &Value) -> Option<String> {
@@ -30,7 +30,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(flag) => boolean_text(*flag).to_owned(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number_text(number),
         Value::String(text) => quoted(text),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(shown).collect();
@@ -45,13 +45,41 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Rust's debug form chooses the same digits and goes over to an exponent at the same sizes; an
+/// exponent is written with its sign and at least two digits there.
+fn number_text(number: &Number) -> String {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else {
+        return number.to_string();
+    };
+    let text = format!("{value:?}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    match exponent.strip_prefix('-') {
+        Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+        None => format!("{digits}e+{exponent:0>2}"),
+    }
+}
+
 /// Single quotes, unless the text has some and no double ones.
 fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t");
-    if text.contains('\'') && !text.contains('"') {
-        return format!("\"{escaped}\"");
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let inside: String = text.chars().map(|c| escaped(c, quote)).collect();
+    format!("{quote}{inside}{quote}")
+}
+
+fn escaped(c: char, quote: char) -> String {
+    match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        ' ' => " ".to_owned(),
+        c if c == quote => format!("\\{c}"),
+        c if c.is_control() || c.is_whitespace() => match u32::from(c) {
+            code @ 0..=0xff => format!("\\x{code:02x}"),
+            code => format!("\\u{code:04x}"),
+        },
+        c => c.to_string(),
     }
-    format!("'{}'", escaped.replace('\'', "\\'"))
 }
 
 #[cfg(test)]
@@ -65,10 +93,19 @@ mod tests {
             (json!("Text"), Some("text")),
             (json!(1.5), Some("1.5")),
             (json!(7), Some("7")),
+            (json!(-7), Some("-7")),
+            (json!(1e15), Some("1000000000000000.0")),
+            (json!(1e16), Some("1e+16")),
+            (json!(-2.5e100), Some("-2.5e+100")),
+            (json!(0.0001), Some("0.0001")),
+            (json!(1.25e-5), Some("1.25e-05")),
             (json!(true), Some("true")),
             (json!([1, "A"]), Some("[1, 'a']")),
             (json!({"K": [null, false]}), Some("{'k': [none, false]}")),
             (json!(["it's"]), Some("[\"it's\"]")),
+            (json!(["it's \""]), Some("['it\\'s \"']")),
+            (json!(["a\\\n\r\t\u{1}\u{7f}"]), Some("['a\\\\\\n\\r\\t\\x01\\x7f']")),
+            (json!(["\u{a0}\u{2028}\u{e9} "]), Some("['\\xa0\\u2028\u{e9} ']")),
             (json!(""), None),
             (json!(null), None),
             (json!(0), None),

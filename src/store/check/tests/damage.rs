@@ -95,6 +95,7 @@ fn orphans_are_told_by_their_parent_and_stay() {
             created: tx.now,
             changed: tx.now,
             dirty: false,
+            nested: false,
             usage: Usage::default(),
         };
         let name = FormatName::parse("f").unwrap();

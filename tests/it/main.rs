@@ -1,0 +1,24 @@
+//! What a client sees: the real binary, asked over HTTP, one file per group of routes.
+//!
+//! The harness checks at the end of every test that the log is clean, that nothing staged was
+//! left and that the house is in order.
+//! Deliberately absent: the rules of the store and crashes in the middle of a step, which are
+//! tested beside the code.
+
+mod harness;
+
+mod clients_curl;
+mod clients_dlrepo;
+mod conventions;
+mod own_pages;
+mod process;
+mod settings;
+mod sweeping;
+mod tree_artifacts;
+mod tree_branches;
+mod tree_downloads;
+mod tree_formats;
+mod tree_jobs;
+mod tree_names;
+mod tree_races;
+mod tree_tags;
