@@ -4,8 +4,8 @@
 //! One line of JSON asks; lines of progress come back, and one last line with the answer or with
 //! the reason why there is none. A thread for each connection, a few at once: what is asked for
 //! is synchronous and can take long. A client that goes away ends what it waits for, but not a
-//! repair, nor the sweep of a server. Deliberately absent: rights (the file's mode is the door) and the runtime that
-//! serves HTTP, which this does not need.
+//! repair, nor the sweep of a server. Deliberately absent: rights (the file's mode is the door)
+//! and the runtime that serves HTTP, which this does not need.
 
 mod address;
 mod ask;

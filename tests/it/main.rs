@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod admin;
 mod clients_curl;
 mod clients_dlrepo;
 mod conventions;

@@ -46,13 +46,13 @@ fn figures_follow_every_stage() {
     server.holds("/branches/b/t/j/f/large", noise(2, 100_000));
     server.holds("/branches/b/t/j/f/again", noise(2, 100_000));
     let now = stats();
-    assert_eq!(now["named"], amount(3, 200_010));
+    assert_eq!(now["logical"], amount(3, 200_010));
     assert_eq!((&now["files"], &now["inline"]), (&amount(1, 100_000), &amount(1, 10)));
     assert_eq!(now["free"], amount(0, 0));
     server.delete("/branches/b/t/").expect(200);
     server.sweep_and_wait();
     let now = stats();
-    assert_eq!((&now["named"], &now["queue"]), (&amount(0, 0), &json!(0)));
+    assert_eq!((&now["logical"], &now["backlog"]["destroy_entries"]), (&amount(0, 0), &json!(0)));
     assert_eq!(now["free"], amount(2, 100_010));
     assert_eq!(now["reclaimed"], amount(0, 0));
 }
