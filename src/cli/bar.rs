@@ -31,13 +31,11 @@ impl Bar {
     pub(super) fn show(&self, progress: &Progress) {
         let Progress { stage, done, of, bytes } = progress;
         let bytes = bytes.map(|bytes| format!(", {}", BinaryBytes(bytes)));
-        self.bar.set_style(style(*of));
-        if let Some(of) = of {
-            self.bar.set_length((*of).max(*done));
-        }
+        let number = HumanCount(*done);
+        self.bar.set_message(format!("{stage}: {number}{}", bytes.unwrap_or_default()));
+        self.bar.set_length(of.unwrap_or(0).max(*done));
         self.bar.set_position(*done);
-        let done = HumanCount(*done);
-        self.bar.set_message(format!("{stage}: {done}{}", bytes.unwrap_or_default()));
+        self.bar.set_style(style(*of));
     }
 
     /// Leaves no trace.

@@ -242,7 +242,7 @@ fn unlinking_can_be_paused() {
     server.sweep_and_wait();
     assert_eq!(server.blob_files().0, 1);
     let stats = server.get("/-/stats").expect(200).json();
-    assert_eq!(stats["unlinks"]["files"], 1, "{stats}");
+    assert_eq!(stats["backlog"]["unlink"]["files"], 1, "{stats}");
     // The digest is not stored any more, and can come again beside the old file.
     server.head("/branches/b/t/j/f/a").digest_of(noise(u64::from(b't'), LARGE)).expect(404);
     upload(&server, &["t"]);

@@ -39,7 +39,7 @@ fn equal_content_is_stored_once() {
     assert_eq!(server.blob_files(), (1, u64::try_from(LARGE).unwrap()));
     let stats = server.get("/-/stats").expect(200).json();
     assert_eq!(stats["files"]["files"], 1);
-    assert_eq!(stats["named"]["files"], 6);
+    assert_eq!(stats["logical"]["files"], 6);
 }
 
 #[test]
