@@ -70,7 +70,7 @@ impl Decoder {
             Self::Gzip(decoder) => (decoder.write_all(piece), decoder.get_mut()),
             Self::Deflate(decoder) => (decoder.write_all(piece), decoder.get_mut()),
         };
-        written.map_err(broken)?;
+        written.map_err(|error| broken(&error))?;
         Ok(std::mem::take(out).into())
     }
 
@@ -80,11 +80,11 @@ impl Decoder {
             Self::Gzip(decoder) => decoder.finish(),
             Self::Deflate(decoder) => decoder.finish(),
         };
-        out.map(Bytes::from).map_err(broken)
+        out.map(Bytes::from).map_err(|error| broken(&error))
     }
 }
 
-fn broken(error: std::io::Error) -> HttpError {
+fn broken(error: &std::io::Error) -> HttpError {
     HttpError::BodyBroken(error.to_string())
 }
 
