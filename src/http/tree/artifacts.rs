@@ -33,7 +33,8 @@ impl Server {
         path: FilePath,
     ) -> Result<Response, Failure> {
         match request.method {
-            Method::PUT => self.put(request, path).await,
+            // Boxed, so that the future of a download is not as large as that of an upload.
+            Method::PUT => Box::pin(self.put(request, path)).await,
             _ => self.get(&request, &path),
         }
     }
