@@ -1,4 +1,99 @@
 //! Larder: a self-hosted artifact repository, one binary and one data folder.
+//!
+//! CI jobs upload, people and machines download, policies decide what is kept, and the space of
+//! what is no longer kept comes back. The idea that everything here serves: **reference counts,
+//! names and policies live in one database and change in the same transaction**. So what may be
+//! collected is found by a scan of the zero-count index, whose cost follows the garbage and not
+//! the repository.
+//!
+//! # The house
+//!
+//! A module uses only floors below its own (`tests/tidy.rs` fails otherwise). The same noun has
+//! the same name on every floor: `model/tag.rs`, `store/tags.rs`, `http/tree/tags.rs`.
+//!
+//! | floor | modules | |
+//! |---|---|---|
+//! | 0 words | [`model`] | pure: names, digests, records, the reference state machine, policies |
+//! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows and files, which do not know each other |
+//! | 2 store | [`store`] | one public function = one transaction = one decision |
+//! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | 4 | [`sweeper`] | the only background thread |
+//! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
+//! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |
+//!
+//! Floors 0 to 4 are synchronous; what they do for a request that may wait for a disk runs on a
+//! blocking thread. The one crossing is [`db::Pending`], the answer to a queued change, which can
+//! be awaited or waited for.
+//!
+//! # Invariants
+//!
+//! Module headers quote them by number.
+//!
+//! - **I1** Every blob row has its bytes. The only leftover a crash may leave is a file without a
+//!   row, and the next start removes it.
+//! - **I2** A blob's count equals the number of references that name it. `larder check` recounts.
+//! - **I3** A blob is collected only when free, past its lease and unpinned, all tested in the
+//!   collecting transaction.
+//! - **I4** A digest in the store was computed here from the bytes, never copied from a client.
+//! - **I5** An acknowledged write survives `kill -9` and power loss: bytes synced, transaction
+//!   durable, then 2xx.
+//! - **I6** What a policy removes was in its plan; what changed since is planned again.
+//! - **I7** No write transaction holds the writer for longer than a bound (`store.slice`), however
+//!   much there is to delete; none is open during hashing, network or file I/O.
+//! - **I8** Reading never waits for writing; one answer is built from one snapshot.
+//! - **I9** Whoever authorises sees the canonical name, exactly the one that storage uses.
+//! - **I10** The schema number and the rows that it describes change in the same transaction.
+//!
+//! # Names are directory entries, ids are inodes
+//!
+//! A container's name is a row `(parent id, name) → record with id`, and its children are keyed by
+//! that id ([`db::schema`] shows all tables on one screen). So a listing is a range, a delete is
+//! one row, a name can be used again while what it named is being destroyed, and nothing is ever
+//! half-visible. Blobs have ids too; only one table is keyed by digest.
+//!
+//! # One upload
+//!
+//! `PUT /branches/b/t/j/f/app.tgz` with `Digest: sha256:…`
+//!
+//! 1. [`http::route`] parses the path into names; a bad one is refused at the door.
+//! 2. A body of up to `store.inline_max` bytes stays in memory. A larger one goes through a bounded
+//!    channel to one blocking task that hashes it while it writes to `staging` ([`blobs`]).
+//! 3. The digest is compared (422, nothing kept). A file is synced, gets its staging name, is
+//!    linked into its place, and the folders are synced. A digest that is known already costs
+//!    neither.
+//! 4. One transaction ([`store::artifacts`]): containers found or made, locks tested, the old
+//!    reference released and the new one held, usage and counters adjusted. [`db`]'s writer thread
+//!    commits it together with its neighbours.
+//! 5. 201, and the staging name goes. After a crash before 4, the start finds the staging name and
+//!    removes both; after 4 everything is there.
+//!
+//! # One deletion
+//!
+//! Every way of removing things is one pipeline:
+//!
+//! ```text
+//! detach    the name's row goes, the id is queued           one small transaction, any size
+//! destroy   rows below go, references are released          slices
+//! free      the blob waits in the zero-count index          for its lease
+//! collect   blob and digest rows go, the bytes are queued   slices; never what is pinned
+//! unlink    files go, folders are synced, queue rows go     no transaction open meanwhile
+//! ```
+//!
+//! The [`sweeper`] does all but the first, when asked (DELETE, SIGUSR1, API, command), when the
+//! period is over, and by itself when the earliest lease ends. [`model::Totals`] counts each stage
+//! in the same transactions, so backlog and progress are exact.
+//!
+//! # A download
+//!
+//! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,
+//! which stays readable when it is unlinked. Between two commits all readers share one snapshot.
+//!
+//! # When the disk fails
+//!
+//! A commit that fails has an unknown outcome: nothing is acknowledged, files stay, the database
+//! is opened again in the process and the rows decide. On a full disk uploads are refused (507)
+//! below a reserve; a ballast file is given up when a commit finds no room, so deleting works at 0
+//! bytes free.
 
 pub mod app;
 pub mod blobs;

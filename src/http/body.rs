@@ -3,8 +3,9 @@
 //! A body that ends before its end is an error item, never an end of the stream; so is one of
 //! which nothing more comes. A refused body is simply dropped: [`super::listen`] sees to it that
 //! the client can still read the answer.
-//! Deliberately absent: hashing and storing, which happen on a blocking task elsewhere; decoding
-//! of `Content-Encoding`, since what is hashed is what was sent.
+//! Deliberately absent: hashing and storing, which happen on a blocking task elsewhere.
+
+pub mod decode;
 
 use std::fmt::Display;
 use std::pin::Pin;

@@ -24,6 +24,9 @@ pub enum HttpError {
         /// At least so many were sent or announced.
         actual: u64,
     },
+    /// 415.
+    #[error("uploads encoded as gzip or deflate are decoded here, not {0:?}: send the file itself")]
+    Encoding(String),
     /// 400: the body ended before its end, or is not encoded as its headers say.
     #[error("the request body is incomplete, send it again: {0}")]
     BodyBroken(String),
@@ -56,6 +59,7 @@ impl HttpError {
             }
             Self::BodyBroken(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
             Self::BodyStalled(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin { .. } => StatusCode::FORBIDDEN,
         }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use warp::reply::Response;
 
 use super::super::body::RequestBody;
+use super::super::body::decode::decoded;
 use super::super::failure::Failure;
 use super::super::file_body::FileBody;
 use super::super::reply::{Content, Decision, FileFacts};
@@ -32,7 +33,8 @@ impl Server {
         path: FilePath,
     ) -> Result<Response, Failure> {
         match request.method {
-            Method::PUT => self.put(request, path).await,
+            // Boxed, so that the future of a download is not as large as that of an upload.
+            Method::PUT => Box::pin(self.put(request, path)).await,
             _ => self.get(&request, &path),
         }
     }
@@ -94,7 +96,10 @@ impl Server {
         self.tree.admit()?;
         let length = request.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let body = limited(request.body, length, self.upload_bytes_max)?;
+        let (body, was_encoded) = decoded(request.body, &request.headers)?;
+        // What arrives is not what is stored, so its length says nothing.
+        let length = length.filter(|_| !was_encoded);
+        let body = limited(body, length, self.upload_bytes_max)?;
         self.receive(body, length, path, claim).await?;
         Ok(reply::created())
     }
