@@ -102,8 +102,9 @@ impl Sweep {
 
 const SWEEP: &str = "\
 Works while the server runs (it is asked for a full run, and this waits for its end; Ctrl-C ends
-only the wait) and while it does not. Exit code 1 when something failed, or was not done yet; 2
-when there is no answer.
+only the wait) and while it does not: then the lease and the other settings are those of the file
+and of the environment. Exit code 1 when something failed, or was not done yet; 2 when there is no
+answer.
 
 Examples:
   larder sweep --data /srv/larder --dry-run --json
