@@ -13,8 +13,8 @@
 //!
 //! | floor | modules | |
 //! |---|---|---|
-//! | 0 words | [`model`] | pure: names, digests, records, the reference state machine, policies |
-//! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows and files, which do not know each other |
+//! | 0 words | [`model`] | pure: names, digests, records, references, policies |
+//! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
 //! | 4 | [`sweeper`] | the only background thread |
@@ -46,8 +46,8 @@
 //!
 //! # Names are directory entries, ids are inodes
 //!
-//! A container's name is a row `(parent id, name) → record with id`, and its children are keyed by
-//! that id ([`db::schema`] shows all tables on one screen). So a listing is a range, a delete is
+//! A container's name is a row `(parent id, name) → record with id`, and its children are keyed
+//! by that id ([`db::schema`] shows all tables on one screen). So a listing is a range, a delete is
 //! one row, a name can be used again while what it named is being destroyed, and nothing is ever
 //! half-visible. Blobs have ids too; only one table is keyed by digest.
 //!

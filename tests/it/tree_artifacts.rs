@@ -279,13 +279,24 @@ fn an_upload_that_stops_sending_is_given_up() {
 }
 
 #[test]
-fn bytes_are_stored_as_they_were_sent() {
+fn the_encoding_of_an_upload_is_taken_off_before_it_is_hashed() {
     let server = TestServer::start();
-    // A type or an encoding of the request is not looked at.
-    let upload = server.put("/branches/b/t/j/f/a.json.gz").header("Content-Encoding", "gzip");
-    upload.header("Content-Type", "application/json").body("not gzip").expect(201);
-    let got = server.get("/branches/b/t/j/f/a.json.gz").header("Accept-Encoding", "gzip");
-    got.expect(200).lacks("content-encoding").body_is("not gzip");
+    // "hello\n", as gzip -n writes it.
+    let sent = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\xe7\x02\0\x20\x30\x3a\x36\x06\0\0\0";
+    let upload = server.put("/branches/b/t/j/f/a.txt").header("Content-Encoding", "gzip");
+    upload.digest_of("hello\n").body(&sent[..]).expect(201);
+    let got = server.get("/branches/b/t/j/f/a.txt").header("Accept-Encoding", "gzip");
+    got.expect(200).lacks("content-encoding").body_is("hello\n");
+    let broken = server.put("/branches/b/t/j/f/b.txt").header("Content-Encoding", "gzip");
+    broken.body("not gzip").expect(400);
+    let other = server.put("/branches/b/t/j/f/b.txt").header("Content-Encoding", "br");
+    other.body("?").expect(415);
+    // What is merely named like that is kept as it is, and so is the type.
+    let named = server.put("/branches/b/t/j/f/c.json.gz").header("Content-Type", "a/b");
+    named.body("not gzip").expect(201);
+    let got = server.get("/branches/b/t/j/f/c.json.gz").expect(200);
+    got.lacks("content-encoding").body_is("not gzip");
+    server.get("/branches/b/t/j/f/b.txt").expect(404);
 }
 
 #[test]
