@@ -21,6 +21,8 @@ pub(super) struct Signals {
     terminate: Signal,
     hang_up: Signal,
     user1: Signal,
+    // Only held: a write beyond a size limit is to fail, not to kill the process.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -33,6 +35,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 
