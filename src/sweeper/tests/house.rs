@@ -9,13 +9,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::gate::{Fault, Gate};
+use crate::blobs::hash::hash_bytes;
 use crate::blobs::tests::double::TestDisk as FileDisk;
 use crate::blobs::{BlobFiles, Pins, Recovered, Space};
 use crate::clock::{Clock, ManualClock};
 use crate::db::tests::disk::{TestDisk as RowDisk, Unsynced};
 use crate::db::tests::random::Random;
 use crate::db::{self, Db};
-use crate::model::{ArtifactPath, BranchName, BranchPath, FilePath, FormatName, JobName};
+use crate::model::{ArtifactPath, Branch, BranchName, BranchPath, Digest, FilePath};
+use crate::model::{FormatName, JobName};
 use crate::model::{Run, Scope, TagName, TagPath, Timestamp, Totals, Trigger};
 use crate::stop::Stop;
 use crate::store::blobs::Content;
@@ -145,6 +147,20 @@ impl House {
         self.start();
     }
 
+    /// Ends the process in order and starts it again.
+    pub fn restart(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.tree.store().note_time().unwrap();
+        }
+        self.files_disk.restart();
+        self.start();
+    }
+
+    /// The process, to be taken apart.
+    pub fn take(&mut self) -> Running {
+        self.running.take().unwrap()
+    }
+
     pub fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
@@ -162,15 +178,20 @@ impl House {
         self.note(path, Some(text), result)
     }
 
+    /// Asks whether the content need not be sent; the size says that it need not.
+    pub fn promise(&self, text: &str) -> Option<usize> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let promised = runtime.block_on(self.running().tree.promise(digest(text)));
+        promised.ok().flatten().map(|size| usize::try_from(size).unwrap())
+    }
+
     /// Asks whether it must send the content, and does not if it need not.
     pub fn promise_and_link(&mut self, path: &str, text: &str) -> Result<(), Error> {
-        let digest = crate::blobs::hash::hash_bytes(text.as_bytes(), None).digest;
-        let tree = &self.running().tree;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        if runtime.block_on(tree.promise(digest))?.is_none() {
+        if self.promise(text).is_none() {
             return self.put(path, text);
         }
-        let link = self.store().put_artifact(file(path), Content::Stored(digest)).wait();
+        let content = Content::Stored(digest(text));
+        let link = self.store().put_artifact(file(path), content).wait();
         self.note(path, Some(text), link.map(drop).map_err(Error::from))
     }
 
@@ -187,6 +208,10 @@ impl House {
     /// A full run.
     pub fn sweep(&mut self) -> Run {
         self.sweeper().run(Scope::Full, Trigger::Request)
+    }
+
+    pub fn branch(&self, path: &str) -> Branch {
+        self.store().view().unwrap().branch(&branch(path)).unwrap()
     }
 
     pub fn totals(&self) -> Totals {
@@ -294,6 +319,10 @@ impl House {
             told.push(body);
         }
     }
+}
+
+fn digest(text: &str) -> Digest {
+    hash_bytes(text.as_bytes(), None).digest
 }
 
 fn is_unknown<T>(result: &Result<T, store::Error>) -> bool {
