@@ -50,9 +50,10 @@ impl Wire {
             self.stream = Some(BufReader::new(stream));
         }
         let stream = self.stream.as_mut()?;
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        let length = body.len();
-        head += &format!("Content-Length: {length}\r\n{headers}\r\n");
+        let (address, length) = (self.address, body.len());
+        let length = format!("Content-Length: {length}\r\n");
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{length}{headers}\r\n");
         // That the other end does not want the rest is no fault: its answer tells.
         let sent = stream.get_mut().write_all(&[head.as_bytes(), body].concat());
         let mut lines = Vec::new();
