@@ -109,4 +109,4 @@ impl BlobFiles {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -173,6 +173,7 @@ impl Sweeper {
             }
         };
         self.mailbox.begin(&run);
+        self.schedule.begun();
         self.run_stages(&mut run);
         let ended = self.store.clock().now();
         run.ended = (!self.stop.is_requested()).then_some(ended);

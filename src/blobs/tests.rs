@@ -2,7 +2,7 @@
 //! nobody knows of) and I5 (what is acknowledged survives).
 
 mod crash;
-mod double;
+pub(crate) mod double;
 mod life;
 mod recover;
 mod room;

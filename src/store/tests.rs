@@ -1,7 +1,7 @@
 //! Tests of the store floor: each names the invariant that it defends, and recounts everything
 //! ([`audit::assert_consistent`]) after every step.
 
-mod audit;
+pub(crate) mod audit;
 mod crash;
 mod garbage;
 mod guards;

@@ -53,10 +53,17 @@ impl Schedule {
         self.last_end.map_or(at, |last| at.max(last.after(self.spacing)))
     }
 
+    /// A run begins: what was to be tried again is tried now.
+    pub(super) fn begun(&mut self) {
+        self.retry = None;
+    }
+
     /// A run ended, perhaps with things to be tried again.
     pub(super) fn ended(&mut self, run: &Run, now: Timestamp) {
         self.last_end = Some(now);
-        self.retry = (run.error_count > 0).then(|| now.after(RETRY));
+        if run.error_count > 0 {
+            self.come_back(now.after(RETRY));
+        }
         if run.scope == Scope::Full {
             self.last_full = Some(now);
         }
@@ -68,7 +75,7 @@ impl Schedule {
         self.retry = Some(now.after(RETRY));
     }
 
-    /// Something was left for later.
+    /// The run that goes on leaves something for later.
     pub(super) fn come_back(&mut self, at: Timestamp) {
         self.retry = Some(self.retry.map_or(at, |known| known.min(at)));
     }
@@ -129,5 +136,19 @@ mod tests {
         schedule.ended(&run(Scope::Reclaim, 1), at(100));
         let wake = schedule.next(None, None).unwrap();
         assert_eq!((wake.at, wake.trigger), (at(110), Trigger::Retry));
+        schedule.begun();
+        schedule.ended(&run(Scope::Reclaim, 0), at(111));
+        assert_eq!(schedule.next(None, None).unwrap().trigger, Trigger::Timer);
+    }
+
+    #[test]
+    fn what_a_run_left_for_later_is_not_forgotten_at_its_end() {
+        for errors in [0, 1] {
+            let mut schedule = Schedule::new(settings(None), None);
+            schedule.begun();
+            schedule.come_back(at(105));
+            schedule.ended(&run(Scope::Reclaim, errors), at(100));
+            assert_eq!(schedule.next(None, None).unwrap().at, at(105));
+        }
     }
 }

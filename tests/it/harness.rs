@@ -2,6 +2,8 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod load;
+pub mod mounts;
 pub mod needs;
 pub mod outcome;
 pub mod response;

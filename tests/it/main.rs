@@ -2,8 +2,9 @@
 //!
 //! The harness checks at the end of every test that the log is clean, that nothing staged was
 //! left and that the house is in order.
-//! Deliberately absent: the rules of the store and crashes in the middle of a step, which are
-//! tested beside the code.
+//! Here the process is killed, the power cut and the disk filled from outside, at any moment.
+//! Deliberately absent: the rules of the store and crashes at a chosen step, which are tested
+//! beside the code.
 
 mod harness;
 
@@ -11,7 +12,11 @@ mod admin;
 mod clients_curl;
 mod clients_dlrepo;
 mod conventions;
+mod failing_calls;
+mod full_disk;
+mod kill;
 mod own_pages;
+mod power_loss;
 mod process;
 mod settings;
 mod sweeping;

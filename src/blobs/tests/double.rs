@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::blobs::{Disk, OsDisk};
 
 #[derive(Default)]
-pub(super) struct TestDisk {
+pub(crate) struct TestDisk {
     state: Mutex<State>,
 }
 

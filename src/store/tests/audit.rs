@@ -15,7 +15,7 @@ use crate::model::{BlobId, Entry, Node, Place, Referrer, Refs, Tag, TagCounts, T
 use crate::store::Store;
 
 /// Panics with every difference between the rows and a recount of them.
-pub(super) fn assert_consistent(store: &Store) {
+pub(crate) fn assert_consistent(store: &Store) {
     let found = audit(store);
     assert!(found.is_empty(), "the store is not consistent:\n{}", found.join("\n"));
 }

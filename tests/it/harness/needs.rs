@@ -38,6 +38,11 @@ fn skip(why: &str) {
     let help = "tests/run --install gets it";
     let strict = std::env::var_os("LARDER_TEST_STRICT").is_some_and(|value| value == "1");
     assert!(!strict, "{why}; {help}");
+    cannot(why);
+}
+
+/// Notes that a test is skipped for what the machine itself cannot do, whatever is installed.
+pub fn cannot(why: &str) {
     let thread = std::thread::current();
     let line = format!("{}: {why}\n", thread.name().unwrap_or("a test"));
     eprint!("skipped {line}");

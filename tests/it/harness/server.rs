@@ -35,9 +35,16 @@ pub struct Builder {
     flags: Vec<String>,
     variables: Vec<(String, String)>,
     expected: Vec<String>,
+    below: Option<PathBuf>,
 }
 
 impl Builder {
+    /// The data folder lies in this one: on a file system of the test's own.
+    pub fn below(mut self, folder: &Path) -> Self {
+        self.below = Some(folder.to_owned());
+        self
+    }
+
     /// A setting by the name of its flag.
     pub fn with(mut self, flag: &str, value: &str) -> Self {
         let name = format!("--{flag}=");
@@ -58,7 +65,8 @@ impl Builder {
     }
 
     pub fn start(self) -> TestServer {
-        let folder = TempDir::with_prefix_in("larder-it-", place()).unwrap();
+        let below = self.below.clone().unwrap_or_else(place);
+        let folder = TempDir::with_prefix_in("larder-it-", below).unwrap();
         let log = Arc::default();
         let mut server = TestServer { folder, settings: self, log, process: None };
         server.start_again();
@@ -193,6 +201,11 @@ impl TestServer {
             let log = self.log();
             log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
         })
+    }
+
+    /// The process.
+    pub fn process_id(&self) -> u32 {
+        self.running().child.id()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -332,8 +345,8 @@ fn keep(said: impl Read, log: &Mutex<String>) {
 }
 
 /// Where data folders go: into memory when there is enough, which is much faster. A disk would
-/// add nothing, since no test here cuts the power.
-fn place() -> PathBuf {
+/// add nothing, but where a test cuts the power, and that brings its own.
+pub fn place() -> PathBuf {
     const ROOM: u64 = 1 << 30;
     let memory = Path::new("/dev/shm");
     match rustix::fs::statvfs(memory) {
