@@ -83,7 +83,9 @@ fn a_batch_takes_no_more_changes_than_it_may() {
     let release = hold_writer(&db);
     let pending: Vec<_> = (0..8).map(|_| db.write(add_one)).collect();
     drop(release);
-    pending.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
+    for pending in pending {
+        pending.wait().unwrap();
+    }
     // The holder's own commit may be under way when the first number is read.
     assert!(commits(&db) - before >= 8, "{}", commits(&db) - before);
 }
