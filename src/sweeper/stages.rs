@@ -22,8 +22,9 @@ const RECOUNT: &str = "recount";
 
 /// Branches that are planned from one snapshot.
 const BRANCHES_PAGE: usize = 100;
-/// Files that are unlinked before their folders are synced and their rows go.
-const UNLINK_PAGE: usize = 1000;
+/// Files that are unlinked before their folders are synced and their rows go. There are 256
+/// folders, so a page that is not many times larger is mostly syncs.
+const UNLINK_PAGE: usize = 10_000;
 /// Failures that a run spells out.
 const ERRORS_MAX: usize = 100;
 /// How often a branch that changes all the time is planned again before it waits for the next
