@@ -167,3 +167,26 @@ fn limits(settings: &Settings) -> listen::Limits {
     let stop_time_max = settings.server.stop_deadline;
     listen::Limits { connections_max, stop_time_max, ..listen::Limits::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn what_is_stopped_can_be_started_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.server.data = folder.path().join("data");
+        settings.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        for _ in 0..2 {
+            let running = Running::start(&settings).unwrap();
+            let address = running.address();
+            assert!(TcpStream::connect(address).is_ok());
+            assert!(matches!(Running::start(&settings), Err(Error::InUse { .. })));
+            running.stop();
+            assert!(TcpStream::connect(address).is_err(), "it still listens");
+        }
+    }
+}
