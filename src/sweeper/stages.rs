@@ -4,8 +4,9 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Sweeper;
 use super::mailbox::Progress;
+use super::pace::Pace;
+use super::{Settings, Sweeper};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
@@ -36,15 +37,18 @@ pub(super) struct Stage {
     report: StageReport,
     name: &'static str,
     started: Instant,
+    pace: Pace,
 }
 
 impl Stage {
-    fn new(name: &'static str) -> Self {
+    fn new(name: &'static str, settings: Settings) -> Self {
         let report = StageReport { name: name.to_owned(), ..StageReport::default() };
-        Self { report, name, started: Instant::now() }
+        let pace = Pace::new(settings.work_bound, settings.rows_max);
+        Self { report, name, started: Instant::now(), pace }
     }
 
     fn slice(&mut self, done: Usage, times: SliceTimes) {
+        self.pace.learn(times);
         let total_us = micros(times.total());
         self.report.items += done.files;
         self.report.bytes = self.report.bytes.saturating_add(done.bytes);
@@ -91,7 +95,7 @@ impl Sweeper {
         if self.stop.is_requested() {
             return;
         }
-        let mut stage = Stage::new(name);
+        let mut stage = Stage::new(name, self.settings);
         if let Err(error) = work(self, run, &mut stage) {
             fail(run, format!("{name}: {error}"));
         }
@@ -144,7 +148,7 @@ impl Sweeper {
     ) -> Result<(), Error> {
         let mut replans = 0;
         while !plan.doomed.is_empty() {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             let (applied, times) = self.store.apply_slice(repo, plan.clone(), work, rows)?;
             match applied {
                 Applied::Some { tags, generation } => {
@@ -176,7 +180,7 @@ impl Sweeper {
 
     fn destroy(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         loop {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             match self.store.destroy_slice(work, rows) {
                 Ok((done, times)) => {
                     if !self.note(run, stage, done.usage, times) || done.done {
@@ -195,7 +199,7 @@ impl Sweeper {
     fn collect(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             let (done, times) = self.store.collect_slice(after, work, rows)?;
             if done.pinned > 0 {
                 self.come_back();
