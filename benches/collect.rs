@@ -19,8 +19,8 @@ use larder::db::schema::{ARTIFACTS, BLOBS, FREE};
 use larder::db::{Error, Order, Rows, Snapshot, Span, Visit};
 use larder::model::BlobId;
 
-use figures::{Failure, print_table};
-use ground::{Bodies, Ground, ROWS_MAX, WORK_BOUND};
+use figures::{Failure, millis, print_table};
+use ground::{Bodies, Ground, ROWS_MAX, Slices, WORK_BOUND};
 use record::{Recorder, verdict};
 use walk::Links;
 
@@ -58,7 +58,7 @@ fn main() -> Result<(), Failure> {
     let walk_max = record::numbers("LARDER_BENCH_WALK_MAX", &[WALK_MAX])[0];
     let mut criterion = record::criterion();
     let recorder = Recorder::default();
-    let mut visits = Vec::new();
+    let (mut visits, mut costs) = (Vec::new(), Vec::new());
     for live in lives.iter().copied() {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let has_files = live <= walk_max;
@@ -70,7 +70,7 @@ fn main() -> Result<(), Failure> {
             let mut case = Case { recorder: &recorder, group: &mut group, live, free };
             let visited = case.find(&ground)?;
             visits.push((live, free, visited));
-            case.collect(&ground);
+            costs.extend(case.collect(&ground));
             case.unlink(&ground);
             if let Some(links) = &mut links {
                 case.walk(links);
@@ -80,6 +80,8 @@ fn main() -> Result<(), Failure> {
     }
     criterion.final_summary();
     print_medians(&recorder, &lives);
+    let head = ["", "slices", "work", "commits", "longest slice"];
+    print_table("The writer's time in the last collection of each kind (ms)", &head, &costs);
     print_visits(&visits);
     print_verdicts(&recorder);
     Ok(())
@@ -131,17 +133,24 @@ impl Case<'_, '_> {
         Ok(visited)
     }
 
-    fn collect(&mut self, ground: &Ground) {
+    /// Measures collecting; tells what the last time consisted of.
+    fn collect(&mut self, ground: &Ground) -> Option<Vec<String>> {
         let free = self.free;
+        let mut last = None;
         self.bench(COLLECT, || {
             ground.litter(free, Bodies::Records).unwrap();
             let begin = Instant::now();
-            let (blobs, _) = ground.collect(WORK_BOUND, ROWS_MAX).unwrap();
+            let (blobs, slices) = ground.collect(WORK_BOUND, ROWS_MAX).unwrap();
             let took = begin.elapsed();
             assert_eq!(blobs, free);
             ground.forget().unwrap();
+            last = Some(slices);
             took
         });
+        let Slices { total, work, count, longest, .. } = last?;
+        let times = [work, total.saturating_sub(work), longest].map(millis);
+        let name = format!("{free} of {}", self.live);
+        Some([name, count.to_string()].into_iter().chain(times).collect())
     }
 
     fn unlink(&mut self, ground: &Ground) {

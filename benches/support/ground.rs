@@ -65,6 +65,8 @@ pub enum Bodies {
 pub struct Slices {
     /// Work and commits together.
     pub total: Duration,
+    /// The work alone.
+    pub work: Duration,
     /// The longest slice, with its commit.
     pub longest: Duration,
     /// The most work before a commit.
@@ -76,6 +78,7 @@ pub struct Slices {
 impl Slices {
     fn add(&mut self, times: SliceTimes) {
         self.total += times.total();
+        self.work += times.work;
         self.longest = self.longest.max(times.total());
         self.longest_work = self.longest_work.max(times.work);
         self.count += 1;
