@@ -30,8 +30,10 @@ mod group;
 #[path = "support/large.rs"]
 mod large;
 #[path = "support/load.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
 mod load;
 #[path = "support/servers.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
 mod servers;
 
 const SMALL_BYTES: usize = 1024;

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub use queue::{Pending, SliceTimes};
 pub use redb::StorageBackend;
-pub use table::{Cursor, Found, Order, Rows, Span, Table};
+pub use table::{Cursor, Found, Order, Rows, Span, Table, Visit};
 pub use txn::{Snapshot, WriteTxn};
 
 use queue::Queue;
@@ -92,6 +92,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Work that one write transaction may gather before it commits (I7).
     pub work_bound: Duration,
+    /// Most changes that are committed together; 1 commits each alone.
+    pub batch_max: usize,
     /// Under load, a slice of background work is let in when the last one is this long ago.
     pub slice_gap: Duration,
     /// From this length of the file on, each commit also writes down which pages are in use, so
@@ -117,6 +119,7 @@ impl Default for Options {
         Self {
             cache_bytes: 64 << 20,
             work_bound: Duration::from_millis(5),
+            batch_max: 512,
             slice_gap: Duration::from_millis(20),
             quick_repair_bytes_min: 1 << 30,
             make_room: Arc::new(|_| false),

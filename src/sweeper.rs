@@ -7,6 +7,7 @@
 
 mod clock_guard;
 mod mailbox;
+mod pace;
 mod recount;
 mod schedule;
 mod stages;
@@ -38,7 +39,7 @@ pub struct Settings {
     pub unlink_workers: usize,
     /// Work of one slice before its commit (I7).
     pub work_bound: Duration,
-    /// Rows of one slice: what its commit has to write.
+    /// Most rows of one slice: what its commit has to write.
     pub rows_max: u32,
     /// Runs that leases ask for are at least this far apart, so that a stream of deletes does not
     /// become a stream of runs.

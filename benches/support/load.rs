@@ -6,6 +6,8 @@
 //! answer ends the run with an error.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -28,12 +30,24 @@ pub struct Load {
 }
 
 /// When a connection stops.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Until {
     /// With the first answer after this time.
     Elapsed(Duration),
     /// After so many requests per connection.
     Requests(u64),
+    /// With the first answer after somebody has set this.
+    Told(Arc<AtomicBool>),
+}
+
+impl Until {
+    fn is_over(&self, start: Instant, request: u64) -> bool {
+        match self {
+            Self::Elapsed(time) => start.elapsed() >= *time,
+            Self::Requests(count) => request >= *count,
+            Self::Told(told) => told.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// What came of it.
@@ -113,10 +127,8 @@ impl<'a> Client<'a> {
     ) -> Result<Vec<Duration>, Failure> {
         let mut latencies = Vec::new();
         for request in 0.. {
-            match self.load.until {
-                Until::Elapsed(time) if start.elapsed() >= time => break,
-                Until::Requests(count) if request >= count => break,
-                _ => {}
+            if self.load.until.is_over(start, request) {
+                break;
             }
             let path = path(self.number, request);
             let begin = Instant::now();

@@ -1,7 +1,7 @@
 //! The servers under test, each a process of its own that ends with the value that stands for it.
 //!
-//! Defends no invariant. Deliberately absent: an orderly stop of Larder; a bench throws its folder
-//! away, and a kill has to be survived anyway.
+//! Defends no invariant. Unless it is asked to stop, Larder is killed like the others: a bench
+//! throws its folder away, and a kill has to be survived anyway.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -30,7 +30,7 @@ pub struct Server {
     /// Where it listens.
     pub addr: SocketAddr,
     path: String,
-    _process: Option<Process>,
+    process: Option<Process>,
 }
 
 struct Process {
@@ -47,7 +47,25 @@ impl Server {
 
     /// A server that somebody else has started.
     pub fn running(addr: SocketAddr, path: &str) -> Self {
-        Self { name: "larder", addr, path: path.to_owned(), _process: None }
+        Self { name: "larder", addr, path: path.to_owned(), process: None }
+    }
+
+    /// Memory that is resident right now, in KiB.
+    pub fn resident_kib(&self) -> Result<u64, Failure> {
+        let process = self.process.as_ref().ok_or("the process is not ours")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", process.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.ok_or("no VmRSS")?.parse()?)
+    }
+
+    /// Ends it in order, and waits for the end. Dropping is a `kill -9` instead.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let mut process = self.process.take().ok_or("the process is not ours")?;
+        let pid = process.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let status = process.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) }
     }
 
     /// The prototype: this very program with another argument.
@@ -60,8 +78,14 @@ impl Server {
 
     /// Larder, from the same build.
     pub fn larder(dir: &Path) -> Result<Self, Failure> {
+        Self::larder_with(dir, &[])
+    }
+
+    /// Larder with more flags.
+    pub fn larder_with(dir: &Path, flags: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
         command.arg("serve").arg("--data").arg(dir).args(["--listen", "127.0.0.1:0"]);
+        command.args(flags);
         // A log line per request is off on every side.
         command.env("LARDER_LOG", "warn");
         Self::announced("larder", command, LARDER_PATH)
@@ -82,7 +106,7 @@ impl Server {
         let child = nginx(&[]).spawn()?;
         let process = Some(Process { child, stop: Some(nginx(&["-s", "stop"])) });
         wait_for(addr)?;
-        Ok(Self { name: "nginx", addr, path: NGINX_PATH.to_owned(), _process: process })
+        Ok(Self { name: "nginx", addr, path: NGINX_PATH.to_owned(), process })
     }
 
     /// Starts what says `listening on http://ADDR:PORT` in its first line.
@@ -102,7 +126,7 @@ impl Server {
         let addr = line.strip_prefix("listening on http://").ok_or_else(|| {
             format!("its first line is {line:?}, not `listening on http://ADDR:PORT`")
         })?;
-        Ok(Self { name, addr: addr.parse()?, path: path.to_owned(), _process: Some(process) })
+        Ok(Self { name, addr: addr.parse()?, path: path.to_owned(), process: Some(process) })
     }
 }
 

@@ -15,8 +15,6 @@ use super::schema::{META, Meta};
 use super::txn::failed;
 use super::{Error, OpenDisk, Options, Pressure, Shared, WriteTxn};
 
-/// Most changes that are committed together.
-const BATCH_MAX: usize = 512;
 /// A database that cannot be reopened is tried again after this long.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -112,7 +110,8 @@ impl Writer {
         let outcome = outcome.unwrap_or_else(Outcome::NotCommitted);
         if jobs.is_empty() && gather == Gather::Queue && !matches!(outcome, Outcome::Committed) {
             // It failed before anything was taken: those who wait are the ones to be told.
-            jobs.extend(std::iter::from_fn(|| self.shared.queue.pop_front()).take(BATCH_MAX));
+            let waiting = std::iter::from_fn(|| self.shared.queue.pop_front());
+            jobs.extend(waiting.take(self.shared.options.batch_max.max(1)));
         }
         outcome
     }
@@ -174,9 +173,10 @@ impl Writer {
         let mut at = 0;
         loop {
             if at == jobs.len() {
+                let Options { batch_max, work_bound, .. } = self.shared.options;
                 // One at least, or a slow machine would commit nothing for ever.
-                let in_time = at == 0 || started.elapsed() < self.shared.options.work_bound;
-                let more = (gather == Gather::Queue && at < BATCH_MAX && in_time)
+                let fits = at == 0 || (at < batch_max && started.elapsed() < work_bound);
+                let more = (gather == Gather::Queue && fits)
                     .then(|| self.shared.queue.pop_front())
                     .flatten();
                 match more {

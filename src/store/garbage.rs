@@ -45,9 +45,9 @@ impl Store {
         self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
             let mut done = Collected::default();
-            let limit = usize::try_from(rows_max.max(1)).unwrap_or(usize::MAX);
+            // One more than may be taken, which tells whether there is a next slice.
+            let limit = usize::try_from(rows_max.max(1)).unwrap_or(usize::MAX).saturating_add(1);
             let page = FREE.page(tx.txn, behind(after), limit)?;
-            let page_is_full = page.len() == limit;
             let mut last = after;
             for (key, ()) in page {
                 let (until, id) = key;
@@ -73,7 +73,6 @@ impl Store {
                     Err(error) => return Err(error),
                 }
             }
-            done.next = last.filter(|_| page_is_full);
             Ok(done)
         })
     }

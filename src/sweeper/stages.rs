@@ -4,8 +4,9 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Sweeper;
 use super::mailbox::Progress;
+use super::pace::Pace;
+use super::{Settings, Sweeper};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
@@ -22,8 +23,9 @@ const RECOUNT: &str = "recount";
 
 /// Branches that are planned from one snapshot.
 const BRANCHES_PAGE: usize = 100;
-/// Files that are unlinked before their folders are synced and their rows go.
-const UNLINK_PAGE: usize = 1000;
+/// Files that are unlinked before their folders are synced and their rows go. There are 256
+/// folders, so a page that is not many times larger is mostly syncs.
+const UNLINK_PAGE: usize = 10_000;
 /// Failures that a run spells out.
 const ERRORS_MAX: usize = 100;
 /// How often a branch that changes all the time is planned again before it waits for the next
@@ -35,12 +37,14 @@ pub(super) struct Stage {
     report: StageReport,
     name: &'static str,
     started: Instant,
+    pace: Pace,
 }
 
 impl Stage {
-    fn new(name: &'static str) -> Self {
+    fn new(name: &'static str, settings: Settings) -> Self {
         let report = StageReport { name: name.to_owned(), ..StageReport::default() };
-        Self { report, name, started: Instant::now() }
+        let pace = Pace::new(settings.work_bound, settings.rows_max);
+        Self { report, name, started: Instant::now(), pace }
     }
 
     /// Notes things that were looked at without a write transaction.
@@ -49,6 +53,7 @@ impl Stage {
     }
 
     fn slice(&mut self, done: Usage, times: SliceTimes) {
+        self.pace.learn(times);
         let total_us = micros(times.total());
         self.report.items += done.files;
         self.report.bytes = self.report.bytes.saturating_add(done.bytes);
@@ -95,7 +100,7 @@ impl Sweeper {
         if self.stop.is_requested() {
             return;
         }
-        let mut stage = Stage::new(name);
+        let mut stage = Stage::new(name, self.settings);
         if let Err(error) = work(self, run, &mut stage) {
             fail(run, format!("{name}: {error}"));
         }
@@ -148,7 +153,7 @@ impl Sweeper {
     ) -> Result<(), Error> {
         let mut replans = 0;
         while !plan.doomed.is_empty() {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             let (applied, times) = self.store.apply_slice(repo, plan.clone(), work, rows)?;
             match applied {
                 Applied::Some { tags, generation } => {
@@ -180,7 +185,7 @@ impl Sweeper {
 
     fn destroy(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         loop {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             match self.store.destroy_slice(work, rows) {
                 Ok((done, times)) => {
                     if !self.note(run, stage, done.usage, times) || done.done {
@@ -199,7 +204,7 @@ impl Sweeper {
     fn collect(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let (work, rows) = (self.settings.work_bound, self.settings.rows_max);
+            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
             let (done, times) = self.store.collect_slice(after, work, rows)?;
             if done.pinned > 0 {
                 self.come_back();

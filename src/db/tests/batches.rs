@@ -75,6 +75,22 @@ fn a_batch_takes_one_change_at_least_however_small_its_bound_is() {
 }
 
 #[test]
+fn a_batch_takes_no_more_changes_than_it_may() {
+    let disk = TestDisk::default();
+    let options = Options { batch_max: 1, ..options() };
+    let db = Db::open_with(disk.opener(), options).unwrap();
+    let before = commits(&db);
+    let release = hold_writer(&db);
+    let pending: Vec<_> = (0..8).map(|_| db.write(add_one)).collect();
+    drop(release);
+    for pending in pending {
+        pending.wait().unwrap();
+    }
+    // The holder's own commit may be under way when the first number is read.
+    assert!(commits(&db) - before >= 8, "{}", commits(&db) - before);
+}
+
+#[test]
 fn one_that_fails_spoils_only_itself_wherever_it_stands() {
     let kinds = ["refused", "fails late", "panics early", "panics late"];
     let told = ["refused", "late", "early", "panicked late"];

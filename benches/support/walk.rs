@@ -1,0 +1,76 @@
+//! The peer that counts hard links: each blob is a file with a name of its own, and each artifact
+//! is one more name. What has one name left is an orphan, and finding them is a walk over all.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use larder::blobs::hash::hash_bytes;
+
+use crate::content::Content;
+use crate::figures::Failure;
+
+const BODY_BYTES: usize = 64;
+const TAG_ARTIFACTS: u64 = 1000;
+
+/// A repository of files.
+pub struct Links {
+    blobs: PathBuf,
+    content: Content,
+}
+
+impl Links {
+    /// Makes one with `live` artifacts.
+    pub fn make(dir: &Path, live: u64) -> Result<Self, Failure> {
+        let blobs = dir.join("blobs");
+        for shard in 0..=u8::MAX {
+            fs::create_dir_all(blobs.join(format!("{shard:02x}")))?;
+        }
+        let mut links = Self { blobs, content: Content::new(BODY_BYTES) };
+        for number in 0..live {
+            let tag = dir.join(format!("names/t{}", number / TAG_ARTIFACTS));
+            if number % TAG_ARTIFACTS == 0 {
+                fs::create_dir_all(&tag)?;
+            }
+            let blob = links.add()?;
+            fs::hard_link(blob, tag.join(number.to_string()))?;
+        }
+        Ok(links)
+    }
+
+    /// Makes `count` blobs that nothing names.
+    pub fn litter(&mut self, count: u64) -> Result<(), Failure> {
+        for _ in 0..count {
+            self.add()?;
+        }
+        Ok(())
+    }
+
+    /// Every blob with one name only.
+    pub fn find(&self) -> io::Result<Vec<PathBuf>> {
+        let mut orphans = Vec::new();
+        for shard in fs::read_dir(&self.blobs)? {
+            for entry in fs::read_dir(shard?.path())? {
+                let entry = entry?;
+                if entry.metadata()?.nlink() == 1 {
+                    orphans.push(entry.path());
+                }
+            }
+        }
+        Ok(orphans)
+    }
+
+    fn add(&mut self) -> Result<PathBuf, Failure> {
+        let bytes = self.content.next();
+        let name = hash_bytes(bytes, None).digest.to_string();
+        let path = self.blobs.join(&name[..2]).join(&name);
+        fs::write(&path, bytes)?;
+        Ok(path)
+    }
+}
+
+/// Takes names away.
+pub fn unlink(paths: &[PathBuf]) -> io::Result<()> {
+    paths.iter().try_for_each(fs::remove_file)
+}
