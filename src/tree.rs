@@ -62,8 +62,6 @@ impl Error {
 pub struct Limits {
     /// Bodies of up to this many bytes are stored as rows.
     pub inline_bytes_max: u64,
-    /// Bytes of the file system that uploads leave free.
-    pub reserve_bytes: u64,
 }
 
 /// The artifact tree. Clones share everything.
@@ -106,7 +104,7 @@ impl Tree {
                 return Ok(());
             }
         };
-        let reserve_bytes = self.limits.reserve_bytes;
+        let reserve_bytes = self.space.needed_bytes();
         if free_bytes < reserve_bytes {
             return Err(Error::NoRoom { free_bytes, reserve_bytes });
         }

@@ -113,7 +113,7 @@ impl Ground {
 
     /// The service that uploads go through.
     pub fn tree(&self, inline_bytes_max: u64) -> Tree {
-        let limits = Limits { inline_bytes_max, reserve_bytes: 0 };
+        let limits = Limits { inline_bytes_max };
         Tree::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 

@@ -207,10 +207,7 @@ impl House {
     /// The artifact tree of this house.
     #[must_use]
     pub fn tree(&self, settings: &Settings) -> Tree {
-        let limits = Limits {
-            inline_bytes_max: settings.store.inline_max,
-            reserve_bytes: settings.space.reserve,
-        };
+        let limits = Limits { inline_bytes_max: settings.store.inline_max };
         Tree::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 

@@ -24,7 +24,7 @@ use crate::stop::Stop;
 use crate::sweeper::{Handle, Thread};
 
 /// How often the ballast is looked after.
-const BALLAST_PERIOD: Duration = Duration::from_secs(10);
+const BALLAST_PERIOD: Duration = Duration::from_secs(2);
 /// What tasks that were cut off get to end before the database is closed without them.
 const TASKS_END_MAX: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub struct Space {
     reserve_bytes: u64,
     ballast_bytes: u64,
     measured: Mutex<Measured>,
+    /// The ballast was given up and is not there again: what it made room for is deleting.
+    given_up: AtomicBool,
     /// Held while the ballast changes, which is rare and never on a request's way.
     changing: Mutex<()>,
 }
@@ -44,12 +47,21 @@ impl Space {
         let measured = Mutex::new(measure(&*disk, root)?);
         let (root, ballast) = (root.to_owned(), layout::ballast(root));
         let changing = Mutex::new(());
-        Ok(Self { disk, root, ballast, reserve_bytes, ballast_bytes, measured, changing })
+        let given_up = AtomicBool::new(false);
+        Ok(Self { disk, root, ballast, reserve_bytes, ballast_bytes, measured, given_up, changing })
     }
 
     /// Whether uploads may be taken. Cheap enough for every request and every piece of a body.
     pub fn has_room(&self) -> Result<bool, Error> {
-        Ok(self.free_bytes()? >= self.reserve_bytes)
+        Ok(self.free_bytes()? >= self.needed_bytes())
+    }
+
+    /// Bytes that must be free for uploads to be taken: the reserve, and once the ballast was
+    /// given up its size too, or uploads would eat what was meant for deleting.
+    #[must_use]
+    pub fn needed_bytes(&self) -> u64 {
+        let ballast = if self.given_up.load(Ordering::Relaxed) { self.ballast_bytes } else { 0 };
+        self.reserve_bytes.saturating_add(ballast)
     }
 
     /// Bytes that may still be written, as of at most a tenth of a second ago.
@@ -77,6 +89,7 @@ impl Space {
         }
         // Some file systems give blocks back only with the next commit of their journal.
         self.disk.sync_dir(&self.root).map_err(Error::io("sync the folder", &self.root))?;
+        self.given_up.store(true, Ordering::Relaxed);
         self.measure_now()?;
         Ok(true)
     }
@@ -89,7 +102,10 @@ impl Space {
             return Ok(false);
         }
         match self.ballast.metadata() {
-            Ok(found) if found.len() == self.ballast_bytes => return Ok(true),
+            Ok(found) if found.len() == self.ballast_bytes => {
+                self.given_up.store(false, Ordering::Relaxed);
+                return Ok(true);
+            }
             Ok(_) => self.remove_ballast()?, // half made, or of another size
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("look at", &self.ballast)(error)),
@@ -102,6 +118,7 @@ impl Space {
             let _ = self.remove_ballast();
             return Err(Error::io("allocate", &self.ballast)(error));
         }
+        self.given_up.store(false, Ordering::Relaxed);
         self.measure_now()?;
         Ok(true)
     }

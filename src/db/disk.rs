@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::StorageBackend;
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::writer::failed_io;
 
@@ -44,6 +45,10 @@ pub(super) fn make(
     folder.and_then(|folder| folder.sync_all()).map_err(failed_io)
 }
 
+/// A growth of up to this many bytes is really allocated, not left as a hole: pages that are free
+/// in the file can then be written on a disk with no room at all, so deleting works there.
+const ALLOCATED_MAX: u64 = 64 << 20;
+
 #[derive(Debug)]
 struct DiskFile(File);
 
@@ -57,6 +62,13 @@ impl StorageBackend for DiskFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let old = self.0.metadata()?.len();
+        if let Some(growth) = len.checked_sub(old).filter(|n| (1..=ALLOCATED_MAX).contains(n)) {
+            // Where that cannot be done the file has holes, which is as good until the disk is
+            // full.
+            let allocated = fallocate(&self.0, FallocateFlags::empty(), old, growth);
+            log::trace!("the database grows by {growth} bytes: {allocated:?}");
+        }
         self.0.set_len(len)
     }
 

@@ -7,6 +7,8 @@ use crate::model::{Run, Scope, Timestamp, Trigger};
 
 /// After a run that failed, the next try is this far away.
 const RETRY: Duration = Duration::from_secs(10);
+/// What cannot be taken at the moment (a blob that is being read) is not asked for all the time.
+const SPACING_MIN: Duration = Duration::from_millis(250);
 
 /// A moment to wake, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +25,15 @@ pub(super) struct Schedule {
     last_full: Option<Timestamp>,
     last_end: Option<Timestamp>,
     retry: Option<Timestamp>,
+    failed_until: Option<Timestamp>,
 }
 
 impl Schedule {
     /// `last_full`: when the last full run ended, before the restart.
     pub(super) fn new(settings: Settings, last_full: Option<Timestamp>) -> Self {
         let Settings { period, spacing, .. } = settings;
-        Self { period, spacing, last_full, last_end: None, retry: None }
+        let spacing = spacing.max(SPACING_MIN);
+        Self { period, spacing, last_full, last_end: None, retry: None, failed_until: None }
     }
 
     /// The earliest of: the next full run, the earliest end of a lease, the earliest due thing,
@@ -45,7 +49,10 @@ impl Schedule {
         let due = due.map(|at| reclaim(self.spaced(at), Trigger::Retry));
         let retry = self.retry.map(|at| reclaim(at, Trigger::Retry));
         let wakes = [full, lease, due, retry].into_iter().flatten();
-        wakes.min_by_key(|wake| (wake.at, std::cmp::Reverse(wake.scope)))
+        let earliest = wakes.min_by_key(|wake| (wake.at, std::cmp::Reverse(wake.scope)))?;
+        // Nothing can begin before what kept the last run from beginning had some time to pass.
+        let at = self.failed_until.map_or(earliest.at, |until| earliest.at.max(until));
+        Some(Wake { at, ..earliest })
     }
 
     /// Not sooner after the last run than the spacing: what that run left, it could not take.
@@ -56,6 +63,7 @@ impl Schedule {
     /// A run begins: what was to be tried again is tried now.
     pub(super) fn begun(&mut self) {
         self.retry = None;
+        self.failed_until = None;
     }
 
     /// A run ended, perhaps with things to be tried again.
@@ -72,7 +80,8 @@ impl Schedule {
     /// A run could not begin.
     pub(super) fn failed(&mut self, now: Timestamp) {
         self.last_end = Some(now);
-        self.retry = Some(now.after(RETRY));
+        self.failed_until = Some(now.after(RETRY));
+        self.retry = self.failed_until;
     }
 
     /// The run that goes on leaves something for later.
@@ -128,6 +137,16 @@ mod tests {
         let wake = schedule.next(Some(at(90)), None).unwrap();
         assert_eq!((wake.at, wake.trigger), (at(130), Trigger::Lease));
         assert_eq!(schedule.next(Some(at(500)), None).unwrap().at, at(500));
+    }
+
+    #[test]
+    fn a_run_that_could_not_begin_is_not_tried_all_the_time() {
+        let mut schedule = Schedule::new(settings(Some(1000)), None);
+        assert_eq!(schedule.next(None, None).unwrap().at, at(0));
+        schedule.failed(at(100));
+        assert_eq!(schedule.next(Some(at(1)), Some(at(1))).unwrap().at, at(110));
+        schedule.begun();
+        assert_eq!(schedule.next(None, None).unwrap().at, at(0));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl House {
         let stop = Stop::new();
         let sweeper = Sweeper::new(store.clone(), files.clone(), self.settings, stop.clone());
         let inline_bytes_max = u64::try_from(INLINE_MAX).unwrap();
-        let limits = Limits { inline_bytes_max, reserve_bytes: 0 };
+        let limits = Limits { inline_bytes_max };
         let tree = Tree::new(store, files.clone(), space, limits);
         let sweeper = sweeper.unwrap();
         self.running = Some(Running { tree, files, sweeper, stop, recovered });

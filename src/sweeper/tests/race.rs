@@ -92,7 +92,7 @@ impl Race {
         let db = Db::open_with(TestDisk::default().opener(), Options::default()).unwrap();
         let rules = Rules { lease, internal_formats: None };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        let limits = Limits { inline_bytes_max: 1000, reserve_bytes: 0 };
+        let limits = Limits { inline_bytes_max: 1000 };
         let tree = Tree::new(store, files.clone(), space, limits);
         let lengths = [10, 900, 1000, 3000, 100_000, 300_000];
         let contents = (0..LENGTHS * WINDOWS).map(|number| {
