@@ -74,6 +74,7 @@ pub struct Sweeper {
 /// The sweeper's thread.
 pub struct Thread {
     handle: Handle,
+    stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -108,11 +109,11 @@ impl Sweeper {
     /// # Errors
     /// What the operating system says.
     pub fn start(mut self) -> std::io::Result<Thread> {
-        let handle = self.handle();
+        let (handle, stop) = (self.handle(), self.stop.clone());
         handle.ask(Scope::Full, Trigger::Startup);
         let thread = std::thread::Builder::new().name("sweeper".into());
         let thread = thread.spawn(move || self.work())?;
-        Ok(Thread { handle, thread: Some(thread) })
+        Ok(Thread { handle, stop, thread: Some(thread) })
     }
 
     fn work(&mut self) {
@@ -197,9 +198,9 @@ impl Thread {
 }
 
 impl Drop for Thread {
-    /// Waits for the end of the current slice. Whoever stops the house has asked for that with
-    /// [`Stop::request`] before.
+    /// Stops it, and waits for the end of the current slice.
     fn drop(&mut self) {
+        self.stop.request();
         self.handle.wake();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

@@ -198,7 +198,8 @@ impl Ground {
             let fates: Arc<[_]> = page.into_iter().map(|(id, _)| (id, Fate::Gone)).collect();
             let mut from = 0;
             while from < fates.len() {
-                from += self.store.forget_slice(Arc::clone(&fates), from, WORK_BOUND)?.0.seen;
+                from +=
+                    self.store.forget_slice(Arc::clone(&fates), from, WORK_BOUND, ROWS_MAX)?.0.seen;
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::large::CHUNK_BYTES;
 const START_SECONDS_MAX: u64 = 10;
 
 /// The path of an upload to Larder: `%c` is the connection, `%n` the name.
-pub const LARDER_PATH: &str = "/branches/b%c/t/j/f/%n";
+pub const LARDER_PATH: &str = "/branches/main/1.0/j%c/f/%n";
 const BARE_PATH: &str = "/x/%c-%n";
 const NGINX_PATH: &str = "/%c-%n";
 

@@ -187,7 +187,7 @@ fn uploads_deletes_and_sweeps_meanwhile_are_no_differences() {
                     .collect();
                 let _ = it.files.unlink(&names, NonZero::<usize>::MIN);
                 let gone = page.iter().map(|(id, _)| (*id, crate::store::garbage::Fate::Gone));
-                it.store.forget_slice(gone.collect(), 0, second).unwrap();
+                it.store.forget_slice(gone.collect(), 0, second, 1000).unwrap();
             }
         });
         while !work.is_finished() {

@@ -102,9 +102,10 @@ impl Store {
         fates: Arc<[(BlobId, Fate)]>,
         from: usize,
         work: Duration,
+        rows_max: u32,
     ) -> Result<(Forgotten, SliceTimes), Error> {
         self.slice(move |tx| {
-            let budget = Budget::new(work, u32::MAX);
+            let budget = Budget::new(work, rows_max);
             let mut done = Forgotten::default();
             for (id, fate) in fates.iter().skip(from) {
                 if !budget.take() {

@@ -117,7 +117,7 @@ impl House {
         let mut from = 0;
         while from < fates.len() {
             let fates = std::sync::Arc::clone(&fates);
-            let (done, _) = self.store.forget_slice(fates, from, WORK)?;
+            let (done, _) = self.store.forget_slice(fates, from, WORK, ROWS)?;
             from += done.seen;
             usage = usage.plus(done.usage);
         }

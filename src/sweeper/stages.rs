@@ -228,8 +228,9 @@ impl Sweeper {
             let fates = self.unlink_page(run, page);
             let mut from = 0;
             while from < fates.len() {
-                let work = self.settings.work_bound;
-                let (done, times) = self.store.forget_slice(Arc::clone(&fates), from, work)?;
+                let (work, rows) = (self.settings.work_bound, stage.pace.rows());
+                let (done, times) =
+                    self.store.forget_slice(Arc::clone(&fates), from, work, rows)?;
                 from += done.seen;
                 if !self.note(run, stage, done.usage, times) {
                     return Ok(());
