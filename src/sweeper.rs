@@ -75,7 +75,7 @@ pub struct Sweeper {
 pub struct Thread {
     handle: Handle,
     stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Sweeper {
@@ -113,7 +113,7 @@ impl Sweeper {
         handle.ask(Scope::Full, Trigger::Startup);
         let thread = std::thread::Builder::new().name("sweeper".into());
         let thread = thread.spawn(move || self.work())?;
-        Ok(Thread { handle, stop, thread: Some(thread) })
+        Ok(Thread { handle, stop, running: Some(thread) })
     }
 
     fn work(&mut self) {
@@ -202,7 +202,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         self.stop.request();
         self.handle.wake();
-        if let Some(thread) = self.thread.take()
+        if let Some(thread) = self.running.take()
             && thread.join().is_err()
         {
             log::error!("the sweeper panicked");
