@@ -22,7 +22,8 @@ use disk::TestDisk;
 
 /// Options that let a batch gather everything that waits, however slow the machine is.
 pub(crate) fn options() -> Options {
-    Options { cache_bytes: 1 << 20, work_bound: Duration::from_secs(60), ..Options::default() }
+    let work_bound = Duration::from_secs(60);
+    Options { cache_bytes: 1 << 20, work_bound, batch_max: 512, ..Options::default() }
 }
 
 pub(crate) fn open(disk: &TestDisk) -> Db {
