@@ -68,7 +68,10 @@ impl Failure {
 }
 
 fn own_fault(status: StatusCode, reason: &str) -> Response {
-    log::error!("answering {}: {reason}", status.as_u16());
+    // A full disk is told once by whoever noticed; each refused upload is no news.
+    let is_known = status == StatusCode::INSUFFICIENT_STORAGE;
+    let level = if is_known { log::Level::Warn } else { log::Level::Error };
+    log::log!(level, "answering {}: {reason}", status.as_u16());
     let told = match status {
         StatusCode::INSUFFICIENT_STORAGE => {
             "The disk is full: delete something or enlarge it, then upload again"
