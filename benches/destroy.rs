@@ -7,7 +7,7 @@
 //! before it and is not in it; collecting comes after it and is in the bench `collect`.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use criterion::Criterion;
 use larder::model::{BranchName, BranchPath, JobName, RepoId};
@@ -15,7 +15,7 @@ use larder::store::branches::PolicyChange;
 use larder::store::detached::Cause;
 
 use figures::{Failure, millis, print_table};
-use ground::{Bodies, Ground, ROWS_MAX, Slices, WORK_BOUND};
+use ground::{Bodies, Cut, Ground, Slices};
 use record::{Recorder, verdict};
 
 #[path = "support/content.rs"]
@@ -84,9 +84,9 @@ fn destroy(
     recorder.bench(&mut group, &id, || {
         ground.fill_tag(&tag, artifacts, Bodies::Records).unwrap();
         ground.store.delete_tag(tag.clone(), Cause::request("")).wait().unwrap();
-        let slices = ground.destroy(WORK_BOUND, ROWS_MAX).unwrap();
+        let slices = ground.destroy(Cut::Paced).unwrap();
         longest.set(longest.get().or_longer(slices));
-        ground.collect(Duration::MAX, u32::MAX).unwrap();
+        ground.collect(Cut::Whole).unwrap();
         ground.forget().unwrap();
         slices.total
     });

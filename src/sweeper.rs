@@ -28,6 +28,7 @@ use crate::store::{Error, Store};
 use clock_guard::ClockGuard;
 pub use mailbox::{Handle, Progress, Status, Ticket};
 use mailbox::{Mail, Mailbox};
+pub use pace::Pace;
 use schedule::{Schedule, Wake};
 
 /// What the sweeper is told once.

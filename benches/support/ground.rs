@@ -23,15 +23,12 @@ use larder::store::blobs::{Arrival, Body, Content};
 use larder::store::detached::Cause;
 use larder::store::garbage::{Collected, Fate};
 use larder::store::{self, Rules, Store};
+use larder::sweeper::{Pace, Settings};
 use larder::tree::{Limits, Tree};
 
 use crate::content;
 use crate::figures::Failure;
 
-/// What one slice of the sweeper does before it commits.
-pub const WORK_BOUND: Duration = Duration::from_millis(5);
-/// The rows of one slice.
-pub const ROWS_MAX: u32 = 500;
 /// Artifacts of each tag that [`Ground::fill`] makes.
 const TAG_ARTIFACTS: u64 = 1000;
 /// Changes that share a commit while a folder is filled.
@@ -58,6 +55,41 @@ pub enum Bodies {
     Files(usize),
     /// Records of files, without the files: only where nobody reads or unlinks them.
     Records,
+}
+
+/// How work is cut into slices.
+#[derive(Clone, Copy)]
+pub enum Cut {
+    /// As the sweeper does it.
+    Paced,
+    /// Not at all: for what is not measured.
+    Whole,
+}
+
+impl Cut {
+    fn knife(self) -> Knife {
+        let Settings { work_bound, rows_max, .. } = Settings::default();
+        Knife(match self {
+            Self::Paced => Some(Pace::new(work_bound, rows_max)),
+            Self::Whole => None,
+        })
+    }
+}
+
+struct Knife(Option<Pace>);
+
+impl Knife {
+    /// Time and rows of the next slice.
+    fn next(&self) -> (Duration, u32) {
+        let whole = (Duration::from_secs(60), u32::MAX);
+        self.0.as_ref().map_or(whole, |pace| (pace.time(), pace.rows()))
+    }
+
+    fn learn(&mut self, times: SliceTimes) {
+        if let Some(pace) = &mut self.0 {
+            pace.learn(times);
+        }
+    }
 }
 
 /// The times of several slices.
@@ -136,17 +168,19 @@ impl Ground {
         let tag = tag("litter", "t");
         self.fill_tag(&tag, count, bodies)?;
         self.store.delete_tag(tag, Cause::request("")).wait()?;
-        self.destroy(Duration::from_secs(60), u32::MAX)?;
+        self.destroy(Cut::Whole)?;
         Ok(())
     }
 
     /// Destroys everything that is detached.
-    pub fn destroy(&self, work: Duration, rows_max: u32) -> Result<Slices, Failure> {
-        let mut slices = Slices::default();
+    pub fn destroy(&self, cut: Cut) -> Result<Slices, Failure> {
+        let (mut slices, mut knife) = (Slices::default(), cut.knife());
         loop {
+            let (work, rows_max) = knife.next();
             let (done, times) =
                 self.store.destroy_slice(work, rows_max).map_err(|(_, error)| error)?;
             slices.add(times);
+            knife.learn(times);
             if done.done {
                 return Ok(slices);
             }
@@ -154,11 +188,14 @@ impl Ground {
     }
 
     /// Collects everything that is free; tells how many blobs that were.
-    pub fn collect(&self, work: Duration, rows_max: u32) -> Result<(u64, Slices), Failure> {
+    pub fn collect(&self, cut: Cut) -> Result<(u64, Slices), Failure> {
         let (mut slices, mut blobs, mut after) = (Slices::default(), 0, None);
+        let mut knife = cut.knife();
         loop {
+            let (work, rows_max) = knife.next();
             let (done, times) = self.store.collect_slice(after, work, rows_max)?;
             slices.add(times);
+            knife.learn(times);
             let Collected { usage, next, .. } = done;
             blobs += usage.files;
             after = next;
@@ -196,10 +233,13 @@ impl Ground {
             });
             unlink(&files.collect::<Vec<_>>())?;
             let fates: Arc<[_]> = page.into_iter().map(|(id, _)| (id, Fate::Gone)).collect();
-            let mut from = 0;
+            let (mut from, mut knife) = (0, Cut::Paced.knife());
             while from < fates.len() {
-                from +=
-                    self.store.forget_slice(Arc::clone(&fates), from, WORK_BOUND, ROWS_MAX)?.0.seen;
+                let (work, rows_max) = knife.next();
+                let (done, times) =
+                    self.store.forget_slice(Arc::clone(&fates), from, work, rows_max)?;
+                knife.learn(times);
+                from += done.seen;
             }
         }
     }

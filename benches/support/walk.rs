@@ -5,14 +5,40 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use larder::blobs::hash::hash_bytes;
 
 use crate::content::Content;
 use crate::figures::Failure;
 
+/// The peer's walk: every file below the folder is looked at twice, and an orphan unlinked.
+/// Prints how many there are and the seconds that it took.
+const PEER: &str = r#"
+import pathlib, os, sys, time
+folder, unlink = sys.argv[1], sys.argv[2] == "unlink"
+begin, found = time.monotonic(), 0
+for root, _, names in os.walk(folder):
+    for name in names:
+        path = pathlib.Path(root, name)
+        if path.is_file() and path.stat().st_nlink == 1:
+            found += 1
+            if unlink:
+                path.unlink()
+print(found, time.monotonic() - begin)
+"#;
 const BODY_BYTES: usize = 64;
 const TAG_ARTIFACTS: u64 = 1000;
+
+/// What becomes of the orphans that were found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// They stay.
+    Keep,
+    /// They are unlinked.
+    Unlink,
+}
 
 /// A repository of files.
 pub struct Links {
@@ -59,6 +85,18 @@ impl Links {
             }
         }
         Ok(orphans)
+    }
+
+    /// How many blobs have one name only, and how long the peer's way takes to find them. Fails
+    /// where there is no Python.
+    pub fn find_as_peer(&self, orphans: Orphans) -> Result<(usize, Duration), Failure> {
+        let what = if orphans == Orphans::Unlink { "unlink" } else { "keep" };
+        let python =
+            Command::new("python3").args(["-c", PEER]).arg(&self.blobs).arg(what).output()?;
+        let text = String::from_utf8(python.stdout)?;
+        let (found, seconds) =
+            text.trim().split_once(' ').ok_or("Python printed something else")?;
+        Ok((found.parse()?, Duration::from_secs_f64(seconds.parse()?)))
     }
 
     fn add(&mut self) -> Result<PathBuf, Failure> {

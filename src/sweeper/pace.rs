@@ -1,9 +1,11 @@
-//! [`Pace`]: how many rows the next slice may touch, so that its commit takes no longer than its
-//! work (I7).
+//! [`Pace`]: how much the next slice may do, so that neither its work nor its commit takes longer
+//! than the bound (I7).
 //!
-//! Work is bounded by a clock, but a commit only ends when every touched page is on the disk: rows
-//! that lie together share pages, rows keyed by digests have one each, and disks differ. So each
-//! stage begins with few rows and learns from its own slices.
+//! A slice looks at a clock as it goes, but beginning its transaction and closing its tables count
+//! as work too, and its commit only ends when every touched page is on the disk: rows that lie
+//! together share pages, rows keyed by digests have one each, and disks differ. So part of the
+//! bound is kept back for the closing, and each stage begins with few rows and learns from its own
+//! slices.
 
 use std::time::Duration;
 
@@ -13,27 +15,38 @@ use crate::db::SliceTimes;
 const ROWS_MIN: u32 = 32;
 
 /// Pure: what it learns from is handed in.
-pub(super) struct Pace {
+pub struct Pace {
     rows: u32,
     rows_max: u32,
-    commit_bound: Duration,
+    bound: Duration,
 }
 
 impl Pace {
     /// `bound` holds for the work of a slice and for its commit alike.
-    pub(super) fn new(bound: Duration, rows_max: u32) -> Self {
-        Self { rows: ROWS_MIN.min(rows_max), rows_max, commit_bound: bound }
+    #[must_use]
+    pub fn new(bound: Duration, rows_max: u32) -> Self {
+        Self { rows: ROWS_MIN.min(rows_max), rows_max, bound }
     }
 
-    /// The rows of the next slice.
-    pub(super) fn rows(&self) -> u32 {
+    /// How long the next slice may go on; the rest of the bound is for closing its tables.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.bound / 2
+    }
+
+    /// The most rows of the next slice.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// Half as many after a commit that took too long, a quarter more after any other.
-    pub(super) fn learn(&mut self, times: SliceTimes) {
-        let rows = if times.commit > self.commit_bound {
+    /// Half as many after a slice that took too long, a quarter more after one that had time
+    /// left. Work is held a good way below the bound, so that learning never breaks it.
+    pub fn learn(&mut self, times: SliceTimes) {
+        let rows = if times.commit > self.bound || times.work > self.bound * 4 / 5 {
             (self.rows / 2).max(ROWS_MIN)
+        } else if times.work > self.bound * 3 / 5 {
+            self.rows
         } else {
             self.rows.saturating_add(self.rows / 4 + 1)
         };
@@ -64,6 +77,21 @@ mod tests {
         assert!((50..=126).contains(&rows), "{rows}");
         assert_eq!(settle(&mut pace, 10_000), ROWS_MIN);
         assert_eq!(settle(&mut pace, 1), 500);
+    }
+
+    #[test]
+    fn work_stays_below_the_bound_and_nothing_is_wasted() {
+        for row_us in [10, 30, 100] {
+            let mut pace = Pace::new(BOUND, 500);
+            for _ in 0..100 {
+                // The fixed price of a transaction comes on top of the rows.
+                let work = Duration::from_micros(500) + Duration::from_micros(row_us) * pace.rows();
+                assert!(work < BOUND || pace.rows() == ROWS_MIN, "{work:?} at {row_us} us a row");
+                pace.learn(SliceTimes { work, commit: Duration::ZERO });
+            }
+            let used = Duration::from_micros(row_us) * pace.rows();
+            assert!(used > BOUND / 3, "{used:?} at {row_us} us a row");
+        }
     }
 
     #[test]

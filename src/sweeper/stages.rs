@@ -153,7 +153,7 @@ impl Sweeper {
     ) -> Result<(), Error> {
         let mut replans = 0;
         while !plan.doomed.is_empty() {
-            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
+            let (work, rows) = (stage.pace.time(), stage.pace.rows());
             let (applied, times) = self.store.apply_slice(repo, plan.clone(), work, rows)?;
             match applied {
                 Applied::Some { tags, generation } => {
@@ -185,7 +185,7 @@ impl Sweeper {
 
     fn destroy(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         loop {
-            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
+            let (work, rows) = (stage.pace.time(), stage.pace.rows());
             match self.store.destroy_slice(work, rows) {
                 Ok((done, times)) => {
                     if !self.note(run, stage, done.usage, times) || done.done {
@@ -204,7 +204,7 @@ impl Sweeper {
     fn collect(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let (work, rows) = (self.settings.work_bound, stage.pace.rows());
+            let (work, rows) = (stage.pace.time(), stage.pace.rows());
             let (done, times) = self.store.collect_slice(after, work, rows)?;
             if done.pinned > 0 {
                 self.come_back();
@@ -228,7 +228,7 @@ impl Sweeper {
             let fates = self.unlink_page(run, page);
             let mut from = 0;
             while from < fates.len() {
-                let (work, rows) = (self.settings.work_bound, stage.pace.rows());
+                let (work, rows) = (stage.pace.time(), stage.pace.rows());
                 let (done, times) =
                     self.store.forget_slice(Arc::clone(&fates), from, work, rows)?;
                 from += done.seen;
