@@ -15,6 +15,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub struct Sweeper {
     mailbox: Arc<Mailbox>,
     schedule: Schedule,
     clock_guard: ClockGuard,
+    /// What each stage has learnt about this disk.
+    paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
     recounted: Position,
 }
@@ -96,7 +99,8 @@ impl Sweeper {
         let clock_guard = ClockGuard::new(clock, view.last_seen()?, store.rules().lease);
         let mailbox = Arc::new(Mailbox::default());
         let recounted = Position::default();
-        Ok(Self { store, files, settings, stop, mailbox, schedule, clock_guard, recounted })
+        let paces = HashMap::new();
+        Ok(Self { store, files, settings, stop, mailbox, schedule, clock_guard, paces, recounted })
     }
 
     /// The door for those who ask.

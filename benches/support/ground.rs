@@ -5,6 +5,8 @@
 //! because thousands of changes share a commit. Deliberately absent: syncing the files that are
 //! made here (a bench throws its folder away), and any wait for a lease: it is zero.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub struct Ground {
     /// The files.
     pub files: BlobFiles,
     space: Arc<Space>,
+    paces: RefCell<HashMap<&'static str, Pace>>,
 }
 
 /// What blobs consist of.
@@ -60,36 +63,10 @@ pub enum Bodies {
 /// How work is cut into slices.
 #[derive(Clone, Copy)]
 pub enum Cut {
-    /// As the sweeper does it.
+    /// As the sweeper does it; each stage remembers what it learnt.
     Paced,
     /// Not at all: for what is not measured.
     Whole,
-}
-
-impl Cut {
-    fn knife(self) -> Knife {
-        let Settings { work_bound, rows_max, .. } = Settings::default();
-        Knife(match self {
-            Self::Paced => Some(Pace::new(work_bound, rows_max)),
-            Self::Whole => None,
-        })
-    }
-}
-
-struct Knife(Option<Pace>);
-
-impl Knife {
-    /// Time and rows of the next slice.
-    fn next(&self) -> (Duration, u32) {
-        let whole = (Duration::from_secs(60), u32::MAX);
-        self.0.as_ref().map_or(whole, |pace| (pace.time(), pace.rows()))
-    }
-
-    fn learn(&mut self, times: SliceTimes) {
-        if let Some(pace) = &mut self.0 {
-            pace.learn(times);
-        }
-    }
 }
 
 /// The times of several slices.
@@ -140,7 +117,7 @@ impl Ground {
         let db = Db::open(&dir.join("larder.redb"), options)?;
         let rules = Rules { lease: Duration::ZERO, internal_formats: None };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        Ok(Self { store, files, space })
+        Ok(Self { store, files, space, paces: RefCell::default() })
     }
 
     /// The service that uploads go through.
@@ -174,33 +151,49 @@ impl Ground {
 
     /// Destroys everything that is detached.
     pub fn destroy(&self, cut: Cut) -> Result<Slices, Failure> {
-        let (mut slices, mut knife) = (Slices::default(), cut.knife());
-        loop {
-            let (work, rows_max) = knife.next();
-            let (done, times) =
-                self.store.destroy_slice(work, rows_max).map_err(|(_, error)| error)?;
-            slices.add(times);
-            knife.learn(times);
-            if done.done {
-                return Ok(slices);
-            }
-        }
+        self.slices("destroy", cut, |work, rows_max| {
+            let slice = self.store.destroy_slice(work, rows_max);
+            let (destroyed, times) = slice.map_err(|(_, error)| error)?;
+            Ok((destroyed.done, times))
+        })
     }
 
     /// Collects everything that is free; tells how many blobs that were.
     pub fn collect(&self, cut: Cut) -> Result<(u64, Slices), Failure> {
-        let (mut slices, mut blobs, mut after) = (Slices::default(), 0, None);
-        let mut knife = cut.knife();
-        loop {
-            let (work, rows_max) = knife.next();
+        let (mut blobs, mut after) = (0, None);
+        let slices = self.slices("collect", cut, |work, rows_max| {
             let (done, times) = self.store.collect_slice(after, work, rows_max)?;
-            slices.add(times);
-            knife.learn(times);
             let Collected { usage, next, .. } = done;
             blobs += usage.files;
             after = next;
-            if after.is_none() {
-                return Ok((blobs, slices));
+            Ok((after.is_none(), times))
+        })?;
+        Ok((blobs, slices))
+    }
+
+    /// Slice after slice, until `slice` tells that it was the last.
+    fn slices(
+        &self,
+        stage: &'static str,
+        cut: Cut,
+        mut slice: impl FnMut(Duration, u32) -> Result<(bool, SliceTimes), Failure>,
+    ) -> Result<Slices, Failure> {
+        let Settings { work_bound, rows_max, .. } = Settings::default();
+        let learnt = self.paces.borrow_mut().remove(stage);
+        let mut pace = learnt.unwrap_or_else(|| Pace::new(work_bound, rows_max));
+        let mut slices = Slices::default();
+        loop {
+            let (is_last, times) = match cut {
+                Cut::Paced => slice(pace.time(), pace.rows())?,
+                Cut::Whole => slice(Duration::from_secs(60), u32::MAX)?,
+            };
+            slices.add(times);
+            if matches!(cut, Cut::Paced) {
+                pace.learn(times);
+            }
+            if is_last {
+                self.paces.borrow_mut().insert(stage, pace);
+                return Ok(slices);
             }
         }
     }
@@ -232,15 +225,15 @@ impl Ground {
                 Place::Inline => None,
             });
             unlink(&files.collect::<Vec<_>>())?;
+            let page_len = page.len();
             let fates: Arc<[_]> = page.into_iter().map(|(id, _)| (id, Fate::Gone)).collect();
-            let (mut from, mut knife) = (0, Cut::Paced.knife());
-            while from < fates.len() {
-                let (work, rows_max) = knife.next();
-                let (done, times) =
-                    self.store.forget_slice(Arc::clone(&fates), from, work, rows_max)?;
-                knife.learn(times);
+            let mut from = 0;
+            self.slices("unlink", Cut::Paced, |work, rows_max| {
+                let fates = Arc::clone(&fates);
+                let (done, times) = self.store.forget_slice(fates, from, work, rows_max)?;
                 from += done.seen;
-            }
+                Ok((from >= page_len, times))
+            })?;
         }
     }
 

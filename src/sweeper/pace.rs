@@ -4,8 +4,8 @@
 //! A slice looks at a clock as it goes, but beginning its transaction and closing its tables count
 //! as work too, and its commit only ends when every touched page is on the disk: rows that lie
 //! together share pages, rows keyed by digests have one each, and disks differ. So part of the
-//! bound is kept back for the closing, and each stage begins with few rows and learns from its own
-//! slices.
+//! bound is kept back for the closing, and each stage begins with few rows when the server is new
+//! and learns from its own slices, over all runs.
 
 use std::time::Duration;
 

@@ -41,9 +41,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    fn new(name: &'static str, settings: Settings) -> Self {
+    /// `pace` is what the stage learnt in the run before.
+    fn new(name: &'static str, pace: Pace) -> Self {
         let report = StageReport { name: name.to_owned(), ..StageReport::default() };
-        let pace = Pace::new(settings.work_bound, settings.rows_max);
         Self { report, name, started: Instant::now(), pace }
     }
 
@@ -100,12 +100,15 @@ impl Sweeper {
         if self.stop.is_requested() {
             return;
         }
-        let mut stage = Stage::new(name, self.settings);
+        let Settings { work_bound, rows_max, .. } = self.settings;
+        let pace = self.paces.remove(name).unwrap_or_else(|| Pace::new(work_bound, rows_max));
+        let mut stage = Stage::new(name, pace);
         if let Err(error) = work(self, run, &mut stage) {
             fail(run, format!("{name}: {error}"));
         }
         stage.report.took_us = micros(stage.started.elapsed());
         run.stages.push(stage.report);
+        self.paces.insert(name, stage.pace);
     }
 
     /// Notes a slice; tells whether to go on.
