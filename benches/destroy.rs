@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use criterion::Criterion;
-use larder::model::{BranchName, BranchPath, JobName, RepoId};
+use larder::model::{BranchName, BranchPath, JobName};
 use larder::store::branches::PolicyChange;
 use larder::store::detached::Cause;
 
@@ -135,8 +135,7 @@ fn make_branches(ground: &Ground) -> Result<(), Failure> {
 fn plan_all(ground: &Ground) -> Result<usize, Failure> {
     let (mut doomed, mut after) = (0, None);
     loop {
-        let (plans, last) =
-            ground.store.view()?.plans(RepoId::SHARED, after.as_ref(), PLAN_PAGE)?;
+        let (plans, last) = ground.store.view()?.plans(after.as_ref(), PLAN_PAGE)?;
         doomed += plans.iter().map(|plan| plan.doomed.len()).sum::<usize>();
         let Some(last) = last else { return Ok(doomed) };
         after = Some(last);

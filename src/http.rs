@@ -29,6 +29,8 @@ use warp::Filter;
 use warp::path::FullPath;
 use warp::reply::Response;
 
+use crate::access::Access;
+use crate::model::{Caller, Right};
 use crate::sweeper::Handle;
 use body::RequestBody;
 pub use error::HttpError;
@@ -41,6 +43,8 @@ const ACCESS: &str = "larder::access";
 
 /// What the handlers work on.
 pub struct Server {
+    /// Who may do what.
+    pub access: Access,
     /// The artifact tree, and the store below it.
     pub tree: crate::tree::Tree,
     /// Who gives the space back.
@@ -57,6 +61,7 @@ pub struct Server {
 
 /// A request, taken apart.
 pub(crate) struct Request {
+    caller: Caller,
     method: Method,
     query: String,
     headers: HeaderMap,
@@ -78,7 +83,8 @@ pub fn filter(
     let answers =
         parts.then(move |method, path: FullPath, query, headers, peer: Option<Peer>, body| {
             let server = Arc::clone(&server);
-            let request = Request { method, query, headers, body: boxed(&server, body) };
+            let (caller, body) = (Caller::Anonymous, boxed(&server, body));
+            let request = Request { caller, method, query, headers, body };
             let peer = peer.and_then(|Peer(address)| address);
             async move { server.answer(request, path.as_str(), peer).await }
         });
@@ -117,6 +123,11 @@ impl Server {
             Routed::BadRequest(reason) => Err(Failure::BadRequest(reason)),
             Routed::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed(allow)),
         }
+    }
+
+    /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.
+    fn may_read(&self, caller: &Caller, path: &str) -> bool {
+        self.access.allows(caller, Right::Read, path)
     }
 
     /// The address to show to people.

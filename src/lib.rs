@@ -95,6 +95,7 @@
 //! below a reserve; a ballast file is given up when a commit finds no room, so deleting works at 0
 //! bytes free.
 
+pub mod access;
 pub mod app;
 pub mod blobs;
 pub mod cleanup;

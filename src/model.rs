@@ -6,6 +6,7 @@
 
 pub mod blob;
 pub mod branch;
+pub mod caller;
 pub mod detached;
 pub mod digest;
 pub mod format;
@@ -18,6 +19,7 @@ pub mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod refs;
+pub mod repository;
 pub mod retry;
 pub mod run;
 pub mod tag;
@@ -27,16 +29,21 @@ pub mod usage;
 
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
+pub use caller::{Caller, Right, User};
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
 pub use ids::{BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId};
 pub use job::Job;
-pub use names::{ArtifactPath, BranchName, FormatName, JobName, NameError, TagName, TagRef};
+pub use names::{
+    ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName, ProductName,
+    TagName, TagRef, UserName, VariantName, VersionName,
+};
 pub use node::{Entry, Node};
-pub use paths::{BranchPath, FilePath, FormatPath, JobPath, TagPath};
+pub use paths::{BranchPath, FilePath, FormatPath, JobPath, Repo, TagPath};
 pub use pattern::NamePattern;
 pub use refs::Refs;
+pub use repository::Repository;
 pub use run::{Run, Scope, StageReport, Trigger};
 pub use tag::Tag;
 pub use time::Timestamp;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::access::Access;
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
@@ -218,6 +219,7 @@ impl House {
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
+            access: Access,
             tree: self.tree(settings),
             sweeper,
             stall_max: settings.uploads.upload_idle,

@@ -3,7 +3,7 @@
 
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
-    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp,
+    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp, UserName,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -104,7 +104,7 @@ macro_rules! texts {
     )*};
 }
 
-texts! { ArtifactPath BranchName FormatName JobName TagName }
+texts! { ArtifactPath BranchName FormatName JobName TagName UserName }
 
 const ARTIFACT: u8 = 1;
 

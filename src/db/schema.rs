@@ -8,8 +8,8 @@ use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest, Entry,
-    Format, FormatId, FormatName, Job, JobId, JobName, Node, QueueId, Referrer, RepoId, Run, RunId,
-    Tag, TagId, TagName, Timestamp, Totals, Unlink,
+    Format, FormatId, FormatName, Job, JobId, JobName, Node, QueueId, Referrer, RepoId, Repository,
+    Run, RunId, Tag, TagId, TagName, Timestamp, Totals, Unlink, UserName,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -49,6 +49,10 @@ tables! {
     /// Truth: bytes of collected blobs, still to be removed.
     UNLINKS: BlobId => Unlink = "unlinks.1";
     // ── the artifact tree: names are directory entries, ids are inodes
+    /// Truth: users' repositories; usage is derived. The shared one has no row.
+    REPOS: UserName => Repository = "repos.1", hot;
+    /// Derived: the way back from a user's repository to the user.
+    OWNERS: RepoId => UserName = "owners.1";
     /// Truth; counts and usage are derived.
     BRANCHES: (RepoId, BranchName) => Branch = "branches.1", hot;
     /// Truth; usage is derived.
@@ -125,6 +129,7 @@ records! {
     Entry = 1;
     Format = 1;
     Job = 1;
+    Repository = 1;
     Run = 1;
     Tag = 1;
     Totals = 1;
@@ -143,14 +148,21 @@ impl super::codec::Value for BlobId {
 }
 
 /// A name in an index is stored as its text.
-impl super::codec::Value for TagName {
-    fn encode(&self) -> Result<Vec<u8>, String> {
-        Ok(self.as_str().as_bytes().to_vec())
-    }
+macro_rules! names {
+    ($($name:ident)*) => {$(
+        impl super::codec::Value for $name {
+            fn encode(&self) -> Result<Vec<u8>, String> {
+                Ok(self.as_str().as_bytes().to_vec())
+            }
 
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let name = Self::parse(text).map_err(|error| error.to_string())?;
-        if name.as_str() == text { Ok(name) } else { Err(format!("{text:?} is not canonical")) }
-    }
+            fn decode(bytes: &[u8]) -> Result<Self, String> {
+                let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+                let name = Self::parse(text).map_err(|error| error.to_string())?;
+                let is_canonical = name.as_str() == text;
+                is_canonical.then_some(name).ok_or_else(|| format!("{text:?} is not canonical"))
+            }
+        }
+    )*};
 }
+
+names! { TagName UserName }

@@ -5,7 +5,7 @@
 //! with these deviations, all of them upwards: HEAD is answered wherever GET is (`Allow` still
 //! says what dlrepo says below `/branches`); POST and DELETE apply directly whatever the
 //! spelling; aliases are aliases in any case.
-//! Deliberately absent: products, user repositories, archives (`J.tar` and `F.tar` are kept
+//! Deliberately absent: products, archives (`J.tar` and `F.tar` are kept
 //! free for them and answer 404) and the question whether the thing exists.
 
 use std::borrow::Cow;
@@ -13,7 +13,10 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::{ArtifactPath, BranchName, FormatName, JobName, NameError, TagName, TagRef};
+use crate::model::{
+    ArtifactPath, BranchName, BranchPath, FormatName, JobName, NameError, Repo, TagName, TagRef,
+    UserName,
+};
 
 /// What [`route`] makes of a request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum Spelling {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagAt {
     /// The branch.
-    pub branch: BranchName,
+    pub branch: BranchPath,
     /// The tag.
     pub tag: TagRef,
 }
@@ -70,10 +73,10 @@ pub struct FormatAt {
 pub enum Route {
     /// `/`
     Home,
-    /// `/branches/`
-    Branches,
+    /// `/branches/` or `/~user/branches/`
+    Branches(Repo),
     /// `B/`; served in place whatever its case.
-    Branch(BranchName),
+    Branch(BranchPath),
     /// `B/T/`
     Tag(TagAt),
     /// `B/T/J/`; a GET without the slash is redirected.
@@ -134,7 +137,14 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
     let (route, spelling) = match segments.as_slice() {
         [""] => (Route::Home, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
-        ["branches", below @ ..] => tree(method, below)?,
+        ["branches", below @ ..] => tree(method, Repo::Shared, below)?,
+        [user, "branches", below @ ..] => {
+            let name = user.strip_prefix('~').ok_or_else(unknown)?;
+            let user = UserName::parse(name)?;
+            let case = Spelling::Canonical.or_case(&[name]);
+            let (route, spelling) = tree(method, Repo::User(user), below)?;
+            (route, spelling.or(case))
+        }
         _ => return Err(unknown()),
     };
     if route.accepts(method) { Ok((route, spelling)) } else { Err(Refusal::Method(route.allow())) }
@@ -150,28 +160,30 @@ fn own_page(page: &str) -> Result<Route, Refusal> {
     }
 }
 
-fn tree(method: &Method, below: &[&str]) -> Result<(Route, Spelling), Refusal> {
+fn tree(method: &Method, repo: Repo, below: &[&str]) -> Result<(Route, Spelling), Refusal> {
     let slash = if below.last() == Some(&"") { Spelling::Canonical } else { Spelling::Variant };
     let (names, path) = below.split_at(below.len().min(4));
     match (names, path) {
-        ([] | [""], _) => Ok((Route::Branches, slash)),
-        ([branch] | [branch, ""], _) => Ok((Route::Branch(BranchName::parse(branch)?), slash)),
+        ([] | [""], _) => Ok((Route::Branches(repo), slash)),
+        ([branch] | [branch, ""], _) => {
+            Ok((Route::Branch(repo.branch(BranchName::parse(branch)?)), slash))
+        }
         ([branch, tag] | [branch, tag, ""], _) => {
-            let at = tag_at(branch, tag)?;
+            let at = tag_at(repo, branch, tag)?;
             Ok((Route::Tag(at), slash.or_case(names)))
         }
         ([_, _, job], _) if job.strip_suffix(".tar").is_some() => Err(unknown()),
         ([branch, tag, job] | [branch, tag, job, ""], []) => {
-            let at = job_at(branch, tag, job)?;
+            let at = job_at(repo, branch, tag, job)?;
             Ok((Route::Job(at), slash.or_case(names)))
         }
         ([branch, tag, job, format], []) => {
-            let parent = job_at(branch, tag, job)?;
+            let parent = job_at(repo, branch, tag, job)?;
             let route = without_slash(parent, format)?;
             Ok((route, Spelling::Canonical.or_case(names)))
         }
         ([branch, tag, job, format], path) => {
-            let parent = job_at(branch, tag, job)?;
+            let parent = job_at(repo, branch, tag, job)?;
             let at = FormatAt { parent, format: FormatName::parse(format)? };
             Ok((within(method, at, &path.join("/"))?, Spelling::Canonical.or_case(names)))
         }
@@ -198,12 +210,12 @@ fn within(method: &Method, at: FormatAt, path: &str) -> Result<Route, Refusal> {
     }
 }
 
-fn tag_at(branch: &str, tag: &str) -> Result<TagAt, Refusal> {
-    Ok(TagAt { branch: BranchName::parse(branch)?, tag: TagRef::parse(tag)? })
+fn tag_at(repo: Repo, branch: &str, tag: &str) -> Result<TagAt, Refusal> {
+    Ok(TagAt { branch: repo.branch(BranchName::parse(branch)?), tag: TagRef::parse(tag)? })
 }
 
-fn job_at(branch: &str, tag: &str, job: &str) -> Result<JobAt, Refusal> {
-    let parent = tag_at(branch, tag)?;
+fn job_at(repo: Repo, branch: &str, tag: &str, job: &str) -> Result<JobAt, Refusal> {
+    let parent = tag_at(repo, branch, tag)?;
     Ok(JobAt { parent, job: JobName::parse(job)? })
 }
 
@@ -222,6 +234,11 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, Refusal> {
 }
 
 impl Spelling {
+    /// A variant if either is one.
+    fn or(self, other: Self) -> Self {
+        if other == Self::Variant { other } else { self }
+    }
+
     /// A variant if it is one already, or if one of the names is not in its canonical case.
     fn or_case(self, names: &[&str]) -> Self {
         if names.iter().any(|name| *name != name.to_lowercase()) { Self::Variant } else { self }
@@ -267,8 +284,8 @@ impl Route {
     pub fn canonical_path(&self) -> String {
         match self {
             Self::Home => "/".to_owned(),
-            Self::Branches => "/branches/".to_owned(),
-            Self::Branch(branch) => format!("/branches/{}/", encode(branch.as_str())),
+            Self::Branches(repo) => branches_path(repo),
+            Self::Branch(at) => format!("{}/", branch_path(at)),
             Self::Tag(at) => format!("{}/", at.path()),
             Self::Job(at) => format!("{}/", at.path()),
             Self::Format(at) => at.path(),
@@ -297,7 +314,7 @@ impl Route {
             | Self::Format(_)
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Sweeps => &["GET", "HEAD", "POST"],
-            Self::Branches | Self::Sums(_) => &["GET"],
+            Self::Branches(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
             Self::Job(_) => &["DELETE", "GET", "PATCH", "POST", "PUT"],
             Self::FormatFolder(_) => &["DELETE", "GET", "HEAD", "PATCH"],
@@ -319,6 +336,17 @@ impl Route {
     }
 }
 
+fn branches_path(repo: &Repo) -> String {
+    match repo {
+        Repo::Shared => "/branches/".to_owned(),
+        Repo::User(user) => format!("/~{}/branches/", encode(user.as_str())),
+    }
+}
+
+fn branch_path(at: &BranchPath) -> String {
+    format!("{}{}", branches_path(&at.repo), encode(at.branch.as_str()))
+}
+
 impl TagAt {
     fn path(&self) -> String {
         let tag = match &self.tag {
@@ -327,7 +355,7 @@ impl TagAt {
             TagRef::Stable => "stable",
             TagRef::OldStable => "oldstable",
         };
-        format!("/branches/{}/{}", encode(self.branch.as_str()), encode(tag))
+        format!("{}/{}", branch_path(&self.branch), encode(tag))
     }
 }
 

@@ -17,7 +17,7 @@ use warp::reply::Response;
 use super::failure::Failure;
 use super::route::{FormatAt, JobAt, Route, Spelling, TagAt, sums_of};
 use super::{Request, Server, reply};
-use crate::model::{BranchPath, FormatPath, JobPath, Scope, TagPath, TagRef, Trigger};
+use crate::model::{FormatPath, JobPath, Scope, TagPath, TagRef, Trigger};
 use crate::store::{self, View};
 
 impl Server {
@@ -38,8 +38,8 @@ impl Server {
             return Ok(elsewhere);
         }
         match route {
-            Route::Branches => self.branches().await,
-            Route::Branch(branch) => self.branch(request, BranchPath::shared(branch)).await,
+            Route::Branches(repo) => self.branches(request, repo).await,
+            Route::Branch(branch) => self.branch(request, branch).await,
             Route::Tag(at) => self.tag(request, tag_path(&at)?).await,
             Route::Job(at) => self.job(request, job_path(&at)?).await,
             Route::Format(at) => self.format(format_path(&at)?).await,
@@ -74,7 +74,7 @@ impl Server {
         let view = self.tree.store().view()?;
         let mut real = route.clone();
         if let Some((branch, tag)) = alias {
-            real = real.in_tag(view.resolve(&BranchPath::shared(branch.clone()), tag)?);
+            real = real.in_tag(view.resolve(branch, tag)?);
         }
         check_exists(&view, &real)?;
         Ok(Some(reply::found(&real.canonical_path())))
@@ -89,7 +89,7 @@ impl Server {
 fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
     match route {
         Route::Branch(branch) => {
-            view.branch(&BranchPath::shared(branch.clone()))?;
+            view.branch(branch)?;
         }
         Route::Tag(at) => {
             view.tag(&tag_path(at)?)?;
@@ -122,7 +122,7 @@ fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
 /// The tag of a URL that is not an alias: those were redirected or refused before.
 fn tag_path(at: &TagAt) -> Result<TagPath, Failure> {
     match &at.tag {
-        TagRef::Named(name) => Ok(BranchPath::shared(at.branch.clone()).tag(name.clone())),
+        TagRef::Named(name) => Ok(at.branch.clone().tag(name.clone())),
         alias => Err(Failure::Internal(format!("{alias:?} was not resolved"))),
     }
 }

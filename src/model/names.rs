@@ -78,6 +78,16 @@ names! {
     JobName;
     /// Name of a format.
     FormatName;
+    /// Login of a user, which is also the name of the user's repository.
+    UserName;
+    /// Name of a product.
+    ProductName;
+    /// Name of a variant of a product.
+    VariantName;
+    /// Name of a branch of a variant.
+    ProductBranchName;
+    /// Name of a version of a product's branch; never one of the aliases.
+    VersionName;
 }
 
 /// What the tag segment of a URL says: a tag, or an alias that stands for one.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{ArtifactPath, BranchName, FormatName, JobName, RepoId, TagName};
+use super::{ArtifactPath, BranchName, FormatName, JobName, TagName, UserName};
 
 macro_rules! paths {
     ($($(#[$doc:meta])* $name:ident { $up:ident: $parent:ty, $last:ident: $type:ty })*) => {$(
@@ -21,7 +21,7 @@ macro_rules! paths {
 
 paths! {
     /// A branch of a repository.
-    BranchPath { repo: RepoId, branch: BranchName }
+    BranchPath { repo: Repo, branch: BranchName }
     /// A tag of a branch.
     TagPath { branch: BranchPath, tag: TagName }
     /// A job of a tag.
@@ -32,11 +32,38 @@ paths! {
     FilePath { format: FormatPath, path: ArtifactPath }
 }
 
+/// A tree of branches.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Repo {
+    /// The one that everybody shares.
+    Shared,
+    /// A user's own.
+    User(UserName),
+}
+
+impl Repo {
+    /// A branch of this repository.
+    #[must_use]
+    pub fn branch(self, branch: BranchName) -> BranchPath {
+        BranchPath { repo: self, branch }
+    }
+}
+
+/// What comes before `/branches/`.
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared => Ok(()),
+            Self::User(user) => write!(f, "/~{user}"),
+        }
+    }
+}
+
 impl BranchPath {
     /// A branch of the repository that everybody shares.
     #[must_use]
     pub fn shared(branch: BranchName) -> Self {
-        Self { repo: RepoId::SHARED, branch }
+        Repo::Shared.branch(branch)
     }
 
     /// A tag of this branch.
@@ -72,7 +99,7 @@ impl FormatPath {
 
 impl fmt::Display for BranchPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/branches/{}/", self.branch)
+        write!(f, "{}/branches/{}/", self.repo, self.branch)
     }
 }
 

@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 
-use super::{BranchId, BranchName, CleanupPolicy, Tag, TagName, Usage};
+use super::{BranchId, BranchPath, CleanupPolicy, Tag, TagName, Usage};
 
 /// What the policy of one branch would remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchPlan {
-    /// The branch's name.
-    pub branch: BranchName,
+    /// Where the branch is.
+    pub branch: BranchPath,
     /// The branch: another one may have its name later.
     pub id: BranchId,
     /// The generation of the branch that this plan was made for. Applying it to another one is

@@ -1,8 +1,7 @@
 //! Branches: their policy and their deletion (spec dlrepo §5).
 
 use super::detached::Cause;
-use super::tree;
-use super::{Error, Store};
+use super::{Error, Store, repos, tree};
 use crate::db::Pending;
 use crate::db::schema::BRANCHES;
 use crate::model::{Branch, BranchPath, Node};
@@ -37,7 +36,7 @@ impl Store {
             if branch.tags.locked > 0 || branch.tags.released > 0 {
                 return Err(Error::BranchProtected(path.to_string()));
             }
-            BRANCHES.remove(tx.txn, &(path.repo, path.branch.clone()))?;
+            BRANCHES.remove(tx.txn, &repos::branch_key(tx.txn, &path)?)?;
             let usage = branch.usage;
             tx.detach(Node::Branch(branch.id), path.to_string(), &cause, usage)?;
             tx.count(|totals| totals.named = totals.named.minus(usage))?;

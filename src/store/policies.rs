@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::detached::Cause;
-use super::tree;
 use super::view::View;
-use super::{Budget, Error, Store};
+use super::{Budget, Error, Store, repos, tree};
 use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, FORMATS, JOBS, TAGS};
 use crate::db::{Rows, SliceTimes, Span};
 use crate::model::policy::{BranchPlan, plan};
@@ -38,29 +37,30 @@ pub enum Applied {
     Stale,
 }
 
+/// The key of a branch: where a page of plans ends.
+pub type BranchKey = (RepoId, BranchName);
+
 impl View {
-    /// Plans for the branches of `repo` behind `after`, at most `limit` branches looked at. The
-    /// name is the last branch looked at, for the next page.
+    /// Plans for the branches behind `after`, of all repositories, at most `limit` branches looked
+    /// at. The key is that of the last branch looked at, for the next page.
     ///
     /// # Errors
     /// [`Error::Db`].
     pub fn plans(
         &self,
-        repo: RepoId,
-        after: Option<&BranchName>,
+        after: Option<&BranchKey>,
         limit: usize,
-    ) -> Result<(Vec<BranchPlan>, Option<BranchName>), Error> {
-        let span = Span::under(&repo);
-        let span = match after {
-            Some(after) => span.after(&(repo, after.clone())),
-            None => span,
-        };
+    ) -> Result<(Vec<BranchPlan>, Option<BranchKey>), Error> {
+        let span = after.map_or_else(Span::all, |after| Span::all().after(after));
         let page = BRANCHES.page(&self.snapshot, span, limit)?;
-        let last = page.last().map(|((_, name), _)| name.clone());
+        let last = page.last().map(|(key, _)| key.clone());
         let mut plans = Vec::new();
-        for ((_, name), branch) in page {
-            if branch.policy != CleanupPolicy::default() {
-                plans.push(plan_branch(&self.snapshot, name, &branch)?);
+        for ((repo, name), branch) in page {
+            // A repository without an owner is for `check` to mend, not for a policy to judge.
+            if branch.policy != CleanupPolicy::default()
+                && let Some(repo) = repos::of(&self.snapshot, repo)?
+            {
+                plans.push(plan_branch(&self.snapshot, repo.branch(name), &branch)?);
             }
         }
         plans.retain(|plan| !plan.doomed.is_empty());
@@ -73,7 +73,7 @@ impl View {
     /// [`Error::NotFound`] and [`Error::Db`].
     pub fn plan(&self, path: &BranchPath) -> Result<BranchPlan, Error> {
         let branch = tree::branch(&self.snapshot, path)?;
-        plan_branch(&self.snapshot, path.branch.clone(), &branch)
+        plan_branch(&self.snapshot, path.clone(), &branch)
     }
 
     /// Exactly what would become free by the plans alone (what is detached already comes free
@@ -85,7 +85,6 @@ impl View {
     /// [`Error::Db`], and those of `progress`.
     pub fn cost<E: From<Error>>(
         &self,
-        repo: RepoId,
         plans: &[BranchPlan],
         mut progress: impl FnMut(u64) -> Result<(), E>,
     ) -> Result<Cost, E> {
@@ -93,7 +92,7 @@ impl View {
         let mut cost = Cost::default();
         for plan in plans {
             for doomed in &plan.doomed {
-                let path = BranchPath { repo, branch: plan.branch.clone() }.tag(doomed.tag.clone());
+                let path = plan.branch.clone().tag(doomed.tag.clone());
                 let (_, tag) = tree::tag(&self.snapshot, &path)?;
                 each_file(&self.snapshot, tag.id, &mut |blob, size| {
                     *held.entry(blob).or_default() += 1;
@@ -118,7 +117,7 @@ impl View {
 
 fn plan_branch(
     rows: &impl Rows,
-    name: BranchName,
+    path: BranchPath,
     branch: &crate::model::Branch,
 ) -> Result<BranchPlan, Error> {
     let tags: Vec<_> = TAGS
@@ -127,7 +126,7 @@ fn plan_branch(
         .map(|((_, name), tag)| (name, tag))
         .collect();
     let doomed = plan(branch.policy, &tags);
-    Ok(BranchPlan { branch: name, id: branch.id, generation: branch.generation, doomed })
+    Ok(BranchPlan { branch: path, id: branch.id, generation: branch.generation, doomed })
 }
 
 /// Visits blob and size of every file below a tag.
@@ -157,21 +156,19 @@ impl Store {
     /// [`Error::Db`].
     pub fn apply_slice(
         &self,
-        repo: RepoId,
         plan: BranchPlan,
         work: Duration,
         rows_max: u32,
     ) -> Result<(Applied, SliceTimes), Error> {
         self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
-            let path = BranchPath { repo, branch: plan.branch.clone() };
             let mut generation = plan.generation;
             let mut tags = 0;
             for doomed in &plan.doomed {
                 if !budget.take() {
                     break;
                 }
-                let path = path.clone().tag(doomed.tag.clone());
+                let path = plan.branch.clone().tag(doomed.tag.clone());
                 let Some((branch, tag)) = tree::optional(tree::tag(tx.txn, &path))? else {
                     return Ok(Applied::Stale);
                 };

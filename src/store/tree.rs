@@ -1,7 +1,7 @@
 //! The artifact tree's rows: finding a chain of containers by its names, making what is missing,
 //! and keeping what makes detaching O(1): usage at every level, counts of tags, ways back.
 
-use super::{Error, Tx};
+use super::{Error, Tx, repos};
 use crate::db::Rows;
 use crate::db::schema::{BRANCHES, FORMATS, JOBS, Meta, NODES, TAG_AGES, TAGS};
 use crate::model::{
@@ -18,7 +18,7 @@ pub(super) struct Chain {
 }
 
 pub(super) fn branch(rows: &impl Rows, path: &BranchPath) -> Result<Branch, Error> {
-    let found = BRANCHES.get(rows, &(path.repo, path.branch.clone()))?;
+    let found = BRANCHES.get(rows, &repos::branch_key(rows, path)?)?;
     found.ok_or_else(|| Error::NotFound(path.to_string()))
 }
 
@@ -68,8 +68,9 @@ impl Tx<'_, '_> {
         if let Some(branch) = optional(branch(self.txn, path))? {
             return Ok(branch);
         }
+        let repo = self.repo_or_new(&path.repo)?;
         let id = BranchId(self.next(Meta::NEXT_NODE)?);
-        self.enter(Node::Branch(id), path.repo.0, path.branch.as_str())?;
+        self.enter(Node::Branch(id), repo.0, path.branch.as_str())?;
         Ok(Branch {
             id,
             created: self.now,
@@ -147,7 +148,7 @@ impl Tx<'_, '_> {
     }
 
     pub(super) fn save_branch(&self, path: &BranchPath, branch: &Branch) -> Result<(), Error> {
-        Ok(BRANCHES.put(self.txn, &(path.repo, path.branch.clone()), branch)?)
+        Ok(BRANCHES.put(self.txn, &repos::branch_key(self.txn, path)?, branch)?)
     }
 
     pub(super) fn save_tag(&self, path: &TagPath, at: BranchId, tag: &Tag) -> Result<(), Error> {
@@ -241,6 +242,6 @@ pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
         };
     }
     names.reverse();
-    debug_assert_eq!(repo, RepoId::SHARED, "users' repositories come with users");
-    Ok(format!("/branches/{}/", names.join("/")))
+    let repo = repos::of(rows, repo)?.map_or_else(|| "/~…".to_owned(), |repo| repo.to_string());
+    Ok(format!("{repo}/branches/{}/", names.join("/")))
 }

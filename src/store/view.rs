@@ -11,14 +11,13 @@ use super::tree::{self, Chain};
 use super::tx::promised;
 use super::{Error, blobs, garbage};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, INLINE, JOBS, REFS, TAG_AGES, TAGS, TOTALS,
-    UNLINKS,
+    ARTIFACTS, BLOBS, DETACHED, FORMATS, INLINE, JOBS, REFS, TAG_AGES, TAGS, TOTALS, UNLINKS,
 };
 use crate::db::{Snapshot, Span};
 use crate::model::{
-    Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, BranchPath, Detached,
-    Digest, FilePath, Format, FormatId, FormatName, FormatPath, Job, JobId, JobName, JobPath, Node,
-    Referrer, RepoId, Tag, TagId, TagName, TagPath, TagRef, Timestamp, Totals, Unlink,
+    Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchPath, Detached, Digest, FilePath,
+    Format, FormatId, FormatName, FormatPath, Job, JobId, JobName, JobPath, Node, Referrer, Tag,
+    TagId, TagName, TagPath, TagRef, Timestamp, Totals, Unlink,
 };
 
 /// A consistent state of the store. Keep it for as long as one answer takes, not longer: pages
@@ -42,15 +41,6 @@ type Named<N, R> = Vec<(N, R)>;
 impl View {
     pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
         Self { snapshot }
-    }
-
-    /// All branches of a repository, by name.
-    ///
-    /// # Errors
-    /// [`Error::Db`].
-    pub fn branches(&self, repo: RepoId) -> Result<Named<BranchName, Branch>, Error> {
-        let rows = BRANCHES.all(&self.snapshot, Span::under(&repo))?;
-        Ok(rows.into_iter().map(|((_, name), branch)| (name, branch)).collect())
     }
 
     /// A branch.

@@ -10,7 +10,7 @@ use super::{Settings, Sweeper};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
-use crate::model::{BlobId, BranchPath, Place, RepoId, Run, Scope, StageReport, Unlink, Usage};
+use crate::model::{BlobId, Place, Run, Scope, StageReport, Unlink, Usage};
 use crate::store::Error;
 use crate::store::garbage::Fate;
 use crate::store::policies::Applied;
@@ -126,14 +126,13 @@ impl Sweeper {
     }
 
     fn apply_policies(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
-        let repo = RepoId::SHARED;
         let mut after = None;
         loop {
-            let (plans, last) = self.store.view()?.plans(repo, after.as_ref(), BRANCHES_PAGE)?;
+            let (plans, last) = self.store.view()?.plans(after.as_ref(), BRANCHES_PAGE)?;
             for plan in plans {
                 let name = plan.branch.clone();
-                if let Err(error) = self.apply_plan(repo, plan, run, stage) {
-                    fail(run, format!("the policy of branch {name}: {error}"));
+                if let Err(error) = self.apply_plan(plan, run, stage) {
+                    fail(run, format!("the policy of {name}: {error}"));
                 }
                 if self.stop.is_requested() {
                     return Ok(());
@@ -149,7 +148,6 @@ impl Sweeper {
     /// Applies a plan slice by slice; plans again when the branch changed meanwhile.
     fn apply_plan(
         &mut self,
-        repo: RepoId,
         mut plan: BranchPlan,
         run: &mut Run,
         stage: &mut Stage,
@@ -157,7 +155,7 @@ impl Sweeper {
         let mut replans = 0;
         while !plan.doomed.is_empty() {
             let (work, rows) = (stage.pace.time(), stage.pace.rows());
-            let (applied, times) = self.store.apply_slice(repo, plan.clone(), work, rows)?;
+            let (applied, times) = self.store.apply_slice(plan.clone(), work, rows)?;
             match applied {
                 Applied::Some { tags, generation } => {
                     let gone = plan.doomed.drain(..tags);
@@ -170,15 +168,14 @@ impl Sweeper {
                 }
                 Applied::Stale if replans < REPLANS_MAX => {
                     replans += 1;
-                    let path = BranchPath { repo, branch: plan.branch.clone() };
-                    match self.store.view()?.plan(&path) {
+                    match self.store.view()?.plan(&plan.branch) {
                         Err(Error::NotFound(_)) => break,
                         found => plan = found?,
                     }
                 }
                 Applied::Stale => {
                     let name = &plan.branch;
-                    fail(run, format!("branch {name} changes too often to apply its policy now"));
+                    fail(run, format!("{name} changes too often to apply its policy now"));
                     break;
                 }
             }

@@ -10,7 +10,7 @@ use super::text::{bytes, count, table};
 use super::{Answer, Desk, Verdict};
 use crate::app::Error;
 use crate::model::policy::{BranchPlan, Doomed, Rule};
-use crate::model::{RepoId, Usage};
+use crate::model::{Repo, Usage};
 use crate::store::View;
 use crate::store::policies::Cost;
 
@@ -35,6 +35,9 @@ pub(super) struct Plan {
 /// What the policy of one branch would remove.
 #[derive(Serialize)]
 pub(super) struct Branch {
+    /// Whose branch it is; nobody's own in the shared tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<String>,
     pub(super) name: String,
     pub(super) tags: Vec<Tag>,
 }
@@ -53,7 +56,11 @@ pub(super) struct Tag {
 impl From<BranchPlan> for Branch {
     fn from(plan: BranchPlan) -> Self {
         let tags = plan.doomed.into_iter().map(Tag::from).collect();
-        Self { name: plan.branch.to_string(), tags }
+        let user = match plan.branch.repo {
+            Repo::Shared => None,
+            Repo::User(user) => Some(user.to_string()),
+        };
+        Self { user, name: plan.branch.branch.to_string(), tags }
     }
 }
 
@@ -66,11 +73,10 @@ impl From<Doomed> for Tag {
 
 impl Desk<'_> {
     pub(super) fn dry_run(&mut self) -> Result<Answer, Error> {
-        let repo = RepoId::SHARED;
         let view = self.house.store().view()?;
-        let plans = self.plans(&view, repo)?;
+        let plans = self.plans(&view)?;
         let of = plans.iter().flat_map(|plan| &plan.doomed).map(|doomed| doomed.usage.files).sum();
-        let cost = view.cost(repo, &plans, |done| {
+        let cost = view.cost(&plans, |done| {
             self.tell("files", done, Some(of));
             self.check_stop(WHAT)
         })?;
@@ -85,12 +91,12 @@ impl Desk<'_> {
         Answer::new(Verdict::Fine, &plan)
     }
 
-    fn plans(&mut self, view: &View, repo: RepoId) -> Result<Vec<BranchPlan>, Error> {
+    fn plans(&mut self, view: &View) -> Result<Vec<BranchPlan>, Error> {
         let mut plans = Vec::new();
         let mut after = None;
         let mut pages = 0;
         loop {
-            let (mut page, last) = view.plans(repo, after.as_ref(), BRANCHES_PAGE)?;
+            let (mut page, last) = view.plans(after.as_ref(), BRANCHES_PAGE)?;
             plans.append(&mut page);
             let Some(last) = last else { return Ok(plans) };
             after = Some(last);
@@ -103,8 +109,11 @@ impl Desk<'_> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Branch { name, tags } in &self.branches {
-            writeln!(f, "Of branch {name}:")?;
+        for Branch { user, name, tags } in &self.branches {
+            match user {
+                None => writeln!(f, "Of branch {name}:")?,
+                Some(user) => writeln!(f, "Of branch {name} of user {user}:")?,
+            }
             let rows = tags.iter().map(|Tag { name, reason, usage, .. }| {
                 [name.clone(), count(usage.files, "file"), bytes(usage.bytes), reason.clone()]
             });

@@ -161,7 +161,8 @@ fn a_plan_reads_as_a_table_and_a_sum() {
     let rule = Rule { kind: RuleKind::MaxDailyTags, keep: 1, place: 2 };
     let usage = Usage { files: 1200, bytes: 1536 };
     let tag = |name: &str| Tag { name: name.into(), rule, reason: "why".into(), usage };
-    let branches = vec![Branch { name: "main".into(), tags: vec![tag("a"), tag("bcd")] }];
+    let branches =
+        vec![Branch { user: None, name: "main".into(), tags: vec![tag("a"), tag("bcd")] }];
     let cost = Cost { named: usage, files: Usage::of(1024), inline: Usage::default() };
     let plan = Plan { branches, tags: 2, cost, lease_seconds: 600 };
     assert_eq!(

@@ -10,8 +10,8 @@ use crate::model::digest::hex;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy, Detached,
     Digest, Entry, Format, FormatId, Job, JobId, Node, Place, QueueId, Reason, Referrer, Refs,
-    RepoId, Run, RunId, Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName, Timestamp,
-    Totals, Trigger, Unlink, Usage,
+    RepoId, Repository, Run, RunId, Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName,
+    Timestamp, Totals, Trigger, Unlink, Usage, UserName,
 };
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -143,6 +143,8 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("blob, held file", &blob(Refs::Held { count: 2 }, Place::File(Suffix(u64::MAX)))),
         sample("blob, free row", &blob(Refs::Free { until: TIME }, Place::Inline)),
         sample("branch", &branch()),
+        sample("repository", &Repository { id: RepoId(6), created: TIME, usage: USAGE }),
+        sample("user name", &UserName::parse("zoë").unwrap()),
         sample("detached branch", &detached(Node::Branch(BranchId(1)), user.clone())),
         sample("detached tag", &detached(Node::Tag(TagId(2)), rule)),
         sample("detached job", &detached(Node::Job(JobId(3)), user.clone())),

@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use super::super::{Request, Server, blocking, body, reply};
 use super::fields::Fields;
 use super::query_value;
-use crate::model::{Branch, BranchName, BranchPath, CleanupPolicy, RepoId, Tag, TagName};
+use crate::model::{Branch, BranchName, BranchPath, CleanupPolicy, Repo, Tag, TagName};
 use crate::store::branches::PolicyChange;
 use crate::store::detached::Cause;
 
@@ -54,12 +54,19 @@ struct TagLine {
 }
 
 impl Server {
-    pub(super) async fn branches(self: &Arc<Self>) -> Result<Response, Failure> {
+    pub(super) async fn branches(
+        self: &Arc<Self>,
+        request: Request,
+        repo: Repo,
+    ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
-            let branches = server.tree.store().view()?.branches(RepoId::SHARED)?;
-            let branches = branches.into_iter().map(line).collect();
-            Ok(reply::json(&BranchList { branches }))
+            let branches = server.tree.store().view()?.branches(&repo)?.into_iter();
+            let readable = branches.filter(|(name, _)| {
+                let path = repo.clone().branch(name.clone()).to_string();
+                server.may_read(&request.caller, &path)
+            });
+            Ok(reply::json(&BranchList { branches: readable.map(line).collect() }))
         })
         .await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{House, LEASE, LEASE_OVER, assert_consistent, branch, digest, file, format, job, tag};
 use crate::db::tests::random::{Random, for_seeds};
 use crate::model::tag::TagChange;
-use crate::model::{BranchName, RepoId};
+use crate::model::{BranchName, Repo};
 use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::detached::Cause;
@@ -266,20 +266,20 @@ impl World {
     /// Plans all branches and applies the plans in slices of random size.
     fn apply(&mut self, random: &mut Random) {
         let store = self.house().store.clone();
-        let (plans, _) = store.view().unwrap().plans(RepoId::SHARED, None, 99).unwrap();
+        let (plans, _) = store.view().unwrap().plans(None, 99).unwrap();
         for mut plan in plans {
             let doomed: Vec<_> = plan.doomed.iter().map(|doomed| doomed.tag.to_string()).collect();
-            assert_eq!(doomed, self.doomed(&plan.branch), "{}", plan.branch);
+            assert_eq!(doomed, self.doomed(&plan.branch.branch), "{}", plan.branch);
             while !plan.doomed.is_empty() {
                 let rows = u32::try_from(random.below(4)).unwrap();
-                let slice = store.apply_slice(RepoId::SHARED, plan.clone(), super::WORK, rows);
+                let slice = store.apply_slice(plan.clone(), super::WORK, rows);
                 let Applied::Some { tags, generation } = slice.unwrap().0 else {
                     panic!("the plan for {} is stale", plan.branch)
                 };
                 plan.doomed.drain(..tags);
                 plan.generation = generation;
             }
-            let branch = self.branches.get_mut(plan.branch.as_str()).unwrap();
+            let branch = self.branches.get_mut(plan.branch.branch.as_str()).unwrap();
             branch.tags.retain(|name, _| !doomed.contains(name));
         }
     }
@@ -392,7 +392,7 @@ impl World {
     fn listed(&self) -> BTreeSet<String> {
         let view = self.house().store.view().unwrap();
         let mut lines = BTreeSet::new();
-        for (b, branch) in view.branches(RepoId::SHARED).unwrap() {
+        for (b, branch) in view.branches(&Repo::Shared).unwrap() {
             let policy = branch.policy;
             lines.insert(format!("{b} {} {}", policy.max_daily_tags, policy.max_released_tags));
             for (t, tag) in view.tags(branch.id).unwrap() {

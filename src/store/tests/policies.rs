@@ -1,9 +1,9 @@
 //! Policies: what was planned is what goes, and its cost is exact (I6).
 
 use super::{House, ROWS, WORK, assert_consistent, branch, tag};
+use crate::model::Usage;
 use crate::model::policy::BranchPlan;
 use crate::model::tag::TagChange;
-use crate::model::{RepoId, Usage};
 use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::policies::{Applied, Cost};
@@ -35,7 +35,7 @@ fn doomed(plan: &BranchPlan) -> Vec<String> {
 }
 
 fn apply(house: &House, plan: BranchPlan, work: Duration, rows: u32) -> Applied {
-    let (applied, _) = house.store.apply_slice(RepoId::SHARED, plan, work, rows).unwrap();
+    let (applied, _) = house.store.apply_slice(plan, work, rows).unwrap();
     assert_consistent(&house.store);
     applied
 }
@@ -43,7 +43,7 @@ fn apply(house: &House, plan: BranchPlan, work: Duration, rows: u32) -> Applied 
 fn cost(house: &House) -> Cost {
     let mut seen = 0;
     let plans = [plan(house)];
-    let cost = house.store.view().unwrap().cost(RepoId::SHARED, &plans, |files| {
+    let cost = house.store.view().unwrap().cost(&plans, |files| {
         seen = files;
         Ok::<_, Error>(())
     });
@@ -161,8 +161,9 @@ fn plans_come_in_pages_of_branches_and_skip_those_without_work() {
     let view = house.store.view().unwrap();
     let (mut after, mut planned, mut pages) = (None, Vec::new(), 0);
     loop {
-        let (plans, last) = view.plans(RepoId::SHARED, after.as_ref(), 1).unwrap();
-        planned.extend(plans.into_iter().map(|plan| (plan.branch.to_string(), doomed(&plan))));
+        let (plans, last) = view.plans(after.as_ref(), 1).unwrap();
+        planned
+            .extend(plans.into_iter().map(|plan| (plan.branch.branch.to_string(), doomed(&plan))));
         if last.is_none() {
             break;
         }

@@ -277,7 +277,7 @@ impl House {
     /// Removes everything, so that the machine can be used again: that is cheaper than another.
     #[track_caller]
     pub fn clear(&mut self, when: &str) {
-        let branches = self.store().view().unwrap().branches(crate::model::RepoId::SHARED);
+        let branches = self.store().view().unwrap().branches(&crate::model::Repo::Shared);
         for (name, _) in branches.unwrap() {
             let path = BranchPath::shared(name);
             self.store().delete_branch(path, Cause::request("eve")).wait().unwrap();

@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::db::tests::disk::TestDisk;
 use crate::db::tests::random::Random;
 use crate::db::{Db, Options};
-use crate::model::{Digest, RepoId, Run, Scope, Trigger};
+use crate::model::{Digest, Repo, Run, Scope, Trigger};
 use crate::stop::Stop;
 use crate::store::blobs::Content;
 use crate::store::detached::Cause;
@@ -203,7 +203,7 @@ impl Race {
         assert_eq!(store.pins().count(), 0);
         assert_consistent(store);
         crate::cleanup::verify(store, &self.files).unwrap();
-        for (name, _) in store.view().unwrap().branches(RepoId::SHARED).unwrap() {
+        for (name, _) in store.view().unwrap().branches(&Repo::Shared).unwrap() {
             let deleted = store.delete_branch(branch(name.as_str()), Cause::request("eve"));
             deleted.wait().unwrap();
         }

@@ -6,7 +6,9 @@ use crate::db::schema::{
     ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, NODES, REFS,
     TAG_AGES, TAGS, UNLINKS,
 };
-use crate::model::{Digest, Entry, FormatId, Node, Place, Referrer, Refs, TagId, Unlink, Usage};
+use crate::model::{
+    Digest, Entry, FormatId, Node, Place, Referrer, Refs, RepoId, TagId, Unlink, Usage,
+};
 
 type Damage = fn(&Tx, Known) -> Result<(), Error>;
 
@@ -131,13 +133,13 @@ const DAMAGES: &[(&str, Damage)] = &[
     ("the usage of /branches/b/ is kept as 77", |tx, _| {
         let (path, mut chain) = (path("b/t1/j/f/x").format.job.tag.branch, chain(tx));
         chain.branch.usage = WRONG;
-        Ok(BRANCHES.put(tx.txn, &(path.repo, path.branch), &chain.branch)?)
+        Ok(BRANCHES.put(tx.txn, &(RepoId::SHARED, path.branch), &chain.branch)?)
     }),
     ("of its tags, but", |tx, _| {
         let (path, mut chain) = (path("b/t1/j/f/x").format.job.tag.branch, chain(tx));
         chain.branch.tags.locked = 3;
         chain.branch.tags.all = 0;
-        Ok(BRANCHES.put(tx.txn, &(path.repo, path.branch), &chain.branch)?)
+        Ok(BRANCHES.put(tx.txn, &(RepoId::SHARED, path.branch), &chain.branch)?)
     }),
     ("what is left below detached /branches/b/gone/", |tx, _| {
         let (key, mut entry) = DETACHED.first(tx.txn, Span::all())?.unwrap();

@@ -1,0 +1,45 @@
+//! [`Caller`]: who asks; [`Right`]: what for (spec dlrepo §15).
+
+use super::UserName;
+
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody logged in.
+    Anonymous,
+    /// Somebody whom a back end knows.
+    User(User),
+}
+
+/// Somebody who logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The canonical login, also the name of the user's repository.
+    pub login: UserName,
+    /// Names of the groups that the rules speak of.
+    pub groups: Vec<String>,
+}
+
+impl Caller {
+    /// The login, if somebody logged in.
+    #[must_use]
+    pub fn login(&self) -> Option<&UserName> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(&user.login),
+        }
+    }
+}
+
+/// What a request does to the thing that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Look at it.
+    Read,
+    /// Make or complete it: PUT and PATCH.
+    Add,
+    /// Change its flags: POST.
+    Update,
+    /// Take it away: DELETE.
+    Delete,
+}
