@@ -29,7 +29,7 @@ pub mod usage;
 
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
-pub use caller::{Caller, Right, User};
+pub use caller::{Caller, Rank, Right, User};
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};

@@ -18,6 +18,17 @@ pub struct User {
     pub login: UserName,
     /// Names of the groups that the rules speak of.
     pub groups: Vec<String>,
+    /// Whether the rules are asked at all.
+    pub rank: Rank,
+}
+
+/// Whether the rules hold for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// What the rules grant.
+    Ordinary,
+    /// Every right on every front.
+    Admin,
 }
 
 impl Caller {
