@@ -106,6 +106,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
         | Error::DirtyFormats => StatusCode::BAD_REQUEST,
+        Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
