@@ -3,7 +3,7 @@
 //!
 //! One login is one connection: look for the user's entry, bind as it, list its groups. What is
 //! wrong with the directory is an [`Error`] and never reads as "wrong password" or "no groups";
-//! what is wrong with the credentials is `None`. A certificate is always verified, StartTLS is
+//! what is wrong with the credentials is `None`. A certificate is always verified, `StartTLS` is
 //! never given up when the directory does not offer it, and everything has an end: the number of
 //! connections, the time of a login, the entries of an answer. An answer that the library
 //! panics on ends the task that read it, and nothing else.
@@ -14,6 +14,8 @@ mod error;
 mod filter;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::path::Path;

@@ -39,7 +39,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects, and encrypts as the settings say: a directory that refuses StartTLS is refused.
+    /// Connects, and encrypts as the settings say: a directory that refuses `StartTLS` is refused.
     pub async fn open(directory: &'a Directory) -> Result<Self, Error> {
         let settings = match &directory.security {
             Security::None => LdapConnSettings::new(),

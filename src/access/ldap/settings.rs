@@ -17,7 +17,7 @@ use super::Filter;
 pub struct Settings {
     /// The directory's address; without one no directory is asked.
     pub url: Option<Url>,
-    /// Whether a connection to an `ldap://` address must be encrypted with StartTLS.
+    /// Whether a connection to an `ldap://` address must be encrypted with `StartTLS`.
     pub start_tls: bool,
     /// A file of PEM certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
