@@ -41,6 +41,16 @@ pub struct Ldap {
     runtime: Option<Runtime>,
 }
 
+/// Somebody whose password was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The login in the directory's spelling: `ALICE` comes in as `alice`. Whoever writes it
+    /// into a path or compares it with one takes this and not what the client sent (I9).
+    pub login: String,
+    /// Their groups, in the directory's order.
+    pub groups: Vec<String>,
+}
+
 /// What a login needs to know.
 struct Directory {
     url: Url,
@@ -87,20 +97,28 @@ impl Ldap {
         Ok(Self { directory, runtime: Some(runtime) })
     }
 
-    /// The groups of the user of that name, if the password is theirs; `None` if it is not, if
-    /// there is no such user, or if either is empty. Waits for the directory, at most for the
-    /// time that is set, so it is for threads that may block.
+    /// The groups of the user of that name: [`Ldap::person`] for those who want no more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn login(&self, login: &str, password: &str) -> Result<Option<Vec<String>>, Error> {
+        Ok(self.person(login, password)?.map(|person| person.groups))
+    }
+
+    /// The user of that name, if the password is theirs; `None` if it is not, if there is no
+    /// such user, or if either is empty. Waits for the directory, at most for the time that is
+    /// set, so it is for threads that may block.
     ///
     /// # Errors
     /// The directory did not say so or so, with what to do about it.
-    pub fn login(&self, login: &str, password: &str) -> Result<Option<Vec<String>>, Error> {
+    pub fn person(&self, login: &str, password: &str) -> Result<Option<Person>, Error> {
         // A bind without a password succeeds, as nobody (RFC 4513 §5.1.2), and there may be
         // directories that stop reading at a NUL.
         if login.is_empty() || password.is_empty() || password.contains('\0') {
             return Ok(None);
         }
         let Some(runtime) = &self.runtime else { return Err(self.directory.nonsense()) };
-        let work = Arc::clone(&self.directory).login(login.to_owned(), password.to_owned());
+        let work = Arc::clone(&self.directory).person(login.to_owned(), password.to_owned());
         // A task of its own, so that a panic in it becomes a value here.
         runtime.block_on(runtime.spawn(work)).unwrap_or_else(|_| Err(self.directory.nonsense()))
     }
@@ -146,12 +164,12 @@ impl Directory {
         })
     }
 
-    /// [`Ldap::login`] within the time that is set.
-    async fn login(
+    /// [`Ldap::person`] within the time that is set.
+    async fn person(
         self: Arc<Self>,
         login: String,
         password: String,
-    ) -> Result<Option<Vec<String>>, Error> {
+    ) -> Result<Option<Person>, Error> {
         let deadline = Instant::now() + self.timeout;
         let seat = timeout_at(deadline, self.seats.acquire()).await;
         let _seat = seat.map_err(|_| self.busy())?.map_err(|_| self.nonsense())?;
@@ -159,12 +177,12 @@ impl Directory {
         answer.unwrap_or_else(|_| Err(self.late()))
     }
 
-    async fn ask(&self, login: &str, password: &str) -> Result<Option<Vec<String>>, Error> {
+    async fn ask(&self, login: &str, password: &str) -> Result<Option<Person>, Error> {
         let mut session = Session::open(self).await?;
-        let groups = self.converse(&mut session, login, password).await;
+        let person = self.converse(&mut session, login, password).await;
         // The seat is free when the connection is closed, not before.
         session.close().await;
-        groups
+        person
     }
 
     async fn converse(
@@ -172,16 +190,16 @@ impl Directory {
         session: &mut Session<'_>,
         login: &str,
         password: &str,
-    ) -> Result<Option<Vec<String>>, Error> {
+    ) -> Result<Option<Person>, Error> {
         if let Some(service) = &self.service {
             session.bind_service(service).await?;
         }
-        let Some(dn) = session.find_user(login).await? else { return Ok(None) };
-        if session.bind_user(login, &dn, password).await? {
-            session.groups(login, &dn).await.map(Some)
-        } else {
-            Ok(None)
+        let Some(user) = session.find_user(login).await? else { return Ok(None) };
+        if !session.bind_user(&user, password).await? {
+            return Ok(None);
         }
+        let groups = session.groups(&user).await?;
+        Ok(Some(Person { login: user.login, groups }))
     }
 
     fn busy(&self) -> Error {

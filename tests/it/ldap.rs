@@ -100,6 +100,31 @@ fn special_characters_are_only_ever_themselves() {
 }
 
 #[test]
+fn a_person_has_the_directorys_spelling() {
+    let Some(slapd) = Slapd::start() else { return };
+    let by_uid = open(slapd.settings());
+    let by_name =
+        open(Settings { user_filter: filter("(|(cn={login})(uid={login}))"), ..slapd.settings() });
+    let by_start = open(Settings { user_filter: filter("(uid={login}*)"), ..slapd.settings() });
+    for (ldap, login, password, spelt) in [
+        (&by_uid, "alice", ALICE.1, "alice"),
+        (&by_uid, "ALICE", ALICE.1, "alice"),
+        (&by_uid, "  Alice ", ALICE.1, "alice"),
+        (&by_uid, CAROL.0, CAROL.1, CAROL.0),
+        (&by_name, "alice", ALICE.1, "alice"),
+        (&by_name, "alice  a", ALICE.1, "Alice A"),
+        (&by_name, "bob (OPS)  *B", BOB.1, BOB_BY_NAME),
+        // Nothing says how that would be spelt.
+        (&by_start, "Ali", ALICE.1, "Ali"),
+    ] {
+        let person = ldap.person(login, password).unwrap().unwrap();
+        assert_eq!(person.login, spelt, "{login}");
+        assert!(!person.groups.is_empty(), "{login}");
+    }
+    assert_eq!(by_uid.person("ALICE", "x").unwrap(), None);
+}
+
+#[test]
 fn two_entries_for_a_login_are_an_error() {
     let Some(slapd) = Slapd::start() else { return };
     let ldap = open(Settings { user_filter: filter("(sn={login})"), ..slapd.settings() });
@@ -134,7 +159,7 @@ fn every_way_of_encrypting() {
 #[track_caller]
 fn distrusts(settings: Settings) {
     let error = open(settings).login(ALICE.0, ALICE.1).unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
     let error = error.to_string();
     assert!(error.contains("certificate") && error.contains("ldap.ca"), "{error}");
 }

@@ -45,12 +45,20 @@ pub enum Error {
     /// A thread could not be started.
     #[error("cannot start the thread that asks the directory: {0}")]
     Start(io::Error),
-    /// No connection, or none that can be trusted.
-    #[error(
-        "no safe connection to the directory {url}: {why}; \
-         look whether it runs there, and whether ldap.ca vouches for its certificate"
-    )]
+    /// Nothing answers there.
+    #[error("no connection to the directory {url}: {why}; look whether it runs there")]
     Unreachable {
+        /// The directory.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// No encrypted connection, or not to whom it should be.
+    #[error(
+        "no encrypted connection to the directory {url}: {why}; look whether it offers one, \
+         whether ldap.ca vouches for its certificate, and whether that names the host of ldap.url"
+    )]
+    Untrusted {
         /// The directory.
         url: String,
         /// Why.

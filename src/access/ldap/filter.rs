@@ -56,6 +56,16 @@ impl Filter {
         self.parts.iter().map(put).collect()
     }
 
+    /// The attributes that `{login}` is the whole value of.
+    pub(super) fn login_attributes(&self) -> Vec<&str> {
+        let spells = |window: &[Part]| match window {
+            [Part::Text(_), Part::Login, Part::Text(after)] => after.starts_with(')'),
+            _ => false,
+        };
+        let windows = self.parts.windows(3).filter(|window| spells(window));
+        windows.filter_map(|window| window.first().and_then(compared)).collect()
+    }
+
     /// Whether `{login}` is in it.
     #[must_use]
     pub fn names_login(&self) -> bool {
@@ -73,6 +83,15 @@ impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The attribute that the value after this piece is compared with, as in `(&(uid=`.
+fn compared(part: &Part) -> Option<&str> {
+    let Part::Text(text) = part else { return None };
+    let (_, item) = text.rsplit_once('(')?;
+    let name = item.strip_suffix('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_name.then_some(name)
 }
 
 /// The pieces of a template.
@@ -147,6 +166,24 @@ mod tests {
         ] {
             let refused = Filter::parse(given).unwrap_err();
             assert!(refused.contains(why), "{given}: {refused}");
+        }
+    }
+
+    #[test]
+    fn which_attributes_spell_a_login() {
+        for (filter, attributes) in [
+            ("(uid={login})", &["uid"][..]),
+            ("(&(objectClass=person)(|(uid={login})(mail={login})))", &["uid", "mail"]),
+            ("(&(member={dn})(!(cn={login})))", &["cn"]),
+            ("(sAMAccountName={login})", &["sAMAccountName"]),
+            ("(uid={login}*)", &[]),
+            ("(uid=x{login})", &[]),
+            ("(uid~={login})", &[]),
+            ("(uid:caseExactMatch:={login})", &[]),
+            ("(uid={login}{login})", &[]),
+            ("(member={dn})", &[]),
+        ] {
+            assert_eq!(Filter::parse(filter).unwrap().login_attributes(), attributes, "{filter}");
         }
     }
 

@@ -3,9 +3,11 @@
 //! Deliberately absent: time limits, which are for all of a login.
 
 use std::collections::HashSet;
+use std::io;
 
-use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, LdapResult};
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, LdapResult, StdStream};
 use ldap3::{Scope, SearchEntry, SearchOptions};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::{Directory, Error, Security, Service};
@@ -30,6 +32,14 @@ mod code {
     pub const UNWILLING: u32 = 53;
 }
 
+/// Who a login is.
+pub struct User {
+    /// The entry's name.
+    pub dn: String,
+    /// The login in the directory's spelling.
+    pub login: String,
+}
+
 /// An open connection. Dropping it closes it too, a little later.
 pub struct Session<'a> {
     directory: &'a Directory,
@@ -41,15 +51,16 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Connects, and encrypts as the settings say: a directory that refuses `StartTLS` is refused.
     pub async fn open(directory: &'a Directory) -> Result<Self, Error> {
+        let stream = connect(directory.url.host_and_port()).await;
+        let stream = stream.map_err(|error| unreachable(directory, &error))?;
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Tcp(stream));
         let settings = match &directory.security {
-            Security::None => LdapConnSettings::new(),
-            Security::Tls(config) => LdapConnSettings::new().set_config(config.clone()),
-            Security::StartTls(config) => {
-                LdapConnSettings::new().set_config(config.clone()).set_starttls(true)
-            }
+            Security::None => settings,
+            Security::Tls(config) => settings.set_config(config.clone()),
+            Security::StartTls(config) => settings.set_config(config.clone()).set_starttls(true),
         };
         let opened = LdapConnAsync::with_settings(settings, directory.url.as_str()).await;
-        let (connection, ldap) = opened.map_err(|error| Error::Unreachable {
+        let (connection, ldap) = opened.map_err(|error| Error::Untrusted {
             url: directory.url.to_string(),
             why: describe(&error),
         })?;
@@ -83,11 +94,16 @@ impl<'a> Session<'a> {
         Err(self.refused(step, &result, "check ldap.bind_dn and the password in its file"))
     }
 
-    /// The DN of the one entry of a login.
-    pub async fn find_user(&mut self, login: &str) -> Result<Option<String>, Error> {
+    /// The one entry of a login.
+    pub async fn find_user(&mut self, login: &str) -> Result<Option<User>, Error> {
         let step = "look for a user";
-        let filter = self.directory.user_filter.fill(login, "");
-        let (mut entries, result) = self.search(step, &filter, NOTHING, USERS_MAX).await?;
+        let filter = &self.directory.user_filter;
+        let mut spellings = filter.login_attributes();
+        if spellings.is_empty() {
+            spellings.push(NOTHING);
+        }
+        let filled = filter.fill(login, "");
+        let (mut entries, result) = self.search(step, &filled, &spellings, USERS_MAX).await?;
         if entries.len() > 1 || result.rc == code::SIZE_LIMIT {
             return Err(Error::Several { login: login.to_owned() });
         }
@@ -95,23 +111,19 @@ impl<'a> Session<'a> {
             let help = "check ldap.base_dn, and set ldap.bind_dn if not everybody may look";
             return Err(self.refused(step, &result, help));
         }
-        match entries.pop().map(|entry| entry.dn) {
+        match entries.pop() {
             // Binding without a name succeeds, as nobody (RFC 4513 §5.1.1).
-            Some(dn) if dn.is_empty() => Err(Error::Nameless { login: login.to_owned() }),
-            dn => Ok(dn),
+            Some(entry) if entry.dn.is_empty() => Err(Error::Nameless { login: login.to_owned() }),
+            Some(entry) => Ok(Some(user(entry, &spellings, login))),
+            None => Ok(None),
         }
     }
 
     /// Whether `password` is that of `dn`. An account that may not come in for another reason
     /// is one more wrong password to the client; the log has the reason.
-    pub async fn bind_user(
-        &mut self,
-        login: &str,
-        dn: &str,
-        password: &str,
-    ) -> Result<bool, Error> {
+    pub async fn bind_user(&mut self, user: &User, password: &str) -> Result<bool, Error> {
         let step = "check a password";
-        let result = self.ldap.simple_bind(dn, password).await;
+        let result = self.ldap.simple_bind(&user.dn, password).await;
         let result = result.map_err(|error| self.broken(step, &error))?;
         match result.rc {
             code::SUCCESS => Ok(true),
@@ -120,7 +132,7 @@ impl<'a> Session<'a> {
             | code::NO_SUCH_OBJECT
             | code::INAPPROPRIATE_AUTHENTICATION
             | code::UNWILLING => {
-                log::info!("the directory does not let {login:?} in: {}", answer(&result));
+                log::info!("the directory does not let {:?} in: {}", user.login, answer(&result));
                 Ok(false)
             }
             _ => Err(self.refused(step, &result, "see its log")),
@@ -128,10 +140,10 @@ impl<'a> Session<'a> {
     }
 
     /// The names of a user's groups, each once, in the directory's order.
-    pub async fn groups(&mut self, login: &str, dn: &str) -> Result<Vec<String>, Error> {
+    pub async fn groups(&mut self, user: &User) -> Result<Vec<String>, Error> {
         let step = "list a user's groups";
-        let filter = self.directory.groups_filter.fill(login, dn);
-        let (entries, result) = self.search(step, &filter, NAME, GROUPS_MAX).await?;
+        let filter = self.directory.groups_filter.fill(&user.login, &user.dn);
+        let (entries, result) = self.search(step, &filter, &[NAME], GROUPS_MAX).await?;
         if result.rc != code::SUCCESS {
             let help = "check ldap.groups_filter, and that users may read all of their groups";
             return Err(self.refused(step, &result, help));
@@ -145,13 +157,13 @@ impl<'a> Session<'a> {
         &mut self,
         step: &'static str,
         filter: &str,
-        attribute: &str,
+        attributes: &[&str],
         most: i32,
     ) -> Result<(Vec<SearchEntry>, LdapResult), Error> {
         let base = &self.directory.base_dn;
         let options = SearchOptions::new().sizelimit(most);
         let search = self.ldap.with_search_options(options);
-        let found = search.search(base, Scope::Subtree, filter, vec![attribute]).await;
+        let found = search.search(base, Scope::Subtree, filter, attributes).await;
         let found = found.map_err(|error| self.broken(step, &error))?;
         Ok((found.0.into_iter().map(SearchEntry::construct).collect(), found.1))
     }
@@ -166,11 +178,38 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Small questions and answers follow each other, and none should wait for another packet.
+async fn connect(address: (&str, u16)) -> io::Result<std::net::TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    stream.into_std()
+}
+
+fn unreachable(directory: &Directory, error: &io::Error) -> Error {
+    Error::Unreachable { url: directory.url.to_string(), why: error.to_string() }
+}
+
 /// The first value of a group's name, however the directory spells the attribute.
 fn first_name(entry: SearchEntry) -> Option<String> {
     let mut attributes = entry.attrs.into_iter();
     let names = attributes.find(|(attribute, _)| attribute.eq_ignore_ascii_case(NAME));
     names.and_then(|(_, names)| names.into_iter().next())
+}
+
+/// The user of an entry that `login` has found. A directory takes `ALICE` and ` alice` for
+/// `alice`; of the values of the attributes in `spellings` one is what it means.
+fn user(entry: SearchEntry, spellings: &[&str], login: &str) -> User {
+    let is_asked = |name: &str| spellings.iter().any(|asked| asked.eq_ignore_ascii_case(name));
+    let attributes = entry.attrs.into_iter().filter(|(name, _)| is_asked(name));
+    let values: Vec<_> = attributes.flat_map(|(_, values)| values).collect();
+    let is_exact = values.iter().any(|value| value == login);
+    let alike = values.into_iter().find(|value| !is_exact && fold(value) == fold(login));
+    User { dn: entry.dn, login: alike.unwrap_or_else(|| login.to_owned()) }
+}
+
+/// What most directories compare of a name (RFC 4518): neither case nor more than one space.
+fn fold(name: &str) -> String {
+    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the directory said, on one line.

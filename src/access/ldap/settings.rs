@@ -59,6 +59,8 @@ impl Default for Settings {
 pub struct Url {
     text: String,
     scheme: Scheme,
+    host: String,
+    port: u16,
 }
 
 /// When a connection is encrypted.
@@ -89,11 +91,18 @@ impl Url {
         }
         let authority = uri.authority().ok_or("it has no host")?;
         check_host(authority)?;
-        Ok(Self { text: format!("{}://{authority}", scheme.name()), scheme })
+        let text = format!("{}://{authority}", scheme.name());
+        let port = authority.port_u16().unwrap_or(scheme.port());
+        Ok(Self { text, scheme, host: authority.host().to_owned(), port })
     }
 
     pub(super) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What to connect to.
+    pub(super) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     pub(super) fn scheme(&self) -> Scheme {
@@ -112,6 +121,14 @@ impl Scheme {
         match self {
             Self::Ldap => "ldap",
             Self::Ldaps => "ldaps",
+        }
+    }
+
+    /// The port where none is named.
+    fn port(self) -> u16 {
+        match self {
+            Self::Ldap => 389,
+            Self::Ldaps => 636,
         }
     }
 }
@@ -136,13 +153,13 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for (given, printed, scheme) in [
-            ("ldap://ldap.example", "ldap://ldap.example", Scheme::Ldap),
-            (" LDAPS://ldap.example/ ", "ldaps://ldap.example", Scheme::Ldaps),
-            ("ldap://127.0.0.1:3890", "ldap://127.0.0.1:3890", Scheme::Ldap),
+        for (given, printed, host, port) in [
+            ("ldap://ldap.example", "ldap://ldap.example", "ldap.example", 389),
+            (" LDAPS://ldap.example/ ", "ldaps://ldap.example", "ldap.example", 636),
+            ("ldap://127.0.0.1:3890", "ldap://127.0.0.1:3890", "127.0.0.1", 3890),
         ] {
             let url = Url::parse(given).unwrap();
-            assert_eq!((url.to_string().as_str(), url.scheme()), (printed, scheme));
+            assert_eq!((url.to_string().as_str(), url.host_and_port()), (printed, (host, port)));
             assert_eq!(Url::parse(printed), Ok(url));
         }
         for (bad, why) in [
