@@ -20,12 +20,12 @@ fn open(settings: Settings) -> Ldap {
     Ldap::new(settings).unwrap()
 }
 
-fn filter(text: &str) -> Option<Filter> {
-    Some(Filter::parse(text).unwrap())
+fn filter(text: &str) -> Filter {
+    Filter::parse(text).unwrap()
 }
 
-fn url(text: &str) -> Option<Url> {
-    Some(Url::parse(text).unwrap())
+fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn who_comes_in_and_with_which_groups() {
 #[test]
 fn a_user_without_groups_is_one() {
     let Some(slapd) = Slapd::start() else { return };
-    let groups_filter = filter("(&(objectClass=posixGroup)(memberUid={login}))");
+    let groups_filter = Some(filter("(&(objectClass=posixGroup)(memberUid={login}))"));
     let ldap = open(Settings { groups_filter, ..slapd.settings() });
     assert_eq!(ldap.login(ALICE.0, ALICE.1).unwrap(), Some(Vec::new()));
     assert_eq!(ldap.login(ALICE.0, BOB.1).unwrap(), None);
@@ -62,8 +62,8 @@ fn special_characters_are_only_ever_themselves() {
     let Some(slapd) = Slapd::start() else { return };
     let by_uid = open(slapd.settings());
     let by_name = open(Settings {
-        user_filter: filter("(|(cn={login})(uid={login}))"),
-        groups_filter: filter("(&(objectClass=groupOfNames)(|(member={dn})(cn={login})))"),
+        user_filter: Some(filter("(|(cn={login})(uid={login}))")),
+        groups_filter: Some(filter("(&(objectClass=groupOfNames)(|(member={dn})(cn={login})))")),
         ..slapd.settings()
     });
     assert_eq!(says(&by_name, BOB_BY_NAME, BOB.1), "developers");
@@ -103,9 +103,12 @@ fn special_characters_are_only_ever_themselves() {
 fn a_person_has_the_directorys_spelling() {
     let Some(slapd) = Slapd::start() else { return };
     let by_uid = open(slapd.settings());
-    let by_name =
-        open(Settings { user_filter: filter("(|(cn={login})(uid={login}))"), ..slapd.settings() });
-    let by_start = open(Settings { user_filter: filter("(uid={login}*)"), ..slapd.settings() });
+    let by_name = open(Settings {
+        user_filter: Some(filter("(|(cn={login})(uid={login}))")),
+        ..slapd.settings()
+    });
+    let by_start =
+        open(Settings { user_filter: Some(filter("(uid={login}*)")), ..slapd.settings() });
     for (ldap, login, password, spelt) in [
         (&by_uid, "alice", ALICE.1, "alice"),
         (&by_uid, "ALICE", ALICE.1, "alice"),
@@ -127,7 +130,7 @@ fn a_person_has_the_directorys_spelling() {
 #[test]
 fn two_entries_for_a_login_are_an_error() {
     let Some(slapd) = Slapd::start() else { return };
-    let ldap = open(Settings { user_filter: filter("(sn={login})"), ..slapd.settings() });
+    let ldap = open(Settings { user_filter: Some(filter("(sn={login})")), ..slapd.settings() });
     for password in [ALICE.1, BOB.1, "x"] {
         let error = ldap.login("Same", password).unwrap_err();
         assert!(matches!(error, Error::Several { .. }), "{error}");
@@ -146,11 +149,11 @@ fn every_way_of_encrypting() {
         format!("ldaps://127.0.0.1:{ldaps}"),
         format!("ldaps://localhost:{ldaps}"),
     ] {
-        let open = open(Settings { url: url(&address), ..slapd.settings() });
+        let open = open(Settings { url: Some(url(&address)), ..slapd.settings() });
         assert_eq!(says(&open, ALICE.0, ALICE.1), "developers admins", "{address}");
     }
     // An ldaps:// address is encrypted whatever is said about `StartTLS`.
-    let url = url(&format!("ldaps://127.0.0.1:{ldaps}"));
+    let url = Some(url(&format!("ldaps://127.0.0.1:{ldaps}")));
     let open = open(Settings { url, start_tls: false, ..slapd.settings() });
     assert_eq!(says(&open, BOB.0, BOB.1), "developers");
 }
@@ -167,7 +170,8 @@ fn distrusts(settings: Settings) {
 /// The addresses of a directory, one for each way of encrypting.
 fn addresses(slapd: &Slapd, host: &str) -> [Option<Url>; 2] {
     let (ldap, ldaps) = (slapd.ldap_port(), slapd.ldaps_port());
-    [url(&format!("ldap://{host}:{ldap}")), url(&format!("ldaps://{host}:{ldaps}"))]
+    [format!("ldap://{host}:{ldap}"), format!("ldaps://{host}:{ldaps}")]
+        .map(|text| Some(url(&text)))
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, notes: &Mutex<Vec<u8>>) {
 
 /// The error of a login, which must come within the time that is set.
 #[track_caller]
-fn fails(settings: Settings) -> Error {
+fn fails(settings: &Settings) -> Error {
     let ldap = Ldap::new(settings.clone()).unwrap();
     let started = Instant::now();
     let error = ldap.login(ALICE.0, ALICE.1).unwrap_err();
@@ -107,11 +107,11 @@ fn nothing_is_to_be_heard_on_the_line() {
 fn no_encryption_is_no_login() {
     let Some(slapd) = Slapd::with(Readers::Anybody, Proof::None) else { return };
     let tap = Wiretap::on(slapd.ldap_port());
-    let error = fails(tap.settings(&slapd, "ldap"));
+    let error = fails(&tap.settings(&slapd, "ldap"));
     assert!(matches!(error, Error::Untrusted { .. }), "{error}");
     assert!(!tap.has_heard(ALICE.0) && !tap.has_heard(ALICE.1));
 
-    let error = fails(Settings { timeout: SLACK, ..tap.settings(&slapd, "ldaps") });
+    let error = fails(&Settings { timeout: SLACK, ..tap.settings(&slapd, "ldaps") });
     assert!(matches!(error, Error::Untrusted { .. } | Error::Timeout { .. }), "{error}");
     assert!(!tap.has_heard(ALICE.0) && !tap.has_heard(ALICE.1));
 }
@@ -137,13 +137,13 @@ fn a_directory_that_is_down_is_an_error_until_it_is_back() {
 fn a_directory_that_says_nothing_is_given_up() {
     let (_listener, port) = listener();
     let timeout = Duration::from_millis(300);
-    let error = fails(Settings { timeout, ..clear_text(port) });
+    let error = fails(&Settings { timeout, ..clear_text(port) });
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     assert!(error.to_string().contains("within 0.3 s"), "{error}");
     let Some(slapd) = Slapd::start() else { return };
     for url in ["ldap", "ldaps"].map(|scheme| format!("{scheme}://127.0.0.1:{port}")) {
         let ca = Some(slapd.file("ca.pem"));
-        let error = fails(Settings { timeout, ca, ..slapd::settings(&url) });
+        let error = fails(&Settings { timeout, ca, ..slapd::settings(&url) });
         assert!(matches!(error, Error::Timeout { .. }), "{error}");
     }
 }
@@ -169,7 +169,7 @@ fn an_answer_that_is_not_ldap_is_an_error() {
             let _ = client.read(&mut [0; 1024]).unwrap();
             client.write_all(answer).unwrap();
         });
-        let error = fails(clear_text(port)).to_string();
+        let error = fails(&clear_text(port)).to_string();
         assert!(error.contains(said), "{answer:02x?}: {error}");
         server.join().unwrap();
     }

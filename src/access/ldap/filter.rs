@@ -32,7 +32,8 @@ impl Filter {
 
     /// Reads a filter; it must name `{login}` or `{dn}`, as values only.
     pub fn parse(given: &str) -> Result<Self, String> {
-        let filter = Self { text: given.to_owned(), parts: parts(given)? };
+        let given = given.trim();
+        let filter = Self { text: given.to_owned(), parts: parts(&compact(given))? };
         if parse_filter(filter.fill("login", "cn=dn")).is_err() {
             return Err("it is not an LDAP filter; look at its parentheses".to_owned());
         }
@@ -83,6 +84,18 @@ impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The filter without white space between its parentheses: other clients read over it.
+fn compact(given: &str) -> String {
+    let mut compact = String::new();
+    for c in given.chars() {
+        let is_between = [")", "(", "(&", "(|", "(!"].iter().any(|end| compact.ends_with(end));
+        if !(is_between && c.is_whitespace()) {
+            compact.push(c);
+        }
+    }
+    compact
 }
 
 /// The attribute that the value after this piece is compared with, as in `(&(uid=`.
@@ -142,6 +155,7 @@ mod tests {
             ("(&(a={login})(b={dn})(c={{x}}))", "l", "d", "(&(a=l)(b=d)(c={x}))"),
             ("(uid={login}*)", "a*", "", r"(uid=a\2a*)"),
             ("uid={login}", "a", "", "uid=a"),
+            (" (& (uid={login})\n ( ! (cn=a b )) ) ", "a", "", "(&(uid=a)(!(cn=a b )))"),
         ] {
             let filter = Filter::parse(filter).unwrap();
             assert_eq!(filter.fill(login, dn), filled);
