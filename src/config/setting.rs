@@ -30,6 +30,8 @@ pub enum Alias {
     None,
     /// The same value under this name.
     Same(&'static str),
+    /// A switch that is off when the text is exactly `0`.
+    OffWhenZero(&'static str),
     /// One of Python's level names.
     PythonLevel(&'static str),
     /// An address and a port in two variables, either of which may be missing.
@@ -37,9 +39,16 @@ pub enum Alias {
 }
 
 impl Setting {
-    /// The name within its section.
+    /// The name within its section, which it does not repeat.
     #[must_use]
     pub fn name(&self) -> String {
+        let rest = self.flag.strip_prefix(self.section).and_then(|rest| rest.strip_prefix('-'));
+        rest.unwrap_or(self.flag).replace('-', "_")
+    }
+
+    /// The name that no other setting has: the flag, as a word.
+    #[must_use]
+    pub fn full_name(&self) -> String {
         self.flag.replace('-', "_")
     }
 
@@ -52,7 +61,7 @@ impl Setting {
     /// The environment variable: `LARDER_NAME`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("LARDER_{}", self.name().to_ascii_uppercase())
+        format!("LARDER_{}", self.full_name().to_ascii_uppercase())
     }
 
     /// The error for `given`, which stands at `place` and has a `problem`.
@@ -80,6 +89,7 @@ pub fn data() -> &'static Setting {
 }
 
 const NO_TIME: Duration = Duration::ZERO;
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -152,7 +162,7 @@ pub static SETTINGS: &[Setting] = &[
         flag: "slice",
         help: "Longest piece of background work while writers wait",
         alias: Alias::None,
-        kind: Kind::Time(Duration::from_millis(1)..=SECOND, |s| &mut s.store.slice),
+        kind: Kind::Time(MILLISECOND..=SECOND, |s| &mut s.store.slice),
     },
     Setting {
         section: "space",
@@ -209,6 +219,76 @@ pub static SETTINGS: &[Setting] = &[
         help: "Formats whose name starts with a match are internal: they are never published",
         alias: Alias::Same(dlrepo::INTERNAL_FORMAT_FILTER),
         kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-url",
+        help: "Directory that knows who may log in",
+        alias: Alias::Same(dlrepo::LDAP_URL),
+        kind: Kind::LdapUrl(|s| &mut s.ldap.url),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-start-tls",
+        help: "Whether a connection to an ldap:// address must be encrypted",
+        alias: Alias::OffWhenZero(dlrepo::LDAP_START_TLS),
+        kind: Kind::Switch(|s| &mut s.ldap.start_tls),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-ca",
+        help: "PEM file of the authorities to trust instead of the system's",
+        alias: Alias::None,
+        kind: Kind::File(|s| &mut s.ldap.ca),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-base-dn",
+        help: "Entry below which users and groups are",
+        alias: Alias::Same(dlrepo::LDAP_BASE_DN),
+        kind: Kind::Text(|s| &mut s.ldap.base_dn),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-user-filter",
+        help: "Finds the one entry of the user `{login}`",
+        alias: Alias::Same(dlrepo::LDAP_USER_FILTER),
+        kind: Kind::LdapFilter(|s| &mut s.ldap.user_filter),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-groups-filter",
+        help: "Finds the groups of the user `{login}` whose entry is `{dn}`",
+        alias: Alias::Same(dlrepo::LDAP_GROUPS_FILTER),
+        kind: Kind::LdapFilter(|s| &mut s.ldap.groups_filter),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-bind-dn",
+        help: "Account that looks for users, when not everybody may",
+        alias: Alias::None,
+        kind: Kind::Text(|s| &mut s.ldap.bind_dn),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-bind-password-file",
+        help: "File whose first line is the password of that account",
+        alias: Alias::None,
+        kind: Kind::File(|s| &mut s.ldap.bind_password_file),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-max-connections",
+        help: "Connections to the directory at once; more logins wait",
+        alias: Alias::Same(dlrepo::LDAP_MAX_CONNECTIONS),
+        kind: Kind::Count(1..=1_000, |s| &mut s.ldap.max_connections),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-timeout",
+        help: "How long one login may take, waiting for a connection included",
+        alias: Alias::Same(dlrepo::LDAP_TIMEOUT),
+        kind: Kind::Time(MILLISECOND..=HOUR, |s| &mut s.ldap.timeout),
     },
     Setting {
         section: "log",

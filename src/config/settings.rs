@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{LogFilter, PublicUrl};
+pub use crate::access::ldap::Settings as Ldap;
 use crate::model::NamePattern;
 
 const MIB: u64 = 1 << 20;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// The directory that knows people.
+    pub ldap: Ldap,
     /// What is logged.
     pub log: Log,
 }

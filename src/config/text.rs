@@ -10,6 +10,9 @@ use std::time::Duration;
 pub const LISTEN_ALLOWED: &str =
     "127.0.0.1:PORT, [::1]:PORT or localhost:PORT; port 0 takes a free one";
 
+/// What [`switch`] takes.
+pub const SWITCH_ALLOWED: &str = "true, yes, on or 1; false, no, off or 0";
+
 /// Units of time with their milliseconds, largest first.
 const TIMES: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -69,6 +72,23 @@ pub fn folder(given: &str) -> Result<PathBuf, String> {
         return Err("it is empty".to_owned());
     }
     Ok(PathBuf::from(given))
+}
+
+/// Any text that says something.
+pub fn words(given: &str) -> Result<String, String> {
+    if given.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(given.to_owned())
+}
+
+/// On or off, in the words that people use for it.
+pub fn switch(given: &str) -> Result<bool, String> {
+    match given.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("it is neither on nor off".to_owned()),
+    }
 }
 
 /// A loopback address with a port. Any other address is refused: as long as there are no
@@ -157,6 +177,19 @@ mod tests {
         assert_eq!((count("0"), count(" 12 ")), (Ok(0), Ok(12)));
         for bad in ["", "two", "-1", "1.0", "1k", "4294967296"] {
             assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn switches() {
+        for on in ["true", "True", " yes", "on", "1"] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["false", "no", "OFF", "0"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        for bad in ["", "2", "maybe", "tru"] {
+            assert!(switch(bad).is_err(), "{bad}");
         }
     }
 

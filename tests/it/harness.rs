@@ -8,6 +8,7 @@ pub mod needs;
 pub mod outcome;
 pub mod response;
 pub mod server;
+pub mod slapd;
 pub mod sweeps;
 
 pub use client::Connection;

@@ -15,6 +15,8 @@ mod conventions;
 mod failing_calls;
 mod full_disk;
 mod kill;
+mod ldap;
+mod ldap_faults;
 mod own_pages;
 mod power_loss;
 mod process;
