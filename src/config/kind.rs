@@ -7,10 +7,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl};
-use crate::model::NamePattern;
+use super::values::{LogFilter, PublicUrl, UrlPrefix};
+use crate::model::{CommandLine, NamePattern};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -25,6 +27,12 @@ pub enum Kind {
     Url(At<Option<PublicUrl>>),
     /// A regular expression for the start of a name, or none.
     Pattern(At<Option<NamePattern>>),
+    /// A program and its arguments, or none.
+    Command(At<Option<CommandLine>>),
+    /// The name of an HTTP header, or none.
+    Header(At<Option<HeaderName>>),
+    /// The beginning of the path of a URL, or none.
+    UrlPrefix(At<Option<UrlPrefix>>),
     /// Log levels.
     Filter(At<LogFilter>),
     /// A length of time.
@@ -43,6 +51,9 @@ impl Kind {
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
+            Self::Command(at) => *at(settings) = Some(CommandLine::parse(given)?),
+            Self::Header(at) => *at(settings) = Some(text::header(given)?),
+            Self::UrlPrefix(at) => *at(settings) = Some(UrlPrefix::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
@@ -60,6 +71,9 @@ impl Kind {
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Command(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Header(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::UrlPrefix(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Filter(at) => Some(at(settings).to_string()),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
@@ -75,6 +89,9 @@ impl Kind {
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
+            Self::Command(_) => CommandLine::ALLOWED.to_owned(),
+            Self::Header(_) => text::HEADER_ALLOWED.to_owned(),
+            Self::UrlPrefix(_) => UrlPrefix::ALLOWED.to_owned(),
             Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
@@ -98,6 +115,9 @@ impl Kind {
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) => "URL",
             Self::Pattern(_) => "REGEX",
+            Self::Command(_) => "COMMAND",
+            Self::Header(_) => "HEADER",
+            Self::UrlPrefix(_) => "PATH",
             Self::Filter(_) => "LEVEL",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",

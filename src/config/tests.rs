@@ -75,6 +75,9 @@ fn every_setting_has_a_field_of_its_own() {
         let other = match setting.kind {
             Kind::Folder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
+            Kind::Command(_) => "/bin/sign --all",
+            Kind::Header(_) => "x-sendfile",
+            Kind::UrlPrefix(_) => "/files",
             Kind::Url(_) => "http://example",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
@@ -95,7 +98,8 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, post_process, log } =
+        Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -103,6 +107,7 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
+    assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
     assert_eq!(log.log.as_str(), "info");
 }
 
@@ -244,6 +249,9 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_TAG_CLEANUP_PERIOD", "0")], "sweep-period", "0s"),
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
+        (&[("DLREPO_POST_PROCESS_CMD", "/bin/sign")], "post-process", "/bin/sign"),
+        (&[("DLREPO_POST_PROCESS_FILTER", "rpm/")], "post-process-filter", "rpm/"),
+        (&[("DLREPO_X_SENDFILE_HEADER", "X-Sendfile")], "sendfile-header", "x-sendfile"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "WARNING")], "log", "warn"),
