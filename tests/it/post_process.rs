@@ -188,6 +188,22 @@ fn a_command_that_takes_too_long_is_killed_with_its_children() {
 }
 
 #[test]
+fn a_command_that_fills_the_disk_is_killed() {
+    let script = Script::new("echo $$ > $DIR/pid; echo half > a; sleep 1000");
+    let mut server = script.start();
+    server.holds(&format!("{FORMAT}a"), "a");
+    // As if all but this were used by now.
+    server.change("reserve", "1TiB");
+    server.restart();
+    server
+        .patch(FORMAT)
+        .expect(507)
+        .says("The disk is full: delete something or enlarge it, then upload again");
+    script.process_has_ended();
+    assert!(work(&server).is_empty() && is_dirty(&server));
+}
+
+#[test]
 fn what_a_command_leaves_running_is_killed() {
     let script = Script::new("sleep 1000 & echo $! > $DIR/pid; echo done > a");
     let server = script.start();
