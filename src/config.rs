@@ -30,11 +30,12 @@ pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{
-    INLINE_MAX_BYTES, Ldap, Log, Server, Settings, Space, Store, Sweeper, Tree, Uploads,
+    INLINE_MAX_BYTES, Ldap, Log, PostProcess, Server, Settings, Space, Store, Sweeper, Tree,
+    Uploads,
 };
-pub use values::{LogFilter, PublicUrl};
+pub use values::{LogFilter, PublicUrl, UrlPrefix};
 
-pub use crate::model::NamePattern;
+pub use crate::model::{CommandLine, NamePattern};
 
 use file::TomlFile;
 

@@ -14,6 +14,7 @@ mod own;
 pub mod range;
 pub mod reply;
 pub mod route;
+pub mod sendfile;
 mod tree;
 
 use std::convert::Infallible;
@@ -55,6 +56,8 @@ pub struct Server {
     pub upload_bytes_max: Option<u64>,
     /// The address that people use, and its host and port, when there is a proxy in front.
     pub public_url: Option<(String, String)>,
+    /// The proxy in front that sends files itself, if there is one.
+    pub sendfile: Option<sendfile::Sendfile>,
     /// Figures for `/-/stats`: made by the roof, which knows all the floors.
     pub stats: Box<dyn Fn() -> Result<serde_json::Value, String> + Send + Sync>,
 }

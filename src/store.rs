@@ -17,6 +17,7 @@ pub mod jobs;
 mod links;
 pub mod policies;
 pub mod repos;
+pub mod rework;
 pub mod runs;
 pub mod tags;
 mod tree;

@@ -7,11 +7,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl};
+use super::values::{LogFilter, PublicUrl, UrlPrefix};
 use crate::access::ldap;
-use crate::model::NamePattern;
+use crate::model::{CommandLine, NamePattern};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -26,6 +28,12 @@ pub enum Kind {
     Url(At<Option<PublicUrl>>),
     /// A regular expression for the start of a name, or none.
     Pattern(At<Option<NamePattern>>),
+    /// A program and its arguments, or none.
+    Command(At<Option<CommandLine>>),
+    /// The name of an HTTP header, or none.
+    Header(At<Option<HeaderName>>),
+    /// The beginning of the path of a URL, or none.
+    UrlPrefix(At<Option<UrlPrefix>>),
     /// Log levels.
     Filter(At<LogFilter>),
     /// A file, relative to the folder that the process runs in, or none.
@@ -54,6 +62,9 @@ impl Kind {
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
+            Self::Command(at) => *at(settings) = Some(CommandLine::parse(given)?),
+            Self::Header(at) => *at(settings) = Some(text::header(given)?),
+            Self::UrlPrefix(at) => *at(settings) = Some(UrlPrefix::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
             Self::File(at) => *at(settings) = Some(text::folder(given)?),
             Self::Text(at) => *at(settings) = Some(text::words(given)?),
@@ -76,6 +87,9 @@ impl Kind {
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Command(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Header(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::UrlPrefix(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Filter(at) => Some(at(settings).to_string()),
             Self::File(at) => at(settings).as_ref().map(|path| path.display().to_string()),
             Self::Text(at) => at(settings).clone(),
@@ -96,6 +110,9 @@ impl Kind {
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
+            Self::Command(_) => CommandLine::ALLOWED.to_owned(),
+            Self::Header(_) => text::HEADER_ALLOWED.to_owned(),
+            Self::UrlPrefix(_) => UrlPrefix::ALLOWED.to_owned(),
             Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
             Self::File(_) => "a file".to_owned(),
             Self::Text(_) => "text".to_owned(),
@@ -124,6 +141,9 @@ impl Kind {
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) | Self::LdapUrl(_) => "URL",
             Self::Pattern(_) => "REGEX",
+            Self::Command(_) => "COMMAND",
+            Self::Header(_) => "HEADER",
+            Self::UrlPrefix(_) => "PATH",
             Self::Filter(_) => "LEVEL",
             Self::File(_) => "FILE",
             Self::Text(_) => "TEXT",

@@ -137,6 +137,20 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Time(NO_TIME..=HOUR, |s| &mut s.server.stop_deadline),
     },
     Setting {
+        section: "server",
+        flag: "sendfile-header",
+        help: "Header that lets a proxy in front send files itself, such as X-Accel-Redirect",
+        alias: Alias::Same(dlrepo::X_SENDFILE_HEADER),
+        kind: Kind::Header(|s| &mut s.server.sendfile_header),
+    },
+    Setting {
+        section: "server",
+        flag: "sendfile-prefix",
+        help: "URL that stands for the data folder in that header, where the proxy wants one",
+        alias: Alias::None,
+        kind: Kind::UrlPrefix(|s| &mut s.server.sendfile_prefix),
+    },
+    Setting {
         section: "store",
         flag: "lease",
         help: "How long a blob stays after its last reference went",
@@ -289,6 +303,43 @@ pub static SETTINGS: &[Setting] = &[
         help: "How long one login may take, waiting for a connection included",
         alias: Alias::Same(dlrepo::LDAP_TIMEOUT),
         kind: Kind::Time(MILLISECOND..=HOUR, |s| &mut s.ldap.timeout),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process",
+        help: "Command that may change the files of a format when its upload is finished",
+        alias: Alias::Same(dlrepo::POST_PROCESS_CMD),
+        kind: Kind::Command(|s| &mut s.post_process.post_process),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-filter",
+        help: "Only formats with a file whose path starts with a match are post-processed",
+        alias: Alias::Same(dlrepo::POST_PROCESS_FILTER),
+        kind: Kind::Pattern(|s| &mut s.post_process.post_process_filter),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-timeout",
+        help: "How long one run of the command may take before it is killed",
+        alias: Alias::None,
+        kind: Kind::Time(Duration::from_millis(100)..=DAY, |s| {
+            &mut s.post_process.post_process_timeout
+        }),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-runs",
+        help: "Runs at the same time, each for another format; more of them wait",
+        alias: Alias::None,
+        kind: Kind::Count(1..=64, |s| &mut s.post_process.post_process_runs),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-output",
+        help: "Most of one run's output that is logged",
+        alias: Alias::None,
+        kind: Kind::Size(0..=GIB, |s| &mut s.post_process.post_process_output),
     },
     Setting {
         section: "log",

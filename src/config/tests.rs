@@ -79,6 +79,9 @@ fn every_setting_has_a_field_of_its_own() {
         let other = match setting.kind {
             Kind::Folder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
+            Kind::Command(_) => "/bin/sign --all",
+            Kind::Header(_) => "x-sendfile",
+            Kind::UrlPrefix(_) => "/files",
             Kind::Url(_) => "http://example",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
@@ -103,7 +106,8 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, ldap, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, ldap, post_process, log } =
+        Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -113,6 +117,7 @@ fn defaults() {
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
     assert_eq!((ldap.url, ldap.start_tls, ldap.max_connections), (None, true, 4));
     assert_eq!(ldap.timeout, Duration::from_secs(10));
+    assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
     assert_eq!(log.log.as_str(), "info");
 }
 
@@ -269,6 +274,9 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_LDAP_GROUPS_FILTER", "(m={dn})")], "ldap-groups-filter", "(m={dn})"),
         (&[("DLREPO_LDAP_MAX_CONNECTIONS", "9")], "ldap-max-connections", "9"),
         (&[("DLREPO_LDAP_TIMEOUT", "3")], "ldap-timeout", "3s"),
+        (&[("DLREPO_POST_PROCESS_CMD", "/bin/sign")], "post-process", "/bin/sign"),
+        (&[("DLREPO_POST_PROCESS_FILTER", "rpm/")], "post-process-filter", "rpm/"),
+        (&[("DLREPO_X_SENDFILE_HEADER", "X-Sendfile")], "sendfile-header", "x-sendfile"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "WARNING")], "log", "warn"),

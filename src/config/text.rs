@@ -6,12 +6,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 /// What [`listen`] takes.
 pub const LISTEN_ALLOWED: &str =
     "127.0.0.1:PORT, [::1]:PORT or localhost:PORT; port 0 takes a free one";
 
 /// What [`switch`] takes.
 pub const SWITCH_ALLOWED: &str = "true, yes, on or 1; false, no, off or 0";
+/// What [`header`] takes.
+pub const HEADER_ALLOWED: &str = "the name of an HTTP header, such as X-Sendfile";
 
 /// Units of time with their milliseconds, largest first.
 const TIMES: [(&str, u64); 5] =
@@ -20,6 +24,11 @@ const TIMES: [(&str, u64); 5] =
 /// Units of size with their bytes, largest first.
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
+
+/// The name of an HTTP header, in lower case.
+pub fn header(given: &str) -> Result<HeaderName, String> {
+    HeaderName::try_from(given.trim()).map_err(|error| error.to_string())
+}
 
 /// A time: a number of seconds, or a number with one of the units `ms`, `s`, `m`, `h`, `d`.
 pub fn duration(given: &str) -> Result<Duration, String> {
