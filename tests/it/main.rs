@@ -9,11 +9,14 @@
 mod harness;
 
 mod admin;
+mod clients_cli;
 mod clients_curl;
 mod clients_dlrepo;
 mod conventions;
 mod failing_calls;
 mod full_disk;
+mod health;
+mod image;
 mod kill;
 mod own_pages;
 mod power_loss;
