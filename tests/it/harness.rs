@@ -2,6 +2,7 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod engine;
 pub mod load;
 pub mod mounts;
 pub mod needs;

@@ -19,6 +19,7 @@ mod health;
 mod image;
 mod kill;
 mod own_pages;
+mod packaging;
 mod power_loss;
 mod process;
 mod settings;
