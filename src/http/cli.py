@@ -39,6 +39,9 @@ PAUSE_MAX_S = 30
 KEPT_IN_PATHS = "~!$&()*,;=:@"
 
 
+UNFINISHED = set()  # files that are being written
+
+
 class Failure(Exception):
     """What is told to people after `error: `."""
 
@@ -369,8 +372,10 @@ class Work:
                     thread.join(0.2 / len(threads))
         except BaseException:  # Ctrl-C, or a signal: what is half written goes
             self.server.stop.set()
+            until = time.time() + 1
             for thread in threads:
-                thread.join(2)
+                thread.join(max(0, until - time.time()))
+            remove_unfinished()
             raise
         finally:
             self.clear()
@@ -532,6 +537,7 @@ def get_file(server, url, place, work):
         raise Failure("%s is a folder" % place)
     folder = os.path.dirname(place) or "."
     handle, beside = tempfile.mkstemp(dir=folder, prefix=".larder-")
+    UNFINISHED.add(beside)
     try:
         with open(handle, "w+b") as file:
             download = Download(file, place, server, work)
@@ -542,12 +548,22 @@ def get_file(server, url, place, work):
             os.fsync(file.fileno())
         os.chmod(beside, 0o666 & ~UMASK)
         os.replace(beside, place)
-        beside = None
+        UNFINISHED.discard(beside)
         sync_folder(folder)
         return download.size
     finally:
-        if beside:
+        if beside in UNFINISHED:
+            UNFINISHED.discard(beside)
             os.unlink(beside)
+
+
+def remove_unfinished():
+    """What a thread that waits for the network cannot clear away itself."""
+    while UNFINISHED:
+        try:
+            os.unlink(UNFINISHED.pop())
+        except OSError:
+            pass  # it has got its name in the meantime
 
 
 class Download:
@@ -560,27 +576,31 @@ class Download:
         self.done = False
 
     def read(self, answer):
-        digest = answer.header("Digest")
+        digest, tag = answer.header("Digest"), answer.header("ETag")
         self.start(answer, digest)
         left = number(answer.header("Content-Length"))
-        while left is None or left > 0:
-            if self.server.stop.is_set():
-                raise Failure("stopped")
-            block = answer.response.read(BLOCK if left is None else min(BLOCK, left))
-            if not block:
-                break
-            self.file.write(block)
-            self.hash.update(block)
-            self.size += len(block)
-            self.work.moved(len(block))
-            left = None if left is None else left - len(block)
-        if left:
-            tag = answer.header("ETag")
-            if tag and not tag.startswith("W/"):
+        try:
+            while left is None or left > 0:
+                block = answer.response.read1(BLOCK if left is None else min(BLOCK, left))
+                if not block:
+                    break
+                self.keep(block)
+                left = None if left is None else left - len(block)
+        finally:
+            if left and tag and not tag.startswith("W/"):
                 self.headers.update({"Range": "bytes=%d-" % self.size, "If-Range": tag})
+        if left:
             raise Broken("%s: the connection ended %d bytes early" % (self.place, left))
         answer.response.read()
         self.verify(digest)
+
+    def keep(self, block):
+        if self.server.stop.is_set():
+            raise Failure("stopped")
+        self.file.write(block)
+        self.hash.update(block)
+        self.size += len(block)
+        self.work.moved(len(block))
 
     def start(self, answer, digest):
         part = re.match(r"bytes (\d+)-", answer.header("Content-Range"))

@@ -55,7 +55,10 @@ fn the_script_is_python_3_6() {
     let Some(_) = needs("python3") else { return };
     let server = TestServer::start();
     let client = fetch(&server);
-    let check = "import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 6))";
+    // An old Python is the judge itself, a newer one can read as an old one did.
+    let check = "import ast, sys\n\
+        old = {'feature_version': (3, 6)} if sys.version_info > (3, 8) else {}\n\
+        ast.parse(open(sys.argv[1]).read(), **old)";
     Outcome::of(Command::new("python3").args(["-I", "-c", check]).arg(&client)).succeeds();
     let version = Outcome::of(Command::new("python3").arg(&client).arg("--version")).succeeds();
     assert_eq!(version.out, concat!("larder-cli ", env!("CARGO_PKG_VERSION"), "\n"));
