@@ -4,6 +4,7 @@
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
 pub mod body;
+mod client_script;
 pub mod conditional;
 pub mod error;
 pub mod failure;
@@ -150,6 +151,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         match route {
             Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,

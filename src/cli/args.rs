@@ -13,11 +13,13 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod health;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{Place, SettingFlags};
+pub use health::Health;
+pub use settings::{Place, Reach, SettingFlags};
 
 /// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
 /// back.
@@ -53,6 +55,8 @@ pub enum Command {
     Stats(Stats),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
+    /// Ask the running server whether it is ready, for health checks.
+    Health(Health),
 }
 
 /// `larder serve`

@@ -2,10 +2,12 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod engine;
 pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
+pub mod peer;
 pub mod response;
 pub mod server;
 pub mod slapd;
