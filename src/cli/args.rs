@@ -13,10 +13,12 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod quota;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use quota::QuotaArgs;
 pub use settings::{Place, SettingFlags};
 
 /// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
@@ -51,6 +53,8 @@ pub enum Command {
     Why(Why),
     /// Count blobs, bytes, and the work that waits in each stage.
     Stats(Stats),
+    /// Show or change what users' repositories may hold.
+    Quota(QuotaArgs),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
 }

@@ -13,6 +13,7 @@ pub const PUBLIC_URL: &str = "DLREPO_PUBLIC_URL";
 pub const ORPHAN_BLOB_LIFETIME: &str = "DLREPO_ORPHAN_BLOB_LIFETIME";
 pub const TAG_CLEANUP_PERIOD: &str = "DLREPO_TAG_CLEANUP_PERIOD";
 pub const INTERNAL_FORMAT_FILTER: &str = "DLREPO_INTERNAL_FORMAT_FILTER";
+pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.
@@ -46,7 +47,6 @@ pub const IGNORED: &[&str] = &[
     "DLREPO_PUBLISH_URL",
     "DLREPO_STATIC_DIR",
     "DLREPO_TEMPLATES_DIR",
-    "DLREPO_USER_QUOTA",
     "DLREPO_X_SENDFILE_HEADER",
 ];
 

@@ -211,6 +211,13 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
     },
     Setting {
+        section: "users",
+        flag: "quota",
+        help: "Bytes that each user's repository may hold; 0: no limit",
+        alias: Alias::Same(dlrepo::USER_QUOTA),
+        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
+    },
+    Setting {
         section: "log",
         flag: "log",
         help: "What is logged: a level, or a level for each module",

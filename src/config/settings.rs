@@ -30,6 +30,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// What users get.
+    pub users: Users,
     /// What is logged.
     pub log: Log,
 }
@@ -143,6 +145,19 @@ pub struct Tree {
     /// Formats whose name starts with a match are internal: never published, and they can be
     /// written into a locked job (spec dlrepo §7).
     pub internal_format_filter: Option<NamePattern>,
+}
+
+/// What users get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// Logical bytes that each user's repository may hold; zero: no limit.
+    pub quota: u64,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self { quota: 10 << 30 }
+    }
 }
 
 /// What is logged.

@@ -95,7 +95,7 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, users, log } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -103,7 +103,7 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
-    assert_eq!(log.log.as_str(), "info");
+    assert_eq!((users.quota, log.log.as_str()), (10 << 30, "info"));
 }
 
 #[test]

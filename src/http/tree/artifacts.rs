@@ -18,7 +18,8 @@ use super::super::route::sums_of;
 use super::super::{HttpError, Request, Server, blocking, reply};
 use crate::model::{Checksum, FilePath};
 use crate::store;
-use crate::tree::{Opened, Source, Tree};
+use crate::store::quota::Room;
+use crate::tree::{Opened, Source, Tree, Upload};
 
 /// Chunks of a large upload that wait between the network and the disk.
 const CHUNKS_WAITING: usize = 8;
@@ -100,7 +101,9 @@ impl Server {
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
         let body = limited(body, length, self.upload_bytes_max)?;
-        self.receive(body, length, path, claim).await?;
+        let mut room = self.tree.store().room(&path);
+        room.grow(length.unwrap_or(0))?;
+        self.receive(body, length, path, claim, room).await?;
         Ok(reply::created())
     }
 
@@ -123,7 +126,14 @@ impl Server {
             return Err(Failure::NotFound(reason));
         };
         let content = store::blobs::Content::Stored(digest);
-        self.tree.store().put_artifact(path, content).await?;
+        let store = self.tree.store();
+        let mut room = store.room(&path);
+        // What is arriving elsewhere has its room already.
+        if let Some((_, blob)) = store.view()?.find_blob(&digest)? {
+            room.grow(blob.size)?;
+        }
+        drop(room);
+        store.put_artifact(path, content).await?;
         Ok(reply::created())
     }
 
@@ -135,6 +145,7 @@ impl Server {
         length: Option<u64>,
         path: FilePath,
         claim: Option<Claim>,
+        mut room: Room,
     ) -> Result<(), Failure> {
         let small_max = self.tree.limits().inline_bytes_max;
         let mut head = BytesMut::new();
@@ -142,16 +153,19 @@ impl Server {
             loop {
                 let Some(chunk) = body.next().await else {
                     let body = head.freeze();
+                    drop(room);
                     self.tree.put_small(path, body, claim.as_ref())?.await?;
                     return Ok(());
                 };
                 head.extend_from_slice(&chunk?);
-                if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
+                let received = u64::try_from(head.len()).unwrap_or(u64::MAX);
+                room.grow(received)?;
+                if received > small_max {
                     break;
                 }
             }
         }
-        receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
+        receive_large(self.tree.clone(), head.freeze(), body, path, claim, room).await
     }
 }
 
@@ -187,10 +201,14 @@ async fn receive_large(
     mut body: RequestBody,
     path: FilePath,
     claim: Option<Claim>,
+    room: Room,
 ) -> Result<(), Failure> {
     let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
     let writer = tree.clone();
-    let written = tokio::spawn(blocking(move || write_large(&writer, arriving, path, claim)));
+    let written = tokio::spawn(blocking(move || {
+        let upload = writer.begin_upload(claim)?.within(room);
+        write_large(upload, arriving, path)
+    }));
     let mut chunk = Some(Ok(head));
     while let Some(next) = chunk {
         // Dropping the sender without an end makes the writer throw its file away.
@@ -211,12 +229,10 @@ enum Part {
 }
 
 fn write_large(
-    tree: &Tree,
+    mut upload: Upload,
     mut arriving: mpsc::Receiver<Part>,
     path: FilePath,
-    claim: Option<Claim>,
 ) -> Result<(), Failure> {
-    let mut upload = tree.begin_upload(claim)?;
     while let Some(part) = arriving.blocking_recv() {
         match part {
             Part::Chunk(bytes) => upload.write(&bytes)?,
