@@ -15,6 +15,7 @@ pub mod range;
 pub mod reply;
 pub mod route;
 mod tree;
+mod user_home;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -147,6 +148,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         match route {
             Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
