@@ -95,14 +95,15 @@ impl Server {
         }
         let claim = digest.map(claim).transpose()?;
         self.tree.admit()?;
-        let length = request.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = number(&request.headers, CONTENT_LENGTH.as_str());
+        // What dlrepo's client says instead; nothing hangs on it but how early it may be refused.
+        let announced = length.or_else(|| number(&request.headers, "content-size"));
         let (body, was_encoded) = decoded(request.body, &request.headers)?;
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
         let body = limited(body, length, self.upload_bytes_max)?;
         let mut room = self.tree.store().room(&path);
-        room.grow(length.unwrap_or(0))?;
+        room.grow(announced.filter(|_| !was_encoded).unwrap_or(0))?;
         self.receive(body, length, path, claim, room).await?;
         Ok(reply::created())
     }
@@ -169,6 +170,11 @@ impl Server {
     }
 }
 
+/// The number that a header says.
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
+}
+
 /// The body, broken off with an error at the first byte over the limit.
 fn limited(
     body: RequestBody,
@@ -216,7 +222,11 @@ async fn receive_large(
         if chunks.send(Part::Chunk(next?)).await.is_err() {
             break;
         }
-        chunk = body.next().await;
+        chunk = tokio::select! {
+            chunk = body.next() => chunk,
+            // It has refused already: its client need not send more to be told.
+            () = chunks.closed() => break,
+        };
     }
     // If the writer is gone, its own answer says why.
     let _ = chunks.send(Part::End).await;
