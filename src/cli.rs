@@ -34,6 +34,7 @@ pub fn run() -> Result<ExitCode, String> {
             admin::run(&why.common, app::admin::Command::Why { digest: why.digest })
         }
         Command::Health(health) => Ok(health::run(&health)),
+        Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -31,8 +31,9 @@ pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{
     INLINE_MAX_BYTES, Ldap, Log, PostProcess, Server, Settings, Space, Store, Sweeper, Tree,
-    Uploads,
+    Uploads, Users,
 };
+pub use text::size as parse_size;
 pub use values::{LogFilter, PublicUrl, UrlPrefix};
 
 pub use crate::model::{CommandLine, NamePattern};

@@ -17,6 +17,7 @@ pub mod reply;
 pub mod route;
 pub mod sendfile;
 mod tree;
+mod user_home;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -152,6 +153,7 @@ impl Server {
         match route {
             Route::Home => Ok(own::home(&self.address(&request.headers))),
             Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
+            Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,

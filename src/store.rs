@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod quota;
 pub mod repos;
 pub mod rework;
 pub mod runs;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use crate::blobs::Pins;
 use crate::clock::Clock;
 use crate::db::{self, Db, Pending};
+use crate::model::human::human;
 
 pub use tx::Budget;
 pub(crate) use tx::Tx;
@@ -95,6 +97,20 @@ pub enum Error {
     /// A job with formats that are being uploaded cannot be locked.
     #[error("Job has dirty formats")]
     DirtyFormats,
+    /// The file does not fit into the user's repository. The words are dlrepo's (spec §13).
+    #[error(
+        "User {user} quota exceeded ({}/{}). Please make some ménage.",
+        human(*used_bytes),
+        human(*quota_bytes)
+    )]
+    QuotaExceeded {
+        /// Whose repository it is.
+        user: crate::model::UserName,
+        /// Logical bytes in it, and those that are being uploaded beside.
+        used_bytes: u64,
+        /// What it may hold.
+        quota_bytes: u64,
+    },
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),
@@ -107,6 +123,9 @@ pub struct Rules {
     pub lease: Duration,
     /// Formats whose name this matches at its start are internal (spec dlrepo §8).
     pub internal_formats: Option<crate::model::NamePattern>,
+    /// Logical bytes that a user's repository may hold unless its record says otherwise; `None`:
+    /// no limit.
+    pub user_quota: Option<u64>,
 }
 
 /// The store. Clones share everything.
@@ -121,6 +140,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     rules: Rules,
     repairing: check::RepairLock,
+    reservations: quota::Reservations,
 }
 
 impl Store {
@@ -134,6 +154,7 @@ impl Store {
                 clock,
                 rules,
                 repairing: check::RepairLock::default(),
+                reservations: quota::Reservations::default(),
             }),
         }
     }
@@ -199,6 +220,7 @@ impl Store {
         let now = self.shared.clock.now();
         let lease = self.shared.rules.lease;
         let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
-        tx::Moment { now, lease_end: now.after(lease).after(slack) }
+        let user_quota = self.shared.rules.user_quota;
+        tx::Moment { now, lease_end: now.after(lease).after(slack), user_quota }
     }
 }

@@ -73,6 +73,8 @@ pub struct Sweeper {
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
     recounted: Position,
+    /// Whether the log says already that policies reach users' repositories too.
+    told_of_users: bool,
 }
 
 /// The sweeper's thread.
@@ -100,7 +102,18 @@ impl Sweeper {
         let mailbox = Arc::new(Mailbox::default());
         let recounted = Position::default();
         let paces = HashMap::new();
-        Ok(Self { store, files, settings, stop, mailbox, schedule, clock_guard, paces, recounted })
+        Ok(Self {
+            store,
+            files,
+            settings,
+            stop,
+            mailbox,
+            schedule,
+            clock_guard,
+            paces,
+            recounted,
+            told_of_users: false,
+        })
     }
 
     /// The door for those who ask.

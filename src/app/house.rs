@@ -146,6 +146,7 @@ impl House {
         let rules = Rules {
             lease: settings.store.lease,
             internal_formats: settings.tree.internal_format_filter.clone(),
+            user_quota: (settings.users.quota > 0).then_some(settings.users.quota),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let house = Self { root: root.clone(), store, files, space, _lock: lock };

@@ -23,6 +23,7 @@ pub const LDAP_TIMEOUT: &str = "DLREPO_LDAP_TIMEOUT";
 pub const POST_PROCESS_CMD: &str = "DLREPO_POST_PROCESS_CMD";
 pub const POST_PROCESS_FILTER: &str = "DLREPO_POST_PROCESS_FILTER";
 pub const X_SENDFILE_HEADER: &str = "DLREPO_X_SENDFILE_HEADER";
+pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.
@@ -48,6 +49,7 @@ pub const IGNORED: &[&str] = &[
     "DLREPO_STATIC_DIR",
     "DLREPO_TEMPLATES_DIR",
     "DLREPO_USER_QUOTA",
+    "DLREPO_X_SENDFILE_HEADER",
 ];
 
 impl Alias {

@@ -342,6 +342,13 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Size(0..=GIB, |s| &mut s.post_process.post_process_output),
     },
     Setting {
+        section: "users",
+        flag: "quota",
+        help: "Bytes that each user's repository may hold; 0: no limit",
+        alias: Alias::Same(dlrepo::USER_QUOTA),
+        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
+    },
+    Setting {
         section: "log",
         flag: "log",
         help: "What is logged: a level, or a level for each module",

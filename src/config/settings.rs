@@ -37,6 +37,8 @@ pub struct Settings {
     pub ldap: Ldap,
     /// What is run when the upload of a format is finished.
     pub post_process: PostProcess,
+    /// What users get.
+    pub users: Users,
     /// What is logged.
     pub log: Log,
 }
@@ -182,6 +184,19 @@ impl Default for PostProcess {
             post_process_runs: 2,
             post_process_output: MIB,
         }
+    }
+}
+
+/// What users get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// Logical bytes that each user's repository may hold; zero: no limit.
+    pub quota: u64,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self { quota: 10 << 30 }
     }
 }
 

@@ -116,7 +116,8 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::JobLocked
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
-        | Error::DirtyFormats => StatusCode::BAD_REQUEST,
+        | Error::DirtyFormats
+        | Error::QuotaExceeded { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,

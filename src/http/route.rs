@@ -73,6 +73,8 @@ pub struct FormatAt {
 pub enum Route {
     /// `/`
     Home,
+    /// `/~user/`
+    UserHome(UserName),
     /// `/branches/` or `/~user/branches/`
     Branches(Repo),
     /// `B/`; served in place whatever its case.
@@ -141,16 +143,25 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
         ["branches", below @ ..] => tree(method, Repo::Shared, below)?,
+        [user] | [user, ""] => {
+            let (user, case) = user_name(user)?;
+            let slash = if segments.len() > 1 { Spelling::Canonical } else { Spelling::Variant };
+            (Route::UserHome(user), slash.or(case))
+        }
         [user, "branches", below @ ..] => {
-            let name = user.strip_prefix('~').ok_or_else(unknown)?;
-            let user = UserName::parse(name)?;
-            let case = Spelling::Canonical.or_case(&[name]);
+            let (user, case) = user_name(user)?;
             let (route, spelling) = tree(method, Repo::User(user), below)?;
             (route, spelling.or(case))
         }
         _ => return Err(unknown()),
     };
     if route.accepts(method) { Ok((route, spelling)) } else { Err(Refusal::Method(route.allow())) }
+}
+
+/// The user of `~user`.
+fn user_name(segment: &str) -> Result<(UserName, Spelling), Refusal> {
+    let name = segment.strip_prefix('~').ok_or_else(unknown)?;
+    Ok((UserName::parse(name)?, Spelling::Canonical.or_case(&[name])))
 }
 
 fn own_page(page: &str) -> Result<Route, Refusal> {
@@ -287,6 +298,7 @@ impl Route {
     pub fn canonical_path(&self) -> String {
         match self {
             Self::Home => "/".to_owned(),
+            Self::UserHome(user) => format!("/~{}/", encode(user.as_str())),
             Self::Branches(repo) => branches_path(repo),
             Self::Branch(at) => format!("{}/", branch_path(at)),
             Self::Tag(at) => format!("{}/", at.path()),
@@ -313,6 +325,7 @@ impl Route {
         match self {
             Self::Home
             | Self::ClientScript
+            | Self::UserHome(_)
             | Self::Health
             | Self::Ready
             | Self::Stats

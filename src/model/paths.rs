@@ -97,6 +97,14 @@ impl FormatPath {
     }
 }
 
+impl FilePath {
+    /// The repository that this file is in.
+    #[must_use]
+    pub fn repo(&self) -> &Repo {
+        &self.format.job.tag.branch.repo
+    }
+}
+
 impl fmt::Display for BranchPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/branches/{}/", self.repo, self.branch)

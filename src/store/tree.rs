@@ -58,7 +58,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    fn apply(self, usage: &mut Usage) {
+    pub(super) fn apply(self, usage: &mut Usage) {
         *usage = usage.plus(self.plus).minus(self.minus);
     }
 }
@@ -205,7 +205,8 @@ impl Tx<'_, '_> {
         self.save_above_tag(&path.tag, branch, delta)
     }
 
-    /// Writes the branch above a tag, whose usage changed by `delta`, and the totals.
+    /// Writes the branch above a tag, whose usage changed by `delta`, its repository and the
+    /// totals.
     pub(super) fn save_above_tag(
         &self,
         path: &TagPath,
@@ -214,6 +215,7 @@ impl Tx<'_, '_> {
     ) -> Result<(), Error> {
         delta.apply(&mut branch.usage);
         self.save_branch(&path.branch, &branch)?;
+        self.charge(&path.branch.repo, delta)?;
         self.count(|totals| delta.apply(&mut totals.named))
     }
 }

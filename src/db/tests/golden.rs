@@ -9,9 +9,9 @@ use crate::db::schema::Meta;
 use crate::model::digest::hex;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy, Detached,
-    Digest, Entry, Format, FormatId, Job, JobId, Node, Place, QueueId, Reason, Referrer, Refs,
-    RepoId, Repository, Run, RunId, Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName,
-    Timestamp, Totals, Trigger, Unlink, Usage, UserName,
+    Digest, Entry, Format, FormatId, Job, JobId, Node, Place, QueueId, Quota, Reason, Referrer,
+    Refs, RepoId, Repository, Run, RunId, Scope, StageReport, Suffix, Tag, TagCounts, TagId,
+    TagName, Timestamp, Totals, Trigger, Unlink, Usage, UserName,
 };
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -38,6 +38,10 @@ fn blob(refs: Refs, place: Place) -> Blob {
 fn unlink(place: Place, error: Option<String>) -> Unlink {
     let digest = Digest([0xcd; 32]);
     Unlink { digest, size: 300, place, attempts: 2, not_before: TIME, error }
+}
+
+fn repository(quota: Quota) -> Repository {
+    Repository { id: RepoId(6), created: TIME, usage: USAGE, quota }
 }
 
 fn branch() -> Branch {
@@ -143,7 +147,9 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("blob, held file", &blob(Refs::Held { count: 2 }, Place::File(Suffix(u64::MAX)))),
         sample("blob, free row", &blob(Refs::Free { until: TIME }, Place::Inline)),
         sample("branch", &branch()),
-        sample("repository", &Repository { id: RepoId(6), created: TIME, usage: USAGE }),
+        sample("repository", &repository(Quota::Bytes(513))),
+        sample("repository, default quota", &repository(Quota::Default)),
+        sample("repository, no quota", &repository(Quota::Unlimited)),
         sample("user name", &UserName::parse("zoë").unwrap()),
         sample("detached branch", &detached(Node::Branch(BranchId(1)), user.clone())),
         sample("detached tag", &detached(Node::Tag(TagId(2)), rule)),

@@ -44,6 +44,9 @@ fn every_url_has_one_canonical_path_and_get_redirects_to_it() {
         ("/~u/branches/b/", "/~u/branches/b/", Canonical),
         ("/%7eu/branches/b/t/j/f/x", "/~u/branches/b/t/j/f/x", Canonical),
         ("/~U/branches/b/t/j/f.sha256", "/~u/branches/b/t/j/f.sha256", Variant),
+        ("/~u", "/~u/", Variant),
+        ("/~u/", "/~u/", Canonical),
+        ("/~Zoë/", "/~zo%C3%AB/", Variant),
         ("/-/health", "/-/health", Canonical),
         ("/-/ready", "/-/ready", Canonical),
         ("/-/stats", "/-/stats", Canonical),
@@ -69,6 +72,7 @@ fn odd_characters_survive_the_way_there_and_back() {
 fn the_methods_are_those_of_appendix_a() {
     for (path, methods) in [
         ("/", "GET,HEAD"),
+        ("/~u/", "GET,HEAD"),
         ("/-/health", "GET,HEAD"),
         ("/-/sweeps", "GET,HEAD,POST"),
         ("/branches", "GET"),

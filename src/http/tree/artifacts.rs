@@ -18,7 +18,8 @@ use super::super::route::sums_of;
 use super::super::{HttpError, Request, Server, blocking, reply};
 use crate::model::{Checksum, FilePath};
 use crate::store;
-use crate::tree::{Opened, Source, Tree};
+use crate::store::quota::Room;
+use crate::tree::{Opened, Source, Tree, Upload};
 
 /// Chunks of a large upload that wait between the network and the disk.
 const CHUNKS_WAITING: usize = 8;
@@ -122,13 +123,16 @@ impl Server {
         }
         let claim = digest.map(claim).transpose()?;
         self.tree.admit()?;
-        let length = request.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = number(&request.headers, CONTENT_LENGTH.as_str());
+        // What dlrepo's client says instead; nothing hangs on it but how early it may be refused.
+        let announced = length.or_else(|| number(&request.headers, "content-size"));
         let (body, was_encoded) = decoded(request.body, &request.headers)?;
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
         let body = limited(body, length, self.upload_bytes_max)?;
-        self.receive(body, length, path, claim).await?;
+        let mut room = self.tree.store().room(&path);
+        room.grow(announced.filter(|_| !was_encoded).unwrap_or(0))?;
+        self.receive(body, length, path, claim, room).await?;
         Ok(reply::created())
     }
 
@@ -151,7 +155,14 @@ impl Server {
             return Err(Failure::NotFound(reason));
         };
         let content = store::blobs::Content::Stored(digest);
-        self.tree.store().put_artifact(path, content).await?;
+        let store = self.tree.store();
+        let mut room = store.room(&path);
+        // What is arriving elsewhere has its room already.
+        if let Some((_, blob)) = store.view()?.find_blob(&digest)? {
+            room.grow(blob.size)?;
+        }
+        drop(room);
+        store.put_artifact(path, content).await?;
         Ok(reply::created())
     }
 
@@ -163,6 +174,7 @@ impl Server {
         length: Option<u64>,
         path: FilePath,
         claim: Option<Claim>,
+        mut room: Room,
     ) -> Result<(), Failure> {
         let small_max = self.tree.limits().inline_bytes_max;
         let mut head = BytesMut::new();
@@ -170,17 +182,25 @@ impl Server {
             loop {
                 let Some(chunk) = body.next().await else {
                     let body = head.freeze();
+                    drop(room);
                     self.tree.put_small(path, body, claim.as_ref())?.await?;
                     return Ok(());
                 };
                 head.extend_from_slice(&chunk?);
-                if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
+                let received = u64::try_from(head.len()).unwrap_or(u64::MAX);
+                room.grow(received)?;
+                if received > small_max {
                     break;
                 }
             }
         }
-        receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
+        receive_large(self.tree.clone(), head.freeze(), body, path, claim, room).await
     }
+}
+
+/// The number that a header says.
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// The body, broken off with an error at the first byte over the limit.
@@ -215,10 +235,14 @@ async fn receive_large(
     mut body: RequestBody,
     path: FilePath,
     claim: Option<Claim>,
+    room: Room,
 ) -> Result<(), Failure> {
     let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
     let writer = tree.clone();
-    let written = tokio::spawn(blocking(move || write_large(&writer, arriving, path, claim)));
+    let written = tokio::spawn(blocking(move || {
+        let upload = writer.begin_upload(claim)?.within(room);
+        write_large(upload, arriving, path)
+    }));
     let mut chunk = Some(Ok(head));
     while let Some(next) = chunk {
         // Dropping the sender without an end makes the writer throw its file away.
@@ -226,7 +250,11 @@ async fn receive_large(
         if chunks.send(Part::Chunk(next?)).await.is_err() {
             break;
         }
-        chunk = body.next().await;
+        chunk = tokio::select! {
+            chunk = body.next() => chunk,
+            // It has refused already: its client need not send more to be told.
+            () = chunks.closed() => break,
+        };
     }
     // If the writer is gone, its own answer says why.
     let _ = chunks.send(Part::End).await;
@@ -239,12 +267,10 @@ enum Part {
 }
 
 fn write_large(
-    tree: &Tree,
+    mut upload: Upload,
     mut arriving: mpsc::Receiver<Part>,
     path: FilePath,
-    claim: Option<Claim>,
 ) -> Result<(), Failure> {
-    let mut upload = tree.begin_upload(claim)?;
     while let Some(part) = arriving.blocking_recv() {
         match part {
             Part::Chunk(bytes) => upload.write(&bytes)?,
