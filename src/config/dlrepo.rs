@@ -48,8 +48,6 @@ pub const IGNORED: &[&str] = &[
     "DLREPO_PUBLISH_URL",
     "DLREPO_STATIC_DIR",
     "DLREPO_TEMPLATES_DIR",
-    "DLREPO_USER_QUOTA",
-    "DLREPO_X_SENDFILE_HEADER",
 ];
 
 impl Alias {
