@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod products;
 pub mod repos;
 pub mod runs;
 pub mod tags;
@@ -81,6 +82,19 @@ pub enum Error {
     /// A job with formats that are being uploaded cannot be locked.
     #[error("Job has dirty formats")]
     DirtyFormats,
+    /// The metadata asks for a version that no job can feed.
+    #[error(transparent)]
+    Version(#[from] crate::model::VersionError),
+    /// A version has each format from one job only.
+    #[error("format {format} of {version} comes from {job} already: use another name for it")]
+    FormatConflict {
+        /// The format's name.
+        format: crate::model::FormatName,
+        /// The path of the version.
+        version: String,
+        /// The path of the job that has it.
+        job: String,
+    },
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),

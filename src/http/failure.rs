@@ -90,7 +90,7 @@ fn status(error: &tree::Error) -> StatusCode {
         tree::Error::Store(error) => store_status(error),
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
         tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        tree::Error::Files(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        tree::Error::Files(_) | tree::Error::List { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -105,7 +105,9 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::JobLocked
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
-        | Error::DirtyFormats => StatusCode::BAD_REQUEST,
+        | Error::DirtyFormats
+        | Error::Version(_)
+        | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -9,7 +9,9 @@ use crate::model::{Digest, Job, JobPath, Node, Usage};
 
 impl Store {
     /// Merges `changes` into a job's metadata (`None` removes a key), making branch, tag and job
-    /// when they are missing. The answer may be [`Error::JobLocked`].
+    /// when they are missing; the job's formats appear in the version that it names. The answer
+    /// may be [`Error::JobLocked`], [`Error::Version`] or [`Error::FormatConflict`]; then nothing
+    /// was changed.
     pub fn merge_metadata(
         &self,
         path: JobPath,
@@ -17,14 +19,17 @@ impl Store {
     ) -> Pending<(), Error> {
         self.change(move |tx| {
             let known = tree::optional(tree::job(tx.txn, &path))?;
-            if known.is_some_and(|(_, _, job)| job.locked) {
+            if known.as_ref().is_some_and(|(_, _, job)| job.locked) {
                 return Err(Error::JobLocked);
             }
+            let version =
+                tx.check_version(&path, known.as_ref().map(|(_, _, job)| job), &changes)?;
             let mut branch = tx.branch_or_new(&path.tag.branch)?;
             let tag = tx.tag_or_new(&path.tag, &mut branch)?;
             let mut job = tx.job_or_new(&path, &tag)?;
             job.merge_metadata(&changes);
             job.revision += 1;
+            tx.feed(&path.tag.branch.repo, job.id, version)?;
             tx.save_job(&path, tag.id, &job)?;
             tx.save_above_job(&path, branch, tag, Delta::default())
         })

@@ -136,6 +136,9 @@ impl Tx<'_, '_> {
     }
 
     fn new_format(&self, path: &FormatPath, job: &Job) -> Result<Format, Error> {
+        // A job that feeds a version is not new, and so neither is what lies above: nothing was
+        // changed yet.
+        self.check_new_format(job.id, &path.format)?;
         let id = FormatId(self.next(Meta::NEXT_NODE)?);
         self.enter(Node::Format(id), job.id.0, path.format.as_str())?;
         let usage = Usage::default();

@@ -59,7 +59,7 @@ impl Server {
         Ok(response)
     }
 
-    fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
+    pub(super) fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
         let opened = match self.tree.open(path) {
             Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
                 return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
