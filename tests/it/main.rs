@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod archives;
 mod clients_curl;
 mod clients_dlrepo;
 mod conventions;
@@ -18,6 +19,7 @@ mod kill;
 mod own_pages;
 mod power_loss;
 mod process;
+mod products;
 mod settings;
 mod sweeping;
 mod tree_artifacts;

@@ -66,7 +66,8 @@ impl Reader {
     /// # Errors
     /// When a blob is gone or damaged, which is logged too, or the list cannot be read.
     pub fn read(&mut self) -> io::Result<Option<Bytes>> {
-        let mut chunk = Vec::new();
+        let left = self.rest.end.saturating_sub(self.rest.start);
+        let mut chunk = Vec::with_capacity(CHUNK.min(to_usize(left).unwrap_or(CHUNK)));
         while chunk.len() < CHUNK && self.rest.start < self.rest.end {
             let at = self.rest.start;
             match self.pieces.front() {

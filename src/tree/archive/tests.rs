@@ -141,7 +141,7 @@ fn every_range_is_the_same_part_of_the_whole() {
     assert_eq!(size % header::RECORD, 0);
     assert!(whole.ends_with(&[0; 1024]));
     let mut random = crate::db::tests::random::Random(1);
-    for round in 0..300 {
+    for round in 0..60 {
         let start = random.below(whole.len());
         let length = if round % 3 == 0 { random.below(900_000) } else { random.below(3_000) };
         let end = (start + length).min(whole.len());
@@ -174,7 +174,7 @@ fn an_archive_is_what_the_library_reads() {
     wanted.sort();
     assert_eq!(found, wanted);
     assert_eq!(sums.0, "a/SHA256SUMS.txt");
-    assert_eq!(sums.1.iter().filter(|byte| **byte == b'\n').count(), 3);
+    assert_eq!(String::from_utf8(sums.1).unwrap().lines().count(), 3);
 }
 
 #[test]
