@@ -8,6 +8,7 @@ mod guards;
 mod leases;
 mod model;
 mod policies;
+mod products;
 mod tree;
 
 use std::sync::Arc;

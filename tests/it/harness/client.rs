@@ -180,7 +180,7 @@ impl Connection {
 
     /// The number of bytes that still come until the connection ends, well or not.
     pub fn rest(&mut self) -> u64 {
-        let mut buffer = [0; PIECE];
+        let mut buffer = vec![0; PIECE];
         let mut count = 0;
         while let Ok(length @ 1..) = self.stream.read(&mut buffer) {
             count += u64::try_from(length).unwrap();
