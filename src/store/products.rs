@@ -79,6 +79,40 @@ fn version(rows: &impl Rows, key: &VersionKey) -> Result<Option<Version>, Error>
     }
 }
 
+/// Whether a job may have a new format: no other job that feeds its version has one of the name.
+pub(super) fn check_new_format(
+    rows: &impl Rows,
+    job: JobId,
+    name: &FormatName,
+) -> Result<(), Error> {
+    match FEEDS.get(rows, &job)? {
+        Some(feed) => check_format(rows, &feed.key, job, name),
+        None => Ok(()),
+    }
+}
+
+fn check_format(
+    rows: &impl Rows,
+    key: &VersionKey,
+    own: JobId,
+    name: &FormatName,
+) -> Result<(), Error> {
+    let Some(version) = VERSIONS.get(rows, key)? else { return Ok(()) };
+    for ((_, job), ()) in FEEDERS.all(rows, Span::under(&version.id))? {
+        // Most have no such format, which is one look; only a conflict is looked into.
+        if job == own || !FORMATS.has(rows, &(job, name.clone()))? {
+            continue;
+        }
+        if let Some(other) = feeder(rows, job)? {
+            let repo = repos::of(rows, key.repo)?.unwrap_or(Repo::Shared);
+            let version = VersionPath::new(repo, key.names.clone()).to_string();
+            let (format, job) = (name.clone(), other.path.to_string());
+            return Err(Error::FormatConflict { format, version, job });
+        }
+    }
+    Ok(())
+}
+
 impl Tx<'_, '_> {
     /// The version that a job is to feed once `changes` are merged into its metadata. Changes
     /// nothing: the formats of the others that feed it are compared with those of the job.
@@ -100,36 +134,10 @@ impl Tx<'_, '_> {
         // What it feeds already was tested as each format came.
         if fed.is_none_or(|fed| fed.key != key) {
             for ((_, format), _) in FORMATS.all(self.txn, Span::under(&job.id))? {
-                self.check_format(&key, job.id, &format)?;
+                check_format(self.txn, &key, job.id, &format)?;
             }
         }
         Ok(Some(key.names))
-    }
-
-    /// Whether a job may have a new format: no other job that feeds its version has one of the
-    /// name. Changes nothing.
-    pub(super) fn check_new_format(&self, job: JobId, name: &FormatName) -> Result<(), Error> {
-        match FEEDS.get(self.txn, &job)? {
-            Some(feed) => self.check_format(&feed.key, job, name),
-            None => Ok(()),
-        }
-    }
-
-    fn check_format(&self, key: &VersionKey, own: JobId, name: &FormatName) -> Result<(), Error> {
-        let Some(version) = VERSIONS.get(self.txn, key)? else { return Ok(()) };
-        for ((_, job), ()) in FEEDERS.all(self.txn, Span::under(&version.id))? {
-            // Most have no such format, which is one look; only a conflict is looked into.
-            if job == own || !FORMATS.has(self.txn, &(job, name.clone()))? {
-                continue;
-            }
-            if let Some(other) = feeder(self.txn, job)? {
-                let repo = repos::of(self.txn, key.repo)?.unwrap_or(Repo::Shared);
-                let version = VersionPath::new(repo, key.names.clone()).to_string();
-                let (format, job) = (name.clone(), other.path.to_string());
-                return Err(Error::FormatConflict { format, version, job });
-            }
-        }
-        Ok(())
     }
 
     /// Lets a job feed that version of its repository and no other.

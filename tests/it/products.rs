@@ -1,8 +1,10 @@
 //! `/products/…`: versions that jobs feed by their metadata (spec dlrepo §10, §17 items 13, 22).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
-use super::harness::{Response, TestServer, digest_of};
+use super::harness::{Response, TestServer, digest_of, noise};
 
 const PRODUCT_BRANCH: &str = "/products/p/v/b/";
 const VERSION: &str = "/products/p/v/b/1.0/";
@@ -306,5 +308,64 @@ fn each_repository_has_products_of_its_own() {
 fn the_index_survives_a_restart() {
     let mut server = with_version();
     server.restart();
+    assert_eq!(formats(&server), json!(["f"]));
+}
+
+#[test]
+fn a_conflict_is_told_before_a_large_upload_is_read() {
+    let server = with_version();
+    feed(&server, "/branches/main/t/k/", "1.0");
+    let mut upload = server.connect();
+    upload.write(b"PUT /branches/main/t/k/f/x HTTP/1.1\r\nHost: localhost\r\n");
+    upload.write(b"Content-Length: 1000000000\r\n\r\n");
+    let answer = upload.answer_to("PUT").with_status(400);
+    refused(&server, &answer);
+}
+
+#[test]
+fn what_happens_at_once_leaves_each_format_to_one_job() {
+    let server = with_version();
+    let over = AtomicBool::new(false);
+    let ask = |allowed: &[u16], answer: Response| {
+        assert!(allowed.contains(&answer.status), "{} {}", answer.status, answer.text());
+    };
+    std::thread::scope(|scope| {
+        let (server, over, ask) = (&server, &over, &ask);
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let page = server.get(VERSION).expect(200).json();
+                let names = page["version"]["artifact_formats"].as_array().unwrap().clone();
+                let mut once = names.clone();
+                once.dedup();
+                assert_eq!(names, once);
+                for name in ["g0", "g1"] {
+                    ask(&[200, 404], server.get(&format!("{VERSION}{name}.tar")).send());
+                }
+            }
+        });
+        let workers = (0..3_u64).map(|worker| {
+            scope.spawn(move || {
+                for round in 0..25_u64 {
+                    let job = format!("/branches/main/w{worker}/j/");
+                    ask(&[200, 400], server.patch(&job).json(&metadata("1.0")).send());
+                    let path = format!("{job}g{}/x", round % 2);
+                    ask(&[201, 400], server.put(&path).body(noise(round, 20_000)).send());
+                    if round % 5 == worker {
+                        let tag = format!("/branches/main/w{worker}/");
+                        ask(&[200], server.delete(&tag).send());
+                    }
+                }
+            })
+        });
+        for worker in workers.collect::<Vec<_>>() {
+            worker.join().unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    for worker in 0..3 {
+        let deleted = server.delete(&format!("/branches/main/w{worker}/")).send();
+        ask(&[200, 404], deleted);
+    }
+    server.sweep_and_wait();
     assert_eq!(formats(&server), json!(["f"]));
 }

@@ -87,6 +87,7 @@ impl Server {
     async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
         refuse_container(&path, &request.headers)?;
         self.refuse_locked(&path)?;
+        self.tree.store().view()?.check_new_format(&path.format)?;
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {
