@@ -24,7 +24,7 @@ use crate::model::{
     FormatPath, Job, JobPath, ProductName, Timestamp, VariantName, VersionFormatPath, VersionName,
     VersionPath,
 };
-use crate::store::View;
+use crate::store::{self, View};
 use crate::tree::archive::{Archive, Contents};
 
 impl Server {
@@ -51,7 +51,8 @@ impl Server {
         request: Request,
         path: FormatPath,
     ) -> Result<Response, Failure> {
-        self.archive(request, move |_, request, view| {
+        self.archive(request, move |server, request, view| {
+            server.check_readable(request, &path.to_string())?;
             let parent = job_name(&path.job, &view.job(&path.job)?);
             format_contents(request, view, &path, &parent)
         })
@@ -82,11 +83,20 @@ impl Server {
         request: Request,
         path: VersionFormatPath,
     ) -> Result<Response, Failure> {
-        self.archive(request, move |_, request, view| {
+        self.archive(request, move |server, request, view| {
+            server.check_readable(request, &path.to_string())?;
             let real = view.version_format(&path)?;
             format_contents(request, view, &real, &version_name(&path.version))
         })
         .await
+    }
+
+    /// Rules speak of a format's folder, and an archive shows all that is in it.
+    fn check_readable(&self, request: &Request, folder: &str) -> Result<(), Failure> {
+        if self.may_read(&request.caller, folder) {
+            return Ok(());
+        }
+        Err(store::Error::NotFound(folder.to_owned()).into())
     }
 
     /// Lists what `contents` says, all from one snapshot, and answers with it.

@@ -29,6 +29,14 @@ pub(super) fn encode(path: &str, size: u64, modified: Timestamp) -> Vec<u8> {
     bytes
 }
 
+/// Bytes of those headers, without making them: a list of a million files needs no more.
+pub(super) fn length(path: &str, size: u64, modified: Timestamp) -> u64 {
+    match u64::try_from(records(path, size, modified).len()).unwrap_or(u64::MAX) {
+        0 => BLOCK,
+        records => BLOCK + records + padding(records) + BLOCK,
+    }
+}
+
 /// Zeros that follow contents of that many bytes.
 pub(super) fn padding(size: u64) -> u64 {
     (BLOCK - size % BLOCK) % BLOCK
@@ -106,15 +114,19 @@ mod tests {
     #[test]
     fn headers_are_extended_only_where_they_must_be() {
         let whole = Timestamp(1_700_000_000_000_000);
-        let extended = |path: &str, size, modified| encode(path, size, modified).len() / 512 == 3;
-        assert_eq!(encode("a/b", 7, whole).len(), 512);
-        assert_eq!(encode(&"x".repeat(100), 0, whole).len(), 512);
+        let blocks = |path: &str, size, modified| {
+            let bytes = u64::try_from(encode(path, size, modified).len()).unwrap();
+            assert_eq!((bytes % BLOCK, length(path, size, modified)), (0, bytes));
+            bytes / BLOCK
+        };
+        let extended = |path: &str, size, modified| blocks(path, size, modified) == 3;
+        assert_eq!(blocks("a/b", 7, whole), 1);
+        assert_eq!(blocks(&"x".repeat(100), 0, whole), 1);
         assert!(extended(&"x".repeat(101), 0, whole));
         assert!(extended("é", 0, whole));
         assert!(extended("a", LARGE, whole) && !extended("a", LARGE - 1, whole));
         assert!(extended("a", 0, Timestamp(whole.0 + 1)));
-        let long = encode(&"é".repeat(300), LARGE, Timestamp(whole.0 + 1));
-        assert_eq!(long.len(), 512 + 1024 + 512);
+        assert_eq!(blocks(&"é".repeat(300), LARGE, Timestamp(whole.0 + 1)), 4);
     }
 
     #[test]

@@ -124,7 +124,8 @@ impl Lister {
         self.hash.update(member.size.to_le_bytes());
         self.hash.update(member.modified.0.to_le_bytes());
         self.has_sums |= member.path == SUMS;
-        let header = length(&member.header(&self.name));
+        let path = format!("{}/{}", self.name, member.path);
+        let header = header::length(&path, member.size, member.modified);
         self.end.index += 1;
         self.end.place += member.write(&mut self.out)?;
         self.end.offset += header + member.size + header::padding(member.size);
