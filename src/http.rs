@@ -3,6 +3,7 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod archive_body;
 pub mod body;
 mod client_script;
 pub mod conditional;
