@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
+use crate::access::{Access, AclError};
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
@@ -33,6 +33,8 @@ use crate::tree::{Limits, Tree};
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
+/// What browsers show when they ask who somebody is.
+const REALM: &str = "larder";
 /// A batch is not begun with less than this free while there is ballast to let go.
 const WRITE_ROOM: u64 = 1 << 20;
 
@@ -98,6 +100,9 @@ pub enum Error {
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] AclError),
     /// A programming error.
     #[error("{0} broke off; see the log for why, and tell us")]
     Broken(&'static str),
@@ -214,12 +219,18 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle) -> Server {
+    pub fn server(
+        &self,
+        settings: &Settings,
+        access: Access,
+        sweeper: sweeper::Handle,
+    ) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
-            access: Access,
+            access,
+            realm: REALM.to_owned(),
             tree: self.tree(settings),
             sweeper,
             stall_max: settings.uploads.upload_idle,
@@ -257,6 +268,18 @@ impl House {
         })?;
         log::debug!("after the start: {recovered:?}");
         Ok(())
+    }
+}
+
+/// The rules that the settings ask for.
+///
+/// # Errors
+/// [`AclError`], with file, line and reason.
+pub fn access(settings: &Settings) -> Result<Access, AclError> {
+    match &settings.access.acls_dir {
+        Some(folder) => Access::with_rules(folder),
+        // Nobody can log in.
+        None => Ok(Access::open()),
     }
 }
 

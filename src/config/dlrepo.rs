@@ -13,11 +13,11 @@ pub const PUBLIC_URL: &str = "DLREPO_PUBLIC_URL";
 pub const ORPHAN_BLOB_LIFETIME: &str = "DLREPO_ORPHAN_BLOB_LIFETIME";
 pub const TAG_CLEANUP_PERIOD: &str = "DLREPO_TAG_CLEANUP_PERIOD";
 pub const INTERNAL_FORMAT_FILTER: &str = "DLREPO_INTERNAL_FORMAT_FILTER";
+pub const ACLS_DIR: &str = "DLREPO_ACLS_DIR";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.
 pub const IGNORED: &[&str] = &[
-    "DLREPO_ACLS_DIR",
     "DLREPO_AUTH_CACHE_SIZE",
     "DLREPO_AUTH_CACHE_TTL",
     "DLREPO_AUTH_DISABLED",

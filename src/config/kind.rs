@@ -19,6 +19,8 @@ pub type At<T> = fn(&mut Settings) -> &mut T;
 pub enum Kind {
     /// A folder, relative to the one that the process runs in.
     Folder(At<PathBuf>),
+    /// A folder, or none.
+    OptionalFolder(At<Option<PathBuf>>),
     /// A loopback address with a port.
     Listen(At<SocketAddr>),
     /// A web address, or none.
@@ -40,6 +42,7 @@ impl Kind {
     pub fn put(&self, settings: &mut Settings, given: &str) -> Result<(), String> {
         match self {
             Self::Folder(at) => *at(settings) = text::folder(given)?,
+            Self::OptionalFolder(at) => *at(settings) = Some(text::folder(given)?),
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
@@ -57,6 +60,9 @@ impl Kind {
         let settings = &mut settings.clone();
         match self {
             Self::Folder(at) => Some(at(settings).display().to_string()),
+            Self::OptionalFolder(at) => {
+                at(settings).as_ref().map(|path| path.display().to_string())
+            }
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
@@ -71,7 +77,7 @@ impl Kind {
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
-            Self::Folder(_) => "a folder".to_owned(),
+            Self::Folder(_) | Self::OptionalFolder(_) => "a folder".to_owned(),
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
@@ -94,7 +100,7 @@ impl Kind {
     #[must_use]
     pub fn placeholder(&self) -> &'static str {
         match self {
-            Self::Folder(_) => "DIR",
+            Self::Folder(_) | Self::OptionalFolder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) => "URL",
             Self::Pattern(_) => "REGEX",

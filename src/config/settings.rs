@@ -30,6 +30,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// Who may do what.
+    pub access: Access,
     /// What is logged.
     pub log: Log,
 }
@@ -143,6 +145,13 @@ pub struct Tree {
     /// Formats whose name starts with a match are internal: never published, and they can be
     /// written into a locked job (spec dlrepo §7).
     pub internal_format_filter: Option<NamePattern>,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The folder with a file of rights for each group.
+    pub acls_dir: Option<PathBuf>,
 }
 
 /// What is logged.

@@ -73,7 +73,7 @@ fn every_default_is_read_back_by_its_own_setting() {
 fn every_setting_has_a_field_of_its_own() {
     for setting in SETTINGS {
         let other = match setting.kind {
-            Kind::Folder(_) => "elsewhere",
+            Kind::Folder(_) | Kind::OptionalFolder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
             Kind::Url(_) => "http://example",
             Kind::Pattern(_) => "^debug$",
@@ -95,7 +95,7 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, access, log } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -103,6 +103,7 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
+    assert_eq!(access.acls_dir, None);
     assert_eq!(log.log.as_str(), "info");
 }
 
@@ -243,6 +244,7 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_ORPHAN_BLOB_LIFETIME", "60")], "lease", "1m"),
         (&[("DLREPO_TAG_CLEANUP_PERIOD", "0")], "sweep-period", "0s"),
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
+        (&[("DLREPO_ACLS_DIR", "/etc/dlrepo/acls")], "acls-dir", "/etc/dlrepo/acls"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
@@ -265,12 +267,12 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
 fn variables_of_dlrepo_without_meaning_are_named_in_one_warning() {
     let env = &[
         ("DLREPO_LDAP_URL", "ldap://x"),
-        ("DLREPO_ACLS_DIR", "/etc/dlrepo/acls"),
+        ("DLREPO_STATIC_DIR", "/etc/dlrepo/static"),
         ("DLREPO_USER_QUOTA", ""),
     ];
     let warnings = World { env, ..World::default() }.load().unwrap().warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(warning.ends_with("are ignored: DLREPO_ACLS_DIR, DLREPO_LDAP_URL"), "{warning}");
+    assert!(warning.ends_with("are ignored: DLREPO_LDAP_URL, DLREPO_STATIC_DIR"), "{warning}");
 }
 
 #[test]

@@ -13,9 +13,10 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::guard;
 use crate::model::{
-    ArtifactPath, BranchName, BranchPath, FormatName, JobName, NameError, Repo, TagName, TagRef,
-    UserName,
+    ArtifactPath, BranchName, BranchPath, FormatName, JobName, NameError, Repo, Right, TagName,
+    TagRef, UserName,
 };
 
 /// What [`route`] makes of a request line.
@@ -297,6 +298,33 @@ impl Route {
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
             Self::Sweeps => "/-/sweeps".to_owned(),
+        }
+    }
+
+    /// [`Self::canonical_path`] without percent-encoding: what rights are granted at (I9).
+    #[must_use]
+    pub fn path(&self) -> String {
+        let path = self.canonical_path();
+        // It is our own encoding, of UTF-8.
+        percent_decode_str(&path).decode_utf8_lossy().into_owned()
+    }
+
+    /// The right that a request for this needs; `None`: it is open to everybody.
+    #[must_use]
+    pub fn right(&self, method: &Method) -> Option<Right> {
+        match self {
+            Self::Health | Self::Ready => None,
+            _ => Some(guard::right_of(method)),
+        }
+    }
+
+    /// The folder of which this shows a part or a digest under another name: whoever may not
+    /// read that one may not read this either.
+    #[must_use]
+    pub fn within(&self) -> Option<Self> {
+        match self {
+            Self::Format(at) | Self::Sums(at) => Some(Self::FormatFolder(at.clone())),
+            _ => None,
         }
     }
 

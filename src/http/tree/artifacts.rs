@@ -14,9 +14,9 @@ use super::super::body::decode::decoded;
 use super::super::failure::Failure;
 use super::super::file_body::FileBody;
 use super::super::reply::{Content, Decision, FileFacts};
-use super::super::route::sums_of;
+use super::super::route::{Route, sums_of};
 use super::super::{HttpError, Request, Server, blocking, reply};
-use crate::model::{Checksum, FilePath};
+use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::tree::{Opened, Source, Tree};
 
@@ -39,14 +39,23 @@ impl Server {
         }
     }
 
-    /// HEAD with `Digest`: whether the client may link instead of upload. The path does not
-    /// matter.
-    pub(super) async fn promise(&self, digest: &HeaderValue) -> Result<Response, Failure> {
+    /// HEAD with `Digest`: whether the client may link instead of upload. The path matters to
+    /// the guard only.
+    pub(super) async fn promise(
+        &self,
+        caller: &Caller,
+        route: &Route,
+        digest: &HeaderValue,
+    ) -> Result<Response, Failure> {
+        if !self.may_read(caller, &route.path()) {
+            return Err(self.denied(caller));
+        }
         let (_, checksum) = claim(digest)?;
         // Only SHA-256 is an identity: content known by another sum is to be sent.
         let Some(digest) = checksum.digest() else {
             return Err(Failure::NotFound("no content is stored under such a digest".to_owned()));
         };
+        self.prove(caller, digest)?;
         let Some(size) = self.tree.promise(digest).await? else {
             return Err(store::Error::BlobUnknown(digest).into());
         };
@@ -62,7 +71,8 @@ impl Server {
     fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
         let opened = match self.tree.open(path) {
             Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
-                return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
+                let sums = self.virtual_sums(&request.caller, path);
+                return sums.unwrap_or(Err(Failure::NotFound(what)));
             }
             opened => opened?,
         };
@@ -70,8 +80,15 @@ impl Server {
     }
 
     /// `X.sha256` where no such file was uploaded.
-    fn virtual_sums(&self, path: &FilePath) -> Option<Result<Response, Failure>> {
+    fn virtual_sums(
+        &self,
+        caller: &Caller,
+        path: &FilePath,
+    ) -> Option<Result<Response, Failure>> {
         let of = path.format.clone().file(sums_of(&path.path)?);
+        if !self.may_read(caller, &of.to_string()) {
+            return None;
+        }
         let found = self.tree.store().view().and_then(|view| view.file(&of));
         match found {
             Ok(file) => {
@@ -90,7 +107,7 @@ impl Server {
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {
-            return self.link(link, path).await;
+            return self.link(&request.caller, link, path).await;
         }
         let claim = digest.map(claim).transpose()?;
         self.tree.admit()?;
@@ -116,15 +133,32 @@ impl Server {
         }
     }
 
-    async fn link(&self, link: &HeaderValue, path: FilePath) -> Result<Response, Failure> {
+    async fn link(
+        &self,
+        caller: &Caller,
+        link: &HeaderValue,
+        path: FilePath,
+    ) -> Result<Response, Failure> {
         let (text, checksum) = claim(link)?;
         let Some(digest) = checksum.digest() else {
             let reason = format!("no content is stored under {text}, link by sha256");
             return Err(Failure::NotFound(reason));
         };
+        self.prove(caller, digest)?;
         let content = store::blobs::Content::Stored(digest);
         self.tree.store().put_artifact(path, content).await?;
         Ok(reply::created())
+    }
+
+    /// Refuses to tell whether a content is here to whoever could not have got it here.
+    fn prove(&self, caller: &Caller, digest: Digest) -> Result<(), Failure> {
+        let view = self.tree.store().view()?;
+        if let Some((blob, _)) = view.find_blob(&digest)?
+            && self.access.may_know(&view, caller, blob)?
+        {
+            return Ok(());
+        }
+        Err(store::Error::BlobUnknown(digest).into())
     }
 
     /// Takes in a body: in memory while it is small, else through a channel to one blocking task
