@@ -8,7 +8,7 @@
 use http::Method;
 
 use super::failure::Failure;
-use super::route::{Route, Routed};
+use super::route::{Route, Routed, route};
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Right, TagRef};
@@ -34,17 +34,24 @@ impl Demand {
     pub fn of(method: &Method, raw_path: &str, routed: &Routed) -> Self {
         match routed {
             Routed::Found(route, _) => Self::of_route(method, route),
-            // Nothing has such a name: what was asked for is what there is to be asked about.
-            Routed::NotFound(_) | Routed::BadRequest(_) | Routed::MethodNotAllowed(_) => {
-                let path = percent_encoding::percent_decode_str(raw_path).decode_utf8_lossy();
-                let right = right_of(method);
-                let is_asset = path.starts_with("/static/") || path == "/favicon.ico";
-                if is_asset && right == Right::Read && !path.contains("..") {
-                    return Self::Nothing;
-                }
-                Self::Rights(right, vec![path.to_lowercase()])
-            }
+            // What takes no such method takes GET.
+            Routed::MethodNotAllowed(_) => match route(&Method::GET, raw_path) {
+                Routed::Found(route, _) => Self::Rights(right_of(method), vec![route.path()]),
+                _ => Self::of_nothing(method, raw_path),
+            },
+            Routed::NotFound(_) | Routed::BadRequest(_) => Self::of_nothing(method, raw_path),
         }
+    }
+
+    /// Nothing has such a name: what was asked for is what there is to be asked about.
+    fn of_nothing(method: &Method, raw_path: &str) -> Self {
+        let path = percent_encoding::percent_decode_str(raw_path).decode_utf8_lossy();
+        let right = right_of(method);
+        let is_asset = path.starts_with("/static/") || path == "/favicon.ico";
+        if is_asset && right == Right::Read && !path.contains("..") {
+            return Self::Nothing;
+        }
+        Self::Rights(right, vec![path.to_lowercase()])
     }
 
     fn of_route(method: &Method, route: &Route) -> Self {
