@@ -19,9 +19,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::{Caller, Rank, Right};
 use acl::Rules;
+use proof::Promises;
 
 pub use explain::Decision;
 pub use folder::{ANONYMOUS, AclError};
+pub use proof::Proof;
 
 /// The rules in force. Clones share everything.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ struct Shared {
     /// Where the rules come from, for those that are read from somewhere.
     folder: Option<PathBuf>,
     current: RwLock<Arc<Current>>,
+    promises: Promises,
 }
 
 /// What is in force until the next reload.
@@ -69,7 +72,8 @@ impl Access {
 
     fn new(folder: Option<PathBuf>, current: Current) -> Self {
         let current = RwLock::new(Arc::new(current));
-        Self { shared: Arc::new(Shared { folder, current }) }
+        let promises = Promises::default();
+        Self { shared: Arc::new(Shared { folder, current, promises }) }
     }
 
     /// Reads the folder again. What it says holds from now on, for everybody; when a file is

@@ -67,6 +67,9 @@ tables! {
     ARTIFACTS: (FormatId, ArtifactPath) => Artifact = "artifacts.1";
     /// Derived: the way back from an id to a name.
     NODES: Node => Entry = "nodes.1";
+    // ── rights
+    /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
+    POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
     // ── deletion
     /// Truth: detached things by the moment they are due; their children by their ids above.
     DETACHED: (Timestamp, QueueId) => Detached = "detached.1";

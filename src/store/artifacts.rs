@@ -5,7 +5,9 @@ use super::tree::{self, Chain, Delta};
 use super::{Error, Store, Tx};
 use crate::db::schema::{ARTIFACTS, BLOBS};
 use crate::db::{Pending, Span};
-use crate::model::{Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, Referrer, Usage};
+use crate::model::{
+    Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, Referrer, Usage, UserName,
+};
 use crate::store::tx::promised;
 
 impl Store {
@@ -16,6 +18,16 @@ impl Store {
     /// Errors of the answer: [`Error::UploadToLockedJob`], [`Error::BlobUnknown`] for a digest
     /// that is not stored, [`Error::IsFolder`], [`Error::IsFile`]; then nothing was made.
     pub fn put_artifact(&self, path: FilePath, content: Content) -> Pending<Arrival, Error> {
+        self.put_artifact_of(path, content, None)
+    }
+
+    /// As [`Self::put_artifact`]; notes in the same transaction that `sender` sent the content.
+    pub fn put_artifact_of(
+        &self,
+        path: FilePath,
+        content: Content,
+        sender: Option<UserName>,
+    ) -> Pending<Arrival, Error> {
         let locks =
             if self.is_internal(&path.format.format) { Locks::Ignored } else { Locks::Kept };
         self.change(move |tx| {
@@ -29,7 +41,11 @@ impl Store {
                 locks.check(tx.job_is_locked(&path)?)?;
                 tx.chain_or_new(&path.format)?
             };
-            tx.put_artifact(&path, chain, &content, known)
+            let arrival = tx.put_artifact(&path, chain, &content, known)?;
+            if let Some(sender) = &sender {
+                tx.possess(content.digest(), sender)?;
+            }
+            Ok(arrival)
         })
     }
 }

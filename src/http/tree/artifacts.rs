@@ -16,6 +16,7 @@ use super::super::file_body::FileBody;
 use super::super::reply::{Content, Decision, FileFacts};
 use super::super::route::{Route, sums_of};
 use super::super::{HttpError, Request, Server, blocking, reply};
+use crate::access::Proof;
 use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::tree::{Opened, Source, Tree};
@@ -55,10 +56,15 @@ impl Server {
         let Some(digest) = checksum.digest() else {
             return Err(Failure::NotFound("no content is stored under such a digest".to_owned()));
         };
-        self.prove(caller, digest)?;
-        let Some(size) = self.tree.promise(digest).await? else {
-            return Err(store::Error::BlobUnknown(digest).into());
+        let promised = match self.proof(caller, &digest)? {
+            Proof::Reads(blob) => {
+                self.access.promised(self.tree.store(), caller, blob);
+                self.tree.promise(digest).await?
+            }
+            Proof::Sent(user) => self.tree.promise_to_sender(digest, user).await,
+            Proof::None => None,
         };
+        let size = promised.ok_or(store::Error::BlobUnknown(digest))?;
         let mut response = reply::empty();
         let headers = response.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
@@ -117,7 +123,10 @@ impl Server {
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
         let body = limited(body, length, self.upload_bytes_max)?;
-        self.receive(body, length, path, claim).await?;
+        // Of whoever may know everything nothing needs to be noted.
+        let sender = request.caller.login().filter(|_| !self.access.trusts(&request.caller));
+        let tree = self.tree.for_sender(sender.cloned());
+        receive(tree, body, length, path, claim).await?;
         Ok(reply::created())
     }
 
@@ -144,49 +153,51 @@ impl Server {
             let reason = format!("no content is stored under {text}, link by sha256");
             return Err(Failure::NotFound(reason));
         };
-        self.prove(caller, digest)?;
+        if self.proof(caller, &digest)? == Proof::None {
+            return Err(store::Error::BlobUnknown(digest).into());
+        }
         let content = store::blobs::Content::Stored(digest);
         self.tree.store().put_artifact(path, content).await?;
         Ok(reply::created())
     }
 
-    /// Refuses to tell whether a content is here to whoever could not have got it here.
-    fn prove(&self, caller: &Caller, digest: Digest) -> Result<(), Failure> {
-        let view = self.tree.store().view()?;
-        if let Some((blob, _)) = view.find_blob(&digest)?
-            && self.access.may_know(&view, caller, blob)?
-        {
-            return Ok(());
+    /// What shows that a content may be known to the caller, if it is here.
+    fn proof(&self, caller: &Caller, digest: &Digest) -> Result<Proof, Failure> {
+        let store = self.tree.store();
+        let view = store.view()?;
+        match view.find_blob(digest)? {
+            Some((blob, _)) => Ok(self.access.proof(store, &view, caller, blob)?),
+            None => Ok(Proof::None),
         }
-        Err(store::Error::BlobUnknown(digest).into())
     }
 
-    /// Takes in a body: in memory while it is small, else through a channel to one blocking task
-    /// that hashes and writes while the network goes on receiving.
-    async fn receive(
-        &self,
-        mut body: RequestBody,
-        length: Option<u64>,
-        path: FilePath,
-        claim: Option<Claim>,
-    ) -> Result<(), Failure> {
-        let small_max = self.tree.limits().inline_bytes_max;
-        let mut head = BytesMut::new();
-        if length.is_none_or(|length| length <= small_max) {
-            loop {
-                let Some(chunk) = body.next().await else {
-                    let body = head.freeze();
-                    self.tree.put_small(path, body, claim.as_ref())?.await?;
-                    return Ok(());
-                };
-                head.extend_from_slice(&chunk?);
-                if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
-                    break;
-                }
+}
+
+/// Takes in a body: in memory while it is small, else through a channel to one blocking task
+/// that hashes and writes while the network goes on receiving.
+async fn receive(
+    tree: Tree,
+    mut body: RequestBody,
+    length: Option<u64>,
+    path: FilePath,
+    claim: Option<Claim>,
+) -> Result<(), Failure> {
+    let small_max = tree.limits().inline_bytes_max;
+    let mut head = BytesMut::new();
+    if length.is_none_or(|length| length <= small_max) {
+        loop {
+            let Some(chunk) = body.next().await else {
+                let body = head.freeze();
+                tree.put_small(path, body, claim.as_ref())?.await?;
+                return Ok(());
+            };
+            head.extend_from_slice(&chunk?);
+            if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
+                break;
             }
         }
-        receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
     }
+    receive_large(tree, head.freeze(), body, path, claim).await
 }
 
 /// The body, broken off with an error at the first byte over the limit.
