@@ -95,6 +95,12 @@ impl Rules {
         lens
     }
 
+    /// Numbers of lenses and of decisions that are kept.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        (self.lenses.len(), self.decisions.len())
+    }
+
     fn lens_of(&self, login: Option<&str>, groups: &[String]) -> Lens {
         let ready = groups.iter().filter_map(|group| self.groups.get(group));
         let parts = ready.flat_map(|group| group.parts(login)).collect();

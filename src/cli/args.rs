@@ -13,10 +13,12 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod acl;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, AclCheck, AclCommand, Login};
 pub use settings::{Place, SettingFlags};
 
 /// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
@@ -51,6 +53,8 @@ pub enum Command {
     Why(Why),
     /// Count blobs, bytes, and the work that waits in each stage.
     Stats(Stats),
+    /// Tell who may do what.
+    Acl(Acl),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
 }
@@ -66,7 +70,8 @@ pub struct Serve {
 
 const SERVE: &str = "\
 The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
-error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep.
+error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep; HUP
+reads the rules again.
 
 Examples:
   larder serve --data /srv/larder

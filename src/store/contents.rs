@@ -149,12 +149,11 @@ impl View {
     /// [`Error::Db`].
     pub fn live_paths(&self, id: BlobId, limit: usize) -> Result<Vec<String>, Error> {
         let mut paths = Vec::new();
-        for row in REFS.cursor(&self.snapshot, Span::under(&id).descending()).take(limit) {
-            if let Found::Row((_, Referrer::Artifact(format, path)), ()) = row? {
-                let node = Node::Format(format);
-                if super::links::unnamed(&self.snapshot, node)?.is_none() {
-                    paths.push(format!("{}{path}", self.path_of(node)?));
-                }
+        for (key, ()) in REFS.page(&self.snapshot, Span::under(&id).descending(), limit)? {
+            let (_, Referrer::Artifact(format, path)) = key;
+            let node = Node::Format(format);
+            if super::links::unnamed(&self.snapshot, node)?.is_none() {
+                paths.push(format!("{}{path}", self.path_of(node)?));
             }
         }
         Ok(paths)
