@@ -1,7 +1,7 @@
 //! [`Decision`]: why somebody may do something or not, in words, from the very lines that decide.
 
 use super::{Access, Current, built_in};
-use crate::model::acl::{Finding, Outcome, Pattern};
+use crate::model::acl::{Finding, Outcome, Pattern, Rule};
 use crate::model::{Caller, Rank, Right};
 
 /// What is decided, and why.
@@ -29,7 +29,8 @@ impl Access {
         let rules = match (&*current, caller) {
             (Current::Open, _) => return Decision::of(true, "there are no rules"),
             (_, Caller::Anonymous) if right != Right::Read => {
-                let reason = "whoever is not logged in never changes anything, whatever a file says";
+                let reason =
+                    "whoever is not logged in never changes anything, whatever a file says";
                 return Decision::of(false, reason);
             }
             (_, Caller::User(user)) if user.rank == Rank::Admin => {
@@ -41,40 +42,57 @@ impl Access {
             }
             (Current::Files(rules), _) => rules,
         };
-        let mut decision = Decision { allowed: false, reasons: Vec::new(), warnings: Vec::new() };
-        let mut near = Vec::new();
+        let (mut speaking, mut near) = (Vec::new(), Vec::new());
+        let mut warnings = Vec::new();
         for part in &rules.lens(caller).parts {
-            for finding in part.lines.findings(path) {
-                let Finding { rule, outcome } = finding;
+            for Finding { rule, outcome } in part.lines.findings(path) {
                 let at = format!("{}, line {}: {}", part.file.display(), rule.line, rule.text);
-                match (outcome, rule.rights.has(right)) {
-                    (Outcome::Grants, true) => {
-                        let open_ended = rule.patterns.iter().filter(|p| !p.excludes());
-                        let open_ended = open_ended.filter(|p| p.is_open_ended());
-                        decision.warnings.extend(open_ended.map(|pattern| warn(&at, pattern)));
-                        decision.reasons.push(at);
+                match verdict(&outcome, &rule, right) {
+                    Verdict::Grants => {
+                        warnings.extend(warnings_of(&at, &rule));
+                        speaking.push(at);
                     }
-                    (Outcome::Grants, false) => {
-                        near.push(format!("{at} (it grants {} only)", rule.rights));
-                    }
-                    (Outcome::Excluded(by), true) => near.push(format!("{at} (but for {by})")),
-                    (Outcome::OwnPage, true) => {
-                        near.push(format!("{at} (a line that opens /-/ has to name it)"));
-                    }
-                    (Outcome::Silent | Outcome::Excluded(_) | Outcome::OwnPage, _) => {}
+                    Verdict::Near(why) => near.push(format!("{at} ({why})")),
+                    Verdict::Silent => {}
                 }
             }
         }
-        decision.allowed = !decision.reasons.is_empty();
-        if !decision.allowed {
-            decision.reasons.push(format!("no line grants {right}"));
-            decision.reasons.extend(near);
+        if speaking.is_empty() {
+            near.insert(0, format!("no line grants {right}"));
+            return Decision { allowed: false, reasons: near, warnings };
         }
-        decision
+        Decision { allowed: true, reasons: speaking, warnings }
     }
 }
 
-fn warn(at: &str, pattern: &Pattern) -> String {
-    let text = pattern.text();
-    format!("{at}: {text} holds for everything that begins so; write $ at its end unless meant")
+/// What a line has to say of a right.
+enum Verdict {
+    /// It grants it.
+    Grants,
+    /// It speaks of the path, but does not grant it, for this reason.
+    Near(String),
+    /// Nothing.
+    Silent,
+}
+
+fn verdict(outcome: &Outcome, rule: &Rule, right: Right) -> Verdict {
+    match (outcome, rule.rights.has(right)) {
+        (Outcome::Grants, true) => Verdict::Grants,
+        (Outcome::Grants, false) => Verdict::Near(format!("it grants {} only", rule.rights)),
+        (Outcome::Excluded(by), true) => Verdict::Near(format!("but for {by}")),
+        (Outcome::OwnPage, true) => {
+            Verdict::Near("a line that opens /-/ has to name it".to_owned())
+        }
+        (Outcome::Silent | Outcome::Excluded(_) | Outcome::OwnPage, _) => Verdict::Silent,
+    }
+}
+
+/// Patterns of a line that may hold for more than was meant.
+fn warnings_of(at: &str, rule: &Rule) -> Vec<String> {
+    let open = rule.patterns.iter().filter(|pattern| !pattern.excludes());
+    let open = open.filter(|pattern| pattern.is_open_ended()).map(Pattern::text);
+    open.map(|text| {
+        format!("{at}: {text} holds for everything that begins so; end it with $ unless meant")
+    })
+    .collect()
 }

@@ -93,7 +93,7 @@ fn parse(path: &Path) -> Result<Acl, AclError> {
     let wrong = |bad| AclError::Wrong { path: path.to_owned(), bad };
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        let line = good.split(|byte| *byte == b'\n').count();
         wrong(BadLine { line, why: "it is not UTF-8".to_owned() })
     })?;
     Acl::parse(&text).map_err(wrong)

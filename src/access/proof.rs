@@ -14,7 +14,7 @@ use crate::store::{self, Store, View};
 /// References that are tried, those of the newest formats first.
 const TRIES_MAX: usize = 64;
 /// Promises that are remembered.
-const PROMISES_MAX: usize = 64 * 1024;
+const PROMISES_MAX: usize = 16 * 1024;
 
 /// What shows that a content may be known to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]

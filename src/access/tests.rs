@@ -46,6 +46,7 @@ fn built_in_rules() {
         ("", false, false),
     ] {
         assert_eq!(access.allows(&Caller::Anonymous, Right::Read, path), anonymous, "{path}");
+        assert_eq!(access.explain(&eve, Right::Read, path).allowed, users, "{path}");
         assert_eq!(access.allows(&eve, Right::Read, path), users, "{path}");
         for right in [Right::Add, Right::Update, Right::Delete] {
             assert!(!access.allows(&eve, right, path), "{right} {path}");
@@ -69,7 +70,12 @@ fn a_group_has_the_rights_of_its_file_only() {
     let access = Access::with_rules(folder.path()).unwrap();
     let shown = |caller: &Caller, path: &str| -> String {
         let letter = |right: &Right| right.to_string().remove(0);
-        ALL.iter().filter(|right| access.allows(caller, **right, path)).map(letter).collect()
+        let allowed = |right: &&Right| {
+            let allowed = access.allows(caller, **right, path);
+            assert_eq!(access.explain(caller, **right, path).allowed, allowed, "{right} {path}");
+            allowed
+        };
+        ALL.iter().filter(allowed).map(letter).collect()
     };
     for (caller, path, rights) in [
         (&Caller::Anonymous, "/public/x", "r"),

@@ -219,12 +219,7 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(
-        &self,
-        settings: &Settings,
-        access: Access,
-        sweeper: sweeper::Handle,
-    ) -> Server {
+    pub fn server(&self, settings: &Settings, access: Access, sweeper: sweeper::Handle) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));

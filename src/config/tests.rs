@@ -95,7 +95,8 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, access, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, access, log } =
+        Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));

@@ -74,9 +74,8 @@ impl Server {
     /// there are others is not told.
     fn behind_alias(&self, view: &View, caller: &Caller, route: Route) -> Result<Route, Failure> {
         let Some((branch, tag)) = alias_of(&route) else { return Ok(route) };
-        let readable = |name: &TagName| {
-            self.may_read(caller, &branch.clone().tag(name.clone()).to_string())
-        };
+        let readable =
+            |name: &TagName| self.may_read(caller, &branch.clone().tag(name.clone()).to_string());
         let name = match view.resolve_among(branch, tag, readable) {
             Err(store::Error::NotFound(_)) if !self.may_read(caller, &route.path()) => {
                 return Err(self.denied(caller));

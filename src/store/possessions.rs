@@ -86,12 +86,7 @@ impl View {
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn possesses(
-        &self,
-        user: &UserName,
-        blob: BlobId,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    pub fn possesses(&self, user: &UserName, blob: BlobId, now: Timestamp) -> Result<bool, Error> {
         let until = POSSESSIONS.get(&self.snapshot, &(blob, user.clone()))?;
         Ok(holds(until, now))
     }

@@ -137,12 +137,12 @@ impl Sweeper {
         loop {
             let now = self.store.clock().now();
             let page = self.store.view()?.stale_possessions(after, now, POSSESSIONS_PAGE)?;
-            let stale: Arc<[_]> = page.stale.into();
+            let over: Arc<[_]> = page.stale.into();
             let mut from = 0;
-            while from < stale.len() {
+            while from < over.len() {
                 let (work, rows) = (stage.pace.time(), stage.pace.rows());
                 let (done, times) =
-                    self.store.forget_possessions(Arc::clone(&stale), from, work, rows)?;
+                    self.store.forget_possessions(Arc::clone(&over), from, work, rows)?;
                 from += done;
                 let files = u64::try_from(done).unwrap_or(u64::MAX);
                 if !self.note(run, stage, Usage { files, bytes: 0 }, times) {

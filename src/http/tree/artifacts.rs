@@ -86,11 +86,7 @@ impl Server {
     }
 
     /// `X.sha256` where no such file was uploaded.
-    fn virtual_sums(
-        &self,
-        caller: &Caller,
-        path: &FilePath,
-    ) -> Option<Result<Response, Failure>> {
+    fn virtual_sums(&self, caller: &Caller, path: &FilePath) -> Option<Result<Response, Failure>> {
         let of = path.format.clone().file(sums_of(&path.path)?);
         if !self.may_read(caller, &of.to_string()) {
             return None;
@@ -170,7 +166,6 @@ impl Server {
             None => Ok(Proof::None),
         }
     }
-
 }
 
 /// Takes in a body: in memory while it is small, else through a channel to one blocking task

@@ -42,9 +42,8 @@ impl Server {
             let view = server.tree.store().view()?;
             let format = clean(view.format(&path)?, &path)?;
             let folder = format!("{}/", url(&path));
-            let may_read = |only: &ArtifactPath| {
-                server.may_read(&request.caller, &format!("{path}{only}"))
-            };
+            let may_read =
+                |only: &ArtifactPath| server.may_read(&request.caller, &format!("{path}{only}"));
             let Some(only) = only_file(&view, &format)?.filter(may_read) else {
                 return Ok(reply::found(&folder));
             };

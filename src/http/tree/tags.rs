@@ -61,10 +61,11 @@ impl Server {
             let view = server.tree.store().view()?;
             let tag = view.tag(&path)?;
             let jobs = view.jobs(tag.id)?.into_iter();
-            let jobs = jobs.filter(|(name, _)| {
-                server.may_read(&request.caller, &format!("{path}{name}/"))
-            });
-            let jobs = jobs.map(job_members).filter(|job| filters.iter().all(|filter| matches(job, filter)));
+            let jobs = jobs
+                .filter(|(name, _)| server.may_read(&request.caller, &format!("{path}{name}/")));
+            let jobs = jobs
+                .map(job_members)
+                .filter(|job| filters.iter().all(|filter| matches(job, filter)));
             let tag = TagFields {
                 name: path.tag.to_string(),
                 released: tag.released,

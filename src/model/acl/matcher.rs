@@ -67,7 +67,10 @@ impl Matcher {
             .size_limit(SIZE_MAX)
             .dfa_size_limit(MEMORY_MAX)
             .build()
-            .map_err(|error| BadLine { line: last, why: format!("all lines up to here: {error}") })?;
+            .map_err(|error| BadLine {
+                line: last,
+                why: format!("all lines up to here: {error}"),
+            })?;
         Ok(Self { set, lines })
     }
 

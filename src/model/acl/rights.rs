@@ -57,7 +57,9 @@ impl Rights {
             rights = granted.iter().fold(rights, |rights, right| rights.and(Self::only(*right)));
         }
         if !rights.has(Right::Read) {
-            return Err(format!("{token:?} lacks the letter r, without which a line has no effect"));
+            return Err(format!(
+                "{token:?} lacks the letter r, without which a line has no effect"
+            ));
         }
         Ok(rights)
     }

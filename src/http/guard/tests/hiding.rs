@@ -12,7 +12,8 @@ const WRITES: [&str; 4] = ["PUT", "PATCH", "POST", "DELETE"];
 #[tokio::test]
 async fn no_spelling_evades_a_rule() {
     let bench = Bench::new(SECRET);
-    for path in ["/branches/secret/t/j/f/x", "/branches/b/t/j/hidden/x", "/branches/b/t/j/f/a.key"] {
+    for path in ["/branches/secret/t/j/f/x", "/branches/b/t/j/hidden/x", "/branches/b/t/j/f/a.key"]
+    {
         bench.holds(path, "secret").await;
     }
     bench.holds("/~bob/branches/b/t/j/f/x", "secret").await;
@@ -164,7 +165,10 @@ async fn lists_show_what_may_be_read_and_count_all() {
         let format = json("/branches/b/t1/j1/f1/").await;
         assert_eq!(names(&format["artifact_format"]["files"]), ["x1", "x2"][..files]);
         let of_alias = bench.ask(&caller, "GET /branches/b/latest/j1/").await;
-        assert_eq!(of_alias.header("location"), format!("/branches/b/{}/j1/", tags.last().unwrap()));
+        assert_eq!(
+            of_alias.header("location"),
+            format!("/branches/b/{}/j1/", tags.last().unwrap())
+        );
     }
     let sums = bench.ask(&user("a", &["all"]), "GET /branches/b/t1/j1/f1.sha256").await;
     assert_eq!(sums.body.lines().count(), 2);
