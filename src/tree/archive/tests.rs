@@ -215,19 +215,18 @@ fn a_blob_that_is_gone_or_damaged_breaks_the_archive_off() {
     let house = House::new();
     house.put("a", &body(1, 100));
     house.put("b", &body(2, 3_000));
-    let (gone, damaged) = (house.archive(), house.archive());
+    let (gone, damaged, lost) = (house.archive(), house.archive(), house.archive());
     // Files whose length is another one.
     let shards = std::fs::read_dir(house.dir.path().join("blobs")).unwrap();
     let files = shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
-    for file in files {
-        std::fs::File::options()
-            .write(true)
-            .open(file.unwrap().path())
-            .unwrap()
-            .set_len(9)
-            .unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    for file in &files {
+        std::fs::File::options().write(true).open(file).unwrap().set_len(9).unwrap();
     }
     assert!(read(damaged, 0..u64::MAX).is_err());
+    std::fs::remove_file(&files[0]).unwrap();
+    assert!(read(lost, 0..u64::MAX).is_err());
     let store = house.tree.store();
     store.delete_format(format(), Cause::request("eve")).wait().unwrap();
     store.destroy_slice(WORK, 1000).unwrap();
