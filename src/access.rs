@@ -3,6 +3,14 @@
 //!
 //! Deliberately absent: HTTP, and what a path means.
 
+pub mod authfile;
+pub mod backend;
+mod cache;
+pub mod login;
+pub mod password;
+pub mod throttle;
+pub mod tokens;
+
 use crate::model::{Caller, Right};
 
 /// The rules in force.

@@ -29,8 +29,11 @@ pub use flags::Flags;
 pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
-pub use settings::{INLINE_MAX_BYTES, Log, Server, Settings, Space, Store, Sweeper, Tree, Uploads};
-pub use values::{LogFilter, PublicUrl};
+pub use settings::{
+    Auth, INLINE_MAX_BYTES, Log, Server, Settings, Space, Store, Sweeper, Tree, Uploads,
+};
+pub use text::duration;
+pub use values::{AuthMode, LogFilter, PublicUrl, Realm};
 
 pub use crate::model::NamePattern;
 
@@ -68,6 +71,8 @@ impl Settings {
             }
         }
         loaded.warnings.extend(dlrepo::warning(&env));
+        loaded.warnings.extend(dlrepo::passwords_warning(&env));
+        loaded.compare()?;
         Ok(loaded)
     }
 

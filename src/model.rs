@@ -4,6 +4,7 @@
 //! like is decided here; where it is kept is decided in [`crate::store`].
 //! Deliberately absent: bytes on a disk, time from outside, HTTP.
 
+pub mod account;
 pub mod blob;
 pub mod branch;
 pub mod caller;
@@ -14,6 +15,7 @@ pub mod ids;
 pub mod job;
 pub mod json;
 pub mod names;
+pub mod networks;
 pub mod node;
 pub mod paths;
 pub mod pattern;
@@ -24,21 +26,26 @@ pub mod retry;
 pub mod run;
 pub mod tag;
 pub mod time;
+pub mod token;
 pub mod totals;
 pub mod usage;
 
+pub use account::Account;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use caller::{Caller, Rank, Right, User};
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
-pub use ids::{BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId};
+pub use ids::{
+    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, TokenId,
+};
 pub use job::Job;
 pub use names::{
     ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName, ProductName,
     TagName, TagRef, UserName, VariantName, VersionName,
 };
+pub use networks::Networks;
 pub use node::{Entry, Node};
 pub use paths::{BranchPath, FilePath, FormatPath, JobPath, Repo, TagPath};
 pub use pattern::NamePattern;
@@ -47,5 +54,6 @@ pub use repository::Repository;
 pub use run::{Run, Scope, StageReport, Trigger};
 pub use tag::Tag;
 pub use time::Timestamp;
+pub use token::{Token, TokenOwner, TokenScope};
 pub use totals::Totals;
 pub use usage::Usage;

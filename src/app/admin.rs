@@ -8,6 +8,7 @@
 
 mod check;
 mod hex;
+pub mod people;
 mod plan;
 mod stats;
 mod sweep;
@@ -29,7 +30,7 @@ use crate::stop::Stop;
 use crate::sweeper::Handle;
 
 /// What an administrator may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// A full sweep, or what it would remove.
@@ -49,6 +50,8 @@ pub enum Command {
     },
     /// Counts blobs, bytes and what waits in each stage.
     Stats,
+    /// Changes or shows accounts and tokens.
+    People(people::People),
 }
 
 /// How to sweep.
@@ -67,8 +70,8 @@ impl Command {
     /// Whether it is worth doing to its end when nobody waits for the answer any more. A sweep
     /// that the server was asked for goes on in any case.
     #[must_use]
-    pub fn outlives_its_client(self) -> bool {
-        matches!(self, Self::Check { mode: Mode::Repair, .. })
+    pub fn outlives_its_client(&self) -> bool {
+        matches!(self, Self::Check { mode: Mode::Repair, .. } | Self::People(_))
     }
 }
 
@@ -153,6 +156,7 @@ impl Desk<'_> {
             Command::Check { mode, contents } => self.check(mode, contents),
             Command::Why { digest } => self.why(digest),
             Command::Stats => self.stats(),
+            Command::People(command) => self.people(command),
         }
     }
 

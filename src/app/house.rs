@@ -6,6 +6,7 @@
 //! DIR/blobs/         files of blobs, in 256 folders
 //! DIR/staging/       uploads that are not committed
 //! DIR/ballast        space that is given up when the disk is full
+//! DIR/admin-password the password that the first start made, for its owner
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
 
@@ -18,7 +19,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
+use crate::access::tokens::TokenUses;
+use crate::access::{Access, authfile, password};
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
@@ -26,6 +28,8 @@ use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::db::{self, Db, Pressure};
 use crate::http::Server;
+use crate::http::login::Door;
+use crate::model::{NameError, UserName};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
@@ -95,6 +99,29 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The auth file.
+    #[error(transparent)]
+    AuthFile(#[from] authfile::Error),
+    /// A password that cannot be taken.
+    #[error(transparent)]
+    Password(password::Error),
+    /// A login that nobody can have.
+    #[error("{0}")]
+    Login(NameError),
+    /// The first password has to be kept somewhere.
+    #[error("the first password cannot be written to {}: {source}", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A token of somebody whose groups are not known here.
+    #[error(
+        "there is no account {0} here: make one with `larder user add`, or, when another back end \
+         knows {0}, tell the groups with --group"
+    )]
+    TokenOfNobody(UserName),
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
@@ -124,6 +151,7 @@ pub struct House {
     store: Store,
     files: BlobFiles,
     space: Arc<Space>,
+    uses: Arc<TokenUses>,
     // The last to go.
     _lock: File,
 }
@@ -146,7 +174,8 @@ impl House {
             internal_formats: settings.tree.internal_format_filter.clone(),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        let house = Self { root: root.clone(), store, files, space, _lock: lock };
+        let uses = Arc::default();
+        let house = Self { root: root.clone(), store, files, space, uses, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
@@ -188,6 +217,12 @@ impl House {
         &self.space
     }
 
+    /// When tokens were used last, as far as it is not written down.
+    #[must_use]
+    pub fn uses(&self) -> &Arc<TokenUses> {
+        &self.uses
+    }
+
     /// The sweeper of this house, not started.
     ///
     /// # Errors
@@ -214,12 +249,13 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle) -> Server {
+    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle, door: Door) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
             access: Access,
+            door,
             tree: self.tree(settings),
             sweeper,
             stall_max: settings.uploads.upload_idle,

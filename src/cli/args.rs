@@ -13,6 +13,7 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+pub mod people;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,10 @@ pub enum Command {
     Why(Why),
     /// Count blobs, bytes, and the work that waits in each stage.
     Stats(Stats),
+    /// Make, change and show local accounts.
+    User(people::User),
+    /// Make, show and revoke access tokens.
+    Token(people::Token),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
 }
@@ -66,7 +71,8 @@ pub struct Serve {
 
 const SERVE: &str = "\
 The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
-error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep.
+error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep;
+HUP reads the auth file again.
 
 Examples:
   larder serve --data /srv/larder

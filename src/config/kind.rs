@@ -7,10 +7,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl};
-use crate::model::NamePattern;
+use super::values::{AuthMode, LogFilter, PublicUrl, Realm};
+use crate::model::{NamePattern, Networks};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -19,7 +21,7 @@ pub type At<T> = fn(&mut Settings) -> &mut T;
 pub enum Kind {
     /// A folder, relative to the one that the process runs in.
     Folder(At<PathBuf>),
-    /// A loopback address with a port.
+    /// An address with a port.
     Listen(At<SocketAddr>),
     /// A web address, or none.
     Url(At<Option<PublicUrl>>),
@@ -27,6 +29,18 @@ pub enum Kind {
     Pattern(At<Option<NamePattern>>),
     /// Log levels.
     Filter(At<LogFilter>),
+    /// Whether people log in.
+    Auth(At<AuthMode>),
+    /// Yes or no.
+    Switch(At<bool>),
+    /// Text that is shown in a header.
+    Realm(At<Realm>),
+    /// A file, or none; relative to the folder that the process runs in.
+    File(At<Option<PathBuf>>),
+    /// The name of a header, or none.
+    Header(At<Option<HeaderName>>),
+    /// Addresses and networks.
+    Networks(At<Networks>),
     /// A length of time.
     Time(RangeInclusive<Duration>, At<Duration>),
     /// A number of bytes.
@@ -44,6 +58,12 @@ impl Kind {
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
+            Self::Auth(at) => *at(settings) = AuthMode::parse(given)?,
+            Self::Switch(at) => *at(settings) = text::switch(given)?,
+            Self::Realm(at) => *at(settings) = Realm::parse(given)?,
+            Self::File(at) => *at(settings) = Some(text::folder(given)?),
+            Self::Header(at) => *at(settings) = Some(text::header(given)?),
+            Self::Networks(at) => *at(settings) = Networks::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
             Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
@@ -61,6 +81,12 @@ impl Kind {
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Filter(at) => Some(at(settings).to_string()),
+            Self::Auth(at) => Some(at(settings).to_string()),
+            Self::Switch(at) => Some(at(settings).to_string()),
+            Self::Realm(at) => Some(at(settings).to_string()),
+            Self::File(at) => at(settings).as_ref().map(|file| file.display().to_string()),
+            Self::Header(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Networks(at) => Some(at(settings).to_string()),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
             Self::Count(_, at) => Some(at(settings).to_string()),
@@ -76,6 +102,12 @@ impl Kind {
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
             Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
+            Self::Auth(_) => AuthMode::ALLOWED.to_owned(),
+            Self::Switch(_) => "true or false".to_owned(),
+            Self::Realm(_) => Realm::ALLOWED.to_owned(),
+            Self::File(_) => "a file".to_owned(),
+            Self::Header(_) => "the name of a header, such as X-Remote-User".to_owned(),
+            Self::Networks(_) => Networks::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
                 let (least, most) = (text::print_duration(*least), text::print_duration(*most));
@@ -99,6 +131,12 @@ impl Kind {
             Self::Url(_) => "URL",
             Self::Pattern(_) => "REGEX",
             Self::Filter(_) => "LEVEL",
+            Self::Auth(_) => "on|none",
+            Self::Switch(_) => "true|false",
+            Self::Realm(_) => "TEXT",
+            Self::File(_) => "FILE",
+            Self::Header(_) => "NAME",
+            Self::Networks(_) => "NETWORKS",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",
             Self::Count(..) => "NUMBER",
@@ -109,6 +147,12 @@ impl Kind {
     #[must_use]
     pub fn takes_numbers(&self) -> bool {
         matches!(self, Self::Time(..) | Self::Size(..) | Self::Count(..))
+    }
+
+    /// Whether a bare `true` or `false` can stand for the value in a file.
+    #[must_use]
+    pub fn takes_switches(&self) -> bool {
+        matches!(self, Self::Switch(_))
     }
 }
 

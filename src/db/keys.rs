@@ -3,7 +3,7 @@
 
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
-    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp, UserName,
+    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp, TokenId, UserName,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -86,7 +86,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp }
+numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp TokenId }
 
 macro_rules! texts {
     ($($name:ident)*) => {$(

@@ -1,5 +1,7 @@
 //! [`Caller`]: who asks; [`Right`]: what for (spec dlrepo §15).
 
+use serde::{Deserialize, Serialize};
+
 use super::UserName;
 
 /// Who makes a request.
@@ -23,7 +25,8 @@ pub struct User {
 }
 
 /// Whether the rules hold for somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rank {
     /// What the rules grant.
     Ordinary,
@@ -39,6 +42,12 @@ impl Caller {
             Self::Anonymous => None,
             Self::User(user) => Some(&user.login),
         }
+    }
+
+    /// The login, or nothing: what is noted of who made a change.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.login().map_or("", UserName::as_str)
     }
 }
 

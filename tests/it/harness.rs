@@ -6,6 +6,7 @@ pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
+pub mod people;
 pub mod response;
 pub mod server;
 pub mod sweeps;

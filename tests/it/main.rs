@@ -15,6 +15,7 @@ mod conventions;
 mod failing_calls;
 mod full_disk;
 mod kill;
+mod login;
 mod own_pages;
 mod power_loss;
 mod process;

@@ -79,7 +79,8 @@ impl Server {
         match request.method {
             Method::POST => self.set_policy(request, path).await,
             Method::DELETE => {
-                self.tree.delete_branch(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.delete_branch(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }

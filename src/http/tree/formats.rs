@@ -57,7 +57,7 @@ impl Server {
         match request.method {
             Method::PATCH => store.finish_format(path).await?,
             Method::DELETE => {
-                store.delete_format(path, Cause::request("")).await?;
+                store.delete_format(path, Cause::request(request.caller.name())).await?;
                 self.reclaim();
             }
             Method::HEAD => {

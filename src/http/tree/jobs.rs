@@ -33,7 +33,8 @@ impl Server {
             Method::PUT => self.change_job(request, path).await,
             Method::POST => self.unlock_job(request, path).await,
             Method::DELETE => {
-                self.tree.store().delete_job(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.store().delete_job(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }

@@ -41,7 +41,8 @@ impl Server {
         match request.method {
             Method::POST => self.change_tag(request, path).await,
             Method::DELETE => {
-                self.tree.store().delete_tag(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.store().delete_tag(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }

@@ -1,0 +1,96 @@
+//! [`Backend`]: who knows people besides the local accounts: exactly one, the first of those that
+//! are configured in the order headers, auth file (spec dlrepo §15: never combined).
+
+use std::path::PathBuf;
+
+use super::authfile::{self, AuthFile};
+use super::login::LoginError;
+use crate::model::UserName;
+
+/// The headers in which a proxy says who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyHeaders {
+    /// Has the login.
+    pub login: String,
+    /// Has the groups, joined by commas.
+    pub groups: String,
+}
+
+/// Which back ends are configured.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Headers of a proxy.
+    pub headers: Option<ProxyHeaders>,
+    /// The auth file.
+    pub file: Option<PathBuf>,
+}
+
+/// What a check of a password keeps busy, and so what bounds how many there are at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A processor and memory.
+    Hash,
+    /// The network: another server is asked.
+    Network,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+pub(super) enum Backend {
+    /// Nobody.
+    None,
+    /// A proxy in front: there are no passwords to check.
+    Headers,
+    /// The auth file.
+    File(AuthFile),
+}
+
+impl Backend {
+    /// Opens the back end that is to be asked, and logs what is odd about it.
+    ///
+    /// # Errors
+    /// [`authfile::Error`].
+    pub(super) fn open(sources: &Sources) -> Result<Self, authfile::Error> {
+        if sources.headers.is_some() {
+            if sources.file.is_some() {
+                log::warn!("the auth file is not asked, since a proxy's headers tell who asks");
+            }
+            return Ok(Self::Headers);
+        }
+        let Some(path) = &sources.file else { return Ok(Self::None) };
+        let file = AuthFile::load(path)?;
+        for warning in &file.warnings {
+            log::warn!("the auth file {}: {warning}", path.display());
+        }
+        Ok(Self::File(file))
+    }
+
+    /// What a check will keep busy.
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            Self::None | Self::Headers | Self::File(_) => Lane::Hash,
+        }
+    }
+
+    /// The groups of `login`, if the password is right. May take long.
+    #[allow(clippy::unnecessary_wraps, reason = "one that is another server may not answer")]
+    pub(super) fn login(
+        &self,
+        login: &UserName,
+        password: &str,
+    ) -> Result<Option<Vec<String>>, LoginError> {
+        match self {
+            Self::None | Self::Headers => Ok(None),
+            Self::File(file) => Ok(file.login(login, password)),
+        }
+    }
+
+    /// The groups of somebody whose token was made with these: what the back end says now, if it
+    /// can be asked without a password; none when it knows nobody of that login any more.
+    pub(super) fn groups(&self, login: &UserName, given: &[String]) -> Vec<String> {
+        match self {
+            Self::File(file) => file.groups(login).unwrap_or_default().to_vec(),
+            Self::None | Self::Headers => given.to_vec(),
+        }
+    }
+}
