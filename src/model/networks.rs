@@ -26,7 +26,8 @@ enum UnixSockets {
 
 impl Networks {
     /// What [`Networks::parse`] takes.
-    pub const ALLOWED: &str = "addresses, networks such as 10.0.0.0/8, `loopback` and `unix`, joined by commas; or `none`";
+    pub const ALLOWED: &str = "addresses, networks such as 10.0.0.0/8, `loopback` and `unix`, \
+                               joined by commas; or `none`";
 
     /// This machine: loopback and Unix sockets.
     #[must_use]

@@ -174,7 +174,7 @@ The token alone is printed on standard output, and nowhere ever again. It is use
 of HTTP Basic (with any login), as `Authorization: Bearer TOKEN` or as `PRIVATE-TOKEN: TOKEN`.
 
 Example:
-  token=$(larder token create --user ci --name nightly --scope api --expires 90d --data /srv/larder)";
+  larder token create --user ci --name nightly --scope api --expires 90d --data /srv/larder";
 
 /// `larder token list`
 #[derive(Debug, Group)]
