@@ -16,7 +16,7 @@
 //! | 0 words | [`model`] | pure: names, digests, records, references, policies |
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
-//! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | 3 services | [`access`], [`tree`], [`cleanup`] | more than one store call, or files |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
 //! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |
@@ -87,6 +87,13 @@
 //!
 //! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,
 //! which stays readable when it is unlinked. Between two commits all readers share one snapshot.
+//!
+//! # Who is asking
+//!
+//! [`http::login`] reads credentials before a URL is looked at, [`access::login`] tells whose they
+//! are: a local account, a token, or somebody whom one other back end knows. What was found out by
+//! hashing a password is remembered for a while, and rests on rows that are read again with every
+//! request.
 //!
 //! # When the disk fails
 //!

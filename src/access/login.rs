@@ -245,6 +245,10 @@ impl Logins {
         from: Origin,
     ) -> Result<Glance, LoginError> {
         let login = UserName::parse(login).map_err(|_| LoginError::Refused)?;
+        if password.is_empty() {
+            // Some directories take it for a login of nobody, and let it pass.
+            return Err(LoginError::Refused);
+        }
         let account = self.store.view()?.account(&login)?;
         let key = self.cache.key(&login, password);
         if let Some(identity) = self.remembered(&key, &login, account.as_ref())? {
@@ -292,7 +296,8 @@ impl Logins {
         };
         let Some(Found { proof, groups, rank }) = found else {
             self.throttle.failed(from, login, self.now());
-            log::info!("a login as {login} failed, from {from}");
+            let shown = login.as_str().escape_default();
+            log::info!("a login as {shown} failed, from {from}");
             return Err(LoginError::Refused);
         };
         let key = self.cache.key(login, password);

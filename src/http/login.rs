@@ -6,7 +6,7 @@
 //! costs no change of thread; passwords are hashed a few at a time, since each takes 19 MiB.
 //! Deliberately absent: who may do what (the guard), and checking passwords (`access`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ pub enum Door {
 pub struct Guarded {
     logins: Arc<Logins>,
     realm: String,
-    hashes: Semaphore,
-    questions: Semaphore,
+    hashes: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
 }
 
 /// What of a request the door looks at.
@@ -68,7 +68,8 @@ impl Door {
     /// A door where `logins` tells who is who, and browsers show `realm`.
     #[must_use]
     pub fn guarded(logins: Arc<Logins>, realm: String) -> Self {
-        let (hashes, questions) = (Semaphore::new(HASHES_MAX), Semaphore::new(QUESTIONS_MAX));
+        let lane = |turns| Arc::new(Semaphore::new(turns));
+        let (hashes, questions) = (lane(HASHES_MAX), lane(QUESTIONS_MAX));
         Self::Guarded(Guarded { logins, realm, hashes, questions })
     }
 
@@ -124,11 +125,14 @@ impl Guarded {
             Lane::Network => &self.questions,
         };
         let broken = |what: &dyn std::fmt::Display| Failure::Internal(format!("a login: {what}"));
-        let turn = lane.acquire().await.map_err(|error| broken(&error))?;
+        let turn = Arc::clone(lane).acquire_owned().await.map_err(|error| broken(&error))?;
         let logins = Arc::clone(&self.logins);
-        let work = move || logins.identify(&credentials, from);
+        let work = move || {
+            // The turn ends with the work, also when the client has gone and nobody waits.
+            let _turn = turn;
+            logins.identify(&credentials, from)
+        };
         let identity = tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))?;
-        drop(turn);
         identity.map_err(|error| self.failure(error))
     }
 
@@ -159,7 +163,8 @@ impl Guarded {
         let told = || {
             let last = head.headers.get_all(&FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
             let last = last.rsplit(',').next().unwrap_or(last).trim();
-            last.parse().ok()
+            let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
+            last.parse().ok().or_else(with_port)
         };
         if self.logins.trusts(head.peer) { told().or(head.peer) } else { head.peer }
     }

@@ -120,9 +120,33 @@ fn a_token_works_in_three_forms_until_it_is_revoked() {
 }
 
 #[test]
+fn where_nobody_logs_in_credentials_are_not_looked_at() {
+    let server = TestServer::start();
+    server.get(PAGE).by("eve", "wrong").expect(200);
+    server.get(PAGE).header("PRIVATE-TOKEN", "x").expect(200);
+    server.get(PAGE).header("Host", "repo.example").expect(421);
+    assert_eq!(server.first_password(), None);
+    let open = TestServer::with("open-to-everybody", "true").start();
+    open.get(PAGE).header("Host", "repo.example").expect(200);
+}
+
+#[test]
+fn many_first_requests_at_once_are_all_let_in() {
+    let server = TestServer::with_people().start();
+    let password = server.first_password().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..30 {
+            scope.spawn(|| server.get(PAGE).by("admin", &password).expect(200));
+        }
+    });
+}
+
+#[test]
 fn last_uses_survive_a_stop() {
     let mut server = TestServer::with_people().start();
+    server.stop();
     let token = server.token_of("admin", "api");
+    server.start_again();
     assert_eq!(bearer(&server, &token), 200);
     server.stop();
     assert!(list(&server, "token")[0]["last_used"].is_u64());
