@@ -45,13 +45,14 @@ pub(super) struct People {
 }
 
 impl People {
-    /// Makes the first administrator if there is none, and reads the auth file.
+    /// Reads the auth file, and makes the first administrator if there is none.
     ///
     /// Called in the runtime that is to write down last uses.
     pub(super) fn start(house: &Arc<House>, settings: &Settings) -> Result<Self, Error> {
         let is_guarded = settings.auth.auth == AuthMode::On;
-        let first_admin = if is_guarded { first_admin(house)? } else { None };
+        // First what may fail: the password is shown by a start that succeeds.
         let logins = is_guarded.then(|| logins(house, &settings.auth)).transpose()?;
+        let first_admin = if is_guarded { first_admin(house)? } else { None };
         let house = Arc::clone(house);
         let uses = tokio::spawn(async move {
             loop {
@@ -161,3 +162,6 @@ pub(super) fn forget_first_password(house: &House, login: &UserName) {
         log::warn!("{PASSWORD_FILE} in the data folder is out of date and stays: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::harness::people::password_of;
-use super::harness::{Outcome, Response, TestServer, eventually, larder};
+use super::harness::{Outcome, Response, TestServer, eventually, larder, noise};
 
 /// A page that is the same for everybody who may come in.
 const PAGE: &str = "/";
@@ -81,6 +81,8 @@ fn wrong_credentials_are_refused_everywhere_but_on_the_pages_for_everybody() {
             server.get(PAGE).by(login, &good).expect(200);
         }
     }
+    let large = server.put("/branches/b/t/j/f/a").body(noise(1, 3_000_000));
+    refused(&large.by("nobody", "at all").send());
     for value in ["Basic", "Basic !", "Basic bm9jb2xvbg==", "Basic OnB3", "Digest a=b"] {
         server.get("/-/health").header("Authorization", value).expect(200);
         let nobody = server.get(PAGE).send().status;
