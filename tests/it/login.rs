@@ -3,12 +3,15 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::harness::people::password_of;
-use super::harness::{Outcome, Response, TestServer, eventually, larder, noise};
+use super::harness::{
+    Outcome, Response, TestServer, eventually, larder, needs, needs_client, noise,
+};
 
 /// A page that is the same for everybody who may come in.
 const PAGE: &str = "/";
@@ -343,4 +346,45 @@ fn where_people_log_in_any_address_may_be_listened_on_and_any_name_is_served() {
     });
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn dlrepo_cli_logs_in_with_a_password_and_with_a_token() {
+    let (Some(_), Some(client)) = (needs("python3"), needs_client("dlrepo-cli")) else { return };
+    let server = TestServer::with_people().start();
+    let file = server.scratch("file.txt");
+    fs::write(&file, "hello").unwrap();
+    let password = server.first_password().unwrap();
+    let token = server.token_of("admin", "api");
+    let run = |password: &str, arguments: &[&str]| {
+        let mut command = Command::new("python3");
+        command.args(["-I", "-S"]).arg(&client);
+        command.args(["--url", &server.url("/"), "--prefix", "/", "--no-print-url"]);
+        command.args(arguments).env("HOME", server.scratch("")).env_remove("http_proxy");
+        Outcome::of(command.env("DLREPO_USER", "admin").env("DLREPO_PASSWORD", password))
+    };
+    for (tag, secret) in [("1", password.as_str()), ("2", token.as_str())] {
+        run(secret, &["upload", "b", tag, "j", "f", file.to_str().unwrap()]).succeeds();
+        let line = server.logs(&["PATCH /branches/b/", &format!("/{tag}/j/f/ 200 ")]);
+        assert!(line.ends_with(" admin"), "{line}");
+        assert_eq!(run(secret, &["jobs", "b", tag]).succeeds().out, "j\n");
+    }
+    run("wrong", &["jobs", "b", "1"]).exits(1).complains(&["Unauthorized"]);
+}
+
+#[test]
+fn curl_logs_in_as_the_greeting_shows() {
+    let Some(_) = needs("curl") else { return };
+    let server = TestServer::with_people().start();
+    let folder = server.scratch("here");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("README.md"), "hello").unwrap();
+    let lines: Vec<_> = server.greeting().lines().map(str::trim).collect();
+    let shown: Vec<_> = lines.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(shown.len(), 2, "{lines:?}");
+    let said = |line: &str| {
+        let line = line.replacen("curl ", "curl -q -sS -f ", 1);
+        Outcome::of(Command::new("sh").args(["-c", &line]).current_dir(&folder)).succeeds().out
+    };
+    assert_eq!((said(shown[0]), said(shown[1])), ("201: Created".into(), "hello".into()));
 }
