@@ -10,9 +10,10 @@
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,9 @@ pub enum Error {
          knows {0}, tell the groups with --group"
     )]
     TokenOfNobody(UserName),
+    /// A number that no token has.
+    #[error("there is no token {0}; `larder token list` shows those there are")]
+    TokenUnknown(u64),
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
@@ -168,7 +172,7 @@ impl House {
         let files = BlobFiles::open(root, Arc::clone(&disk))?;
         let space = &settings.space;
         let space = Arc::new(Space::open(root, disk, space.reserve, space.ballast)?);
-        let db = Db::open(&root.join(DATABASE), options(settings, &space))?;
+        let db = open_database(&root.join(DATABASE), options(settings, &space))?;
         let rules = Rules {
             lease: settings.store.lease,
             internal_formats: settings.tree.internal_format_filter.clone(),
@@ -294,6 +298,17 @@ impl House {
         log::debug!("after the start: {recovered:?}");
         Ok(())
     }
+}
+
+/// A new database is for its owner only: it has hashes of passwords.
+fn open_database(path: &Path, options: db::Options) -> Result<Db, Error> {
+    let is_new = !path.exists();
+    let db = Db::open(path, options)?;
+    if is_new {
+        let unusable = |source| Error::Folder { path: path.to_owned(), source };
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(unusable)?;
+    }
+    Ok(db)
 }
 
 fn restore(space: &Space) {

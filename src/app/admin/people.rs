@@ -14,7 +14,6 @@ use crate::access::tokens::TokenText;
 use crate::app::{Error, people};
 use crate::model::token::login_text;
 use crate::model::{Account, Rank, Timestamp, Token, TokenId, TokenOwner, TokenScope, UserName};
-use crate::store;
 use crate::store::accounts::NewAccount;
 use crate::store::tokens::{BATCH_MAX, NewToken};
 
@@ -184,8 +183,7 @@ impl Desk<'_> {
     fn revoke_token(&self, id: TokenId) -> Result<Answer, Error> {
         let revoked = self.house.store().revoke_tokens(vec![id]).wait()?;
         if revoked == 0 {
-            let what = format!("token {}, `larder token list` shows those there are:", id.0);
-            return Err(store::Error::NotFound(what).into());
+            return Err(Error::TokenUnknown(id.0));
         }
         let text = format!("Token {} is worth nothing any more.", id.0);
         Ok(Answer { verdict: Verdict::Fine, text, value: serde_json::json!({ "revoked": id }) })
