@@ -7,13 +7,20 @@
 //! Deliberately absent: HTTP, and what a path means.
 
 mod acl;
+pub mod authfile;
+pub mod backend;
 mod built_in;
+mod cache;
 mod explain;
 mod folder;
 pub mod ldap;
+pub mod login;
+pub mod password;
 mod proof;
 #[cfg(test)]
 mod tests;
+pub mod throttle;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

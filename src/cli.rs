@@ -5,6 +5,7 @@ mod admin;
 pub mod args;
 mod bar;
 mod health;
+mod people;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ pub fn run() -> Result<ExitCode, String> {
         }
         Command::Health(health) => Ok(health::run(&health)),
         Command::Quota(quota) => admin::run(quota.common(), quota.command()),
+        Command::User(user) => people::user(user.command),
+        Command::Token(token) => people::token(token.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

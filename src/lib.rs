@@ -117,6 +117,13 @@
 //! range begins at the mark before it. No snapshot is open while it is sent; each blob is pinned
 //! as its turn comes, and one that is gone breaks the answer off.
 //!
+//! # Who is asking
+//!
+//! [`http::login`] reads credentials before a URL is looked at, [`access::login`] tells whose they
+//! are: a local account, a token, or somebody whom one other back end knows. What was found out by
+//! hashing a password is remembered for a while, and rests on rows that are read again with every
+//! request.
+//!
 //! # When the disk fails
 //!
 //! A commit that fails has an unknown outcome: nothing is acknowledged, files stay, the database

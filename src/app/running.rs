@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::control::Control;
+use super::people::{FirstAdmin, People};
 use super::{Ending, Error, House, house};
 use crate::access::Access;
 use crate::config::Settings;
@@ -53,6 +54,7 @@ struct Parts {
     finish: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     ballast: JoinHandle<()>,
+    people: People,
     deadline: Duration,
 }
 
@@ -77,8 +79,12 @@ impl Running {
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
-        let rules = access.clone();
-        let server = Arc::new(house.server(settings, rules, sweeper.clone(), stop.clone()));
+        let people = {
+            let _context = runtime.enter();
+            People::start(&house, settings)?
+        };
+        let guards = (access.clone(), people.door(settings));
+        let server = Arc::new(house.server(settings, guards, sweeper.clone(), stop.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.
@@ -93,8 +99,18 @@ impl Running {
         };
         let handle = runtime.handle().clone();
         let deadline = settings.server.stop_deadline;
-        let parts =
-            Parts { house, runtime, thread, control, stop, finish, serving, ballast, deadline };
+        let parts = Parts {
+            house,
+            runtime,
+            thread,
+            control,
+            stop,
+            finish,
+            serving,
+            ballast,
+            people,
+            deadline,
+        };
         Ok(Self { address, access, sweeper, runtime: handle, parts: Some(parts) })
     }
 
@@ -110,10 +126,28 @@ impl Running {
         &self.sweeper
     }
 
+    /// The account that this start made, if it was the first.
+    #[must_use]
+    pub fn first_admin(&self) -> Option<&FirstAdmin> {
+        self.people().and_then(|people| people.first_admin.as_ref())
+    }
+
+    /// Whether people log in.
+    pub(super) fn asks_who(&self) -> bool {
+        self.people().is_some_and(People::are_asked)
+    }
+
     /// Reads again what was read from files at the start, each part by itself: one that is wrong
     /// stays as it was and is told in the log.
     pub fn reload(&self) {
         reload_rules(&self.access);
+        if let Some(people) = self.people() {
+            people.reload();
+        }
+    }
+
+    fn people(&self) -> Option<&People> {
+        self.parts.as_ref().map(|parts| &parts.people)
     }
 
     /// Stops in order: no new requests, those in progress get the deadline, then all is closed.
@@ -142,8 +176,18 @@ impl Drop for Running {
 
 impl Parts {
     fn close(self, hurry: impl Future<Output = ()>) -> Ending {
-        let Self { house, runtime, thread, control, stop, finish, serving, ballast, deadline } =
-            self;
+        let Self {
+            house,
+            runtime,
+            thread,
+            control,
+            stop,
+            finish,
+            serving,
+            ballast,
+            people,
+            deadline,
+        } = self;
         ballast.abort();
         log::info!("stopping: requests have {deadline:?} to finish");
         drop(finish);
@@ -167,6 +211,7 @@ impl Parts {
             std::mem::forget((house, runtime));
             return ending;
         }
+        people.stop(&house);
         runtime.shutdown_timeout(TASKS_END_MAX);
         drop(house);
         log::info!("stopped");

@@ -15,6 +15,7 @@ use crate::model::Digest;
 
 mod acl;
 mod health;
+pub mod people;
 mod quota;
 mod settings;
 #[cfg(test)]
@@ -61,6 +62,10 @@ pub enum Command {
     Quota(QuotaArgs),
     /// Tell who may do what.
     Acl(Acl),
+    /// Make, change and show local accounts.
+    User(people::User),
+    /// Make, show and revoke access tokens.
+    Token(people::Token),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.
@@ -79,7 +84,7 @@ pub struct Serve {
 const SERVE: &str = "\
 The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
 error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep; HUP
-reads the rules again.
+reads the rules and the auth file again.
 
 Examples:
   larder serve --data /srv/larder

@@ -11,9 +11,9 @@ use http::HeaderName;
 
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl, UrlPrefix};
+use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 use crate::access::ldap;
-use crate::model::{CommandLine, NamePattern};
+use crate::model::{CommandLine, NamePattern, Networks};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -24,7 +24,7 @@ pub enum Kind {
     Folder(At<PathBuf>),
     /// A folder, or none.
     OptionalFolder(At<Option<PathBuf>>),
-    /// A loopback address with a port.
+    /// An address with a port.
     Listen(At<SocketAddr>),
     /// A web address, or none.
     Url(At<Option<PublicUrl>>),
@@ -48,6 +48,12 @@ pub enum Kind {
     LdapUrl(At<Option<ldap::Url>>),
     /// A filter for a directory, or none.
     LdapFilter(At<Option<ldap::Filter>>),
+    /// Whether people log in.
+    Auth(At<AuthMode>),
+    /// Text that is shown in a header.
+    Realm(At<Realm>),
+    /// Addresses and networks.
+    Networks(At<Networks>),
     /// A length of time.
     Time(RangeInclusive<Duration>, At<Duration>),
     /// A number of bytes.
@@ -75,6 +81,9 @@ impl Kind {
             Self::Switch(at) => *at(settings) = text::switch(given)?,
             Self::LdapUrl(at) => *at(settings) = Some(ldap::Url::parse(given)?),
             Self::LdapFilter(at) => *at(settings) = Some(ldap::Filter::parse(given)?),
+            Self::Auth(at) => *at(settings) = AuthMode::parse(given)?,
+            Self::Realm(at) => *at(settings) = Realm::parse(given)?,
+            Self::Networks(at) => *at(settings) = Networks::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
             Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
@@ -103,6 +112,9 @@ impl Kind {
             Self::Switch(at) => Some(at(settings).to_string()),
             Self::LdapUrl(at) => at(settings).as_ref().map(ToString::to_string),
             Self::LdapFilter(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Auth(at) => Some(at(settings).to_string()),
+            Self::Realm(at) => Some(at(settings).to_string()),
+            Self::Networks(at) => Some(at(settings).to_string()),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
             Self::Count(_, at) => Some(at(settings).to_string()),
@@ -126,6 +138,9 @@ impl Kind {
             Self::Switch(_) => text::SWITCH_ALLOWED.to_owned(),
             Self::LdapUrl(_) => ldap::Url::ALLOWED.to_owned(),
             Self::LdapFilter(_) => ldap::Filter::ALLOWED.to_owned(),
+            Self::Auth(_) => AuthMode::ALLOWED.to_owned(),
+            Self::Realm(_) => Realm::ALLOWED.to_owned(),
+            Self::Networks(_) => Networks::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
                 let (least, most) = (text::print_duration(*least), text::print_duration(*most));
@@ -153,9 +168,11 @@ impl Kind {
             Self::UrlPrefix(_) => "PATH",
             Self::Filter(_) => "LEVEL",
             Self::File(_) => "FILE",
-            Self::Text(_) => "TEXT",
+            Self::Text(_) | Self::Realm(_) => "TEXT",
             Self::Switch(_) => "BOOL",
             Self::LdapFilter(_) => "FILTER",
+            Self::Auth(_) => "on|none",
+            Self::Networks(_) => "NETWORKS",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",
             Self::Count(..) => "NUMBER",

@@ -1,5 +1,7 @@
 //! [`Caller`]: who asks; [`Right`]: what for (spec dlrepo §15).
 
+use serde::{Deserialize, Serialize};
+
 use super::UserName;
 
 /// Who makes a request.
@@ -23,7 +25,8 @@ pub struct User {
 }
 
 /// Whether the rules hold for somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rank {
     /// What the rules grant.
     Ordinary,

@@ -7,6 +7,7 @@ mod garbage;
 mod guards;
 mod leases;
 mod model;
+mod people;
 mod policies;
 mod possessions;
 mod products;

@@ -22,6 +22,7 @@ mod image;
 mod kill;
 mod ldap;
 mod ldap_faults;
+mod login;
 mod own_pages;
 mod packaging;
 mod post_process;

@@ -19,6 +19,8 @@ use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::clock::ManualClock;
 use crate::db::Db;
 use crate::db::tests::disk::TestDisk as RowDisk;
+use crate::http::host::Hosts;
+use crate::http::login::Door;
 use crate::model::{Rank, Timestamp, User, UserName};
 use crate::stop::Stop;
 use crate::store::{Rules, Store};
@@ -61,6 +63,7 @@ impl Bench {
         let server = Arc::new(Server {
             access,
             realm: "the \"lab\"".to_owned(),
+            door: Door::Open(Hosts::Any),
             tree: Tree::new(store, files, space, Limits { inline_bytes_max: 64 }),
             sweeper: sweeper.handle(),
             stall_max: Duration::from_secs(60),
