@@ -16,7 +16,7 @@
 //! | 0 words | [`model`] | pure: names, digests, records, references, policies |
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
-//! | 3 services | [`access`], [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
 //! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |

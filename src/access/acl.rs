@@ -1,7 +1,7 @@
 //! [`Rules`]: the rights of all groups, ready to be asked fast.
 //!
-//! The lines of a group that say the same to everybody are one automaton, made once. Those that
-//! speak of `$user` are made for each user who comes; a bounded number of these is kept. What was
+//! The lines of a group that say the same to everybody are made ready once. Those that speak of
+//! `$user` are made for each user who comes; a bounded number of these is kept. What was
 //! decided for a path is kept as well, bounded too, and all of it goes with the rules themselves
 //! at a reload.
 //! A user's lines that cannot be made grant nothing.

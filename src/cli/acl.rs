@@ -14,6 +14,8 @@ use crate::model::{Caller, Right};
 
 /// Exit code of a refusal.
 const REFUSED: u8 = 1;
+const ALIAS: &str = "this is an alias: what counts is the tag that it stands for, the newest one \
+                     that this user may read; ask about that one";
 
 /// Tells what is decided and why. `Err` is a sentence for people.
 pub(super) fn check(check: &AclCheck) -> Result<ExitCode, String> {
@@ -24,7 +26,8 @@ pub(super) fn check(check: &AclCheck) -> Result<ExitCode, String> {
         Some(folder) => Access::with_rules(folder).map_err(|error| error.to_string())?,
         None => Access::built_in(),
     };
-    let demand = Demand::of(&check.method, &check.path, &route(&check.method, &check.path));
+    let path = check.path.split('?').next().unwrap_or_default();
+    let demand = Demand::of(&check.method, path, &route(&check.method, path));
     let decision = decide(&access, &check.caller(), demand);
     match check.answer.form() {
         Form::Json => println!("{}", json!(decision)),
@@ -35,6 +38,7 @@ pub(super) fn check(check: &AclCheck) -> Result<ExitCode, String> {
 
 /// All that a request needs, as one decision.
 fn decide(access: &Access, caller: &Caller, demand: Demand) -> Decision {
+    let is_alias = matches!(demand, Demand::Behind { .. });
     let (right, paths) = match demand {
         Demand::Nothing => return always("everybody may ask for this"),
         Demand::Rights(right, paths) => (right, paths),
@@ -48,6 +52,9 @@ fn decide(access: &Access, caller: &Caller, demand: Demand) -> Decision {
         all.reasons.push(format!("{right} at {path} is {verdict}:"));
         all.reasons.extend(decision.reasons.into_iter().map(|reason| format!("  {reason}")));
         all.warnings.extend(decision.warnings);
+    }
+    if is_alias {
+        all.warnings.push(ALIAS.to_owned());
     }
     all
 }

@@ -145,6 +145,8 @@ fn a_check_tells_the_line_that_decides() {
     let answer: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(answer["allowed"], json!(true));
     check("eve GET /-/health").exits(0);
+    let alias = check("eve GET /branches/b/latest/?released --groups dev").exits(0);
+    assert!(alias.out.contains("this is an alias"), "{alias:?}");
     check("eve GET /x --groups dev").exits(1);
     fs::write(folder.path().join("dev"), "r ~(").unwrap();
     check("eve GET /x").exits(2).complains(&[&line("dev", 1)]);

@@ -1,29 +1,30 @@
-//! [`Matcher`]: lines as one automaton, which tells of all patterns at once whether they match.
+//! [`Matcher`]: lines that are ready to be asked about paths.
+//!
+//! What a path must begin with is compared first, which settles most lines; the regular
+//! expressions are for the others. (One automaton for all lines was tried: it is slow on paths
+//! that it has not seen.)
 
 use std::sync::Arc;
 
-use regex::bytes::{RegexSet, RegexSetBuilder, SetMatches};
+use regex::bytes::Regex;
 
-use super::{BadLine, Rights, Rule};
+use super::{BadLine, Pattern, Rights, Rule};
 
-/// What the automaton of one group may take, in bytes; some ten thousand lines.
-const SIZE_MAX: usize = 64 << 20;
-/// What it may remember while it works, in bytes.
-const MEMORY_MAX: usize = 8 << 20;
 const OWN_PAGES: &str = "/-/";
 
 /// Lines that are ready to be asked.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    set: RegexSet,
     lines: Vec<Line>,
 }
 
 #[derive(Clone, Debug)]
 struct Line {
     rule: Arc<Rule>,
-    /// Where its patterns begin in the set.
-    first: usize,
+    /// What a path that it speaks of begins with.
+    beginning: String,
+    /// Beside its patterns.
+    expressions: Vec<Regex>,
     names_own_pages: bool,
 }
 
@@ -53,61 +54,54 @@ impl Matcher {
     /// Makes lines ready for a login, `None` being nobody.
     ///
     /// # Errors
-    /// [`BadLine`] when there are too many of them.
+    /// [`BadLine`] when a line becomes too large.
     pub fn new(rules: Vec<Arc<Rule>>, login: Option<&str>) -> Result<Self, BadLine> {
-        let last = rules.last().map_or(0, |rule| rule.line);
-        let mut expressions = Vec::new();
-        let mut lines = Vec::new();
-        for rule in rules {
-            let (first, names_own_pages) = (expressions.len(), rule.names_own_pages());
-            expressions.extend(rule.patterns.iter().map(|pattern| pattern.expression(login)));
-            lines.push(Line { rule, first, names_own_pages });
-        }
-        let set = RegexSetBuilder::new(expressions)
-            .size_limit(SIZE_MAX)
-            .dfa_size_limit(MEMORY_MAX)
-            .build()
-            .map_err(|error| BadLine {
-                line: last,
-                why: format!("all lines up to here: {error}"),
-            })?;
-        Ok(Self { set, lines })
+        let lines = rules.into_iter().map(|rule| Line::new(rule, login));
+        Ok(Self { lines: lines.collect::<Result<_, _>>()? })
     }
 
     /// What all its lines together grant at `path`.
     #[must_use]
     pub fn rights(&self, path: &str) -> Rights {
-        if self.lines.is_empty() {
-            return Rights::NONE;
-        }
-        let matches = self.set.matches(path.as_bytes());
-        let grants = |line: &&Line| line.outcome(path, &matches) == Outcome::Grants;
+        let grants = |line: &&Line| line.outcome(path) == Outcome::Grants;
         let granted = self.lines.iter().filter(grants);
         granted.fold(Rights::NONE, |rights, line| rights.and(line.rule.rights))
     }
 
     /// What each line says of `path`.
     pub fn findings(&self, path: &str) -> impl Iterator<Item = Finding> {
-        let matches = self.set.matches(path.as_bytes());
-        self.lines.iter().map(move |line| Finding {
-            rule: Arc::clone(&line.rule),
-            outcome: line.outcome(path, &matches),
-        })
+        let finding =
+            |line: &Line| Finding { rule: Arc::clone(&line.rule), outcome: line.outcome(path) };
+        self.lines.iter().map(finding)
     }
 }
 
 impl Line {
-    fn outcome(&self, path: &str, matches: &SetMatches) -> Outcome {
-        let mut excluded = None;
-        for (number, pattern) in (self.first..).zip(&self.rule.patterns) {
-            match (pattern.excludes(), matches.matched(number)) {
-                (false, false) => return Outcome::Silent,
-                (true, true) => excluded = Some(pattern),
-                _ => {}
-            }
+    fn new(rule: Arc<Rule>, login: Option<&str>) -> Result<Self, BadLine> {
+        let compile = |pattern: &Pattern| Regex::new(&pattern.expression(login));
+        let expressions = rule.patterns.iter().map(compile).collect::<Result<_, _>>();
+        let bad = |error: regex::Error| BadLine { line: rule.line, why: error.to_string() };
+        let expressions = expressions.map_err(bad)?;
+        let names_own_pages = rule.names_own_pages();
+        // Each beginning must be the path's, so the longest one tells most.
+        let beginnings = rule.patterns.iter().map(Pattern::beginning);
+        let beginning = beginnings.max_by_key(|text| text.len()).unwrap_or_default().to_owned();
+        Ok(Self { rule, beginning, expressions, names_own_pages })
+    }
+
+    fn outcome(&self, path: &str) -> Outcome {
+        if !path.starts_with(&self.beginning) {
+            return Outcome::Silent;
         }
-        match excluded {
-            Some(pattern) => Outcome::Excluded(pattern.text().to_owned()),
+        let patterns = || self.rule.patterns.iter().zip(&self.expressions);
+        let matches = |expression: &Regex| expression.is_match(path.as_bytes());
+        let mut positive = patterns().filter(|(pattern, _)| !pattern.excludes());
+        if !positive.all(|(_, expression)| matches(expression)) {
+            return Outcome::Silent;
+        }
+        let mut excluding = patterns().filter(|(pattern, _)| pattern.excludes());
+        match excluding.find(|(_, expression)| matches(expression)) {
+            Some((pattern, _)) => Outcome::Excluded(pattern.text().to_owned()),
             None if path.starts_with(OWN_PAGES) && !self.names_own_pages => Outcome::OwnPage,
             None => Outcome::Grants,
         }

@@ -94,6 +94,17 @@ impl Pattern {
         body.starts_with("/-/")
     }
 
+    /// What every path that it matches begins with, as far as that is plain to see.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        match (self.form, self.sense) {
+            (Form::Glob, Sense::Grants) => {
+                self.body.split(['*', '?', '$']).next().unwrap_or_default()
+            }
+            _ => "",
+        }
+    }
+
     /// Whether it is a regular expression that also matches what begins like its matches.
     #[must_use]
     pub fn is_open_ended(&self) -> bool {
