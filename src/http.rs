@@ -147,7 +147,7 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         match route {
-            Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::Home => self.home(request).await,
             Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
