@@ -3,6 +3,7 @@
 mod admin;
 pub mod args;
 mod bar;
+mod health;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ pub fn run() -> Result<ExitCode, String> {
             admin::run(&why.common, app::admin::Command::Why { digest: why.digest })
         }
         Command::Quota(quota) => admin::run(quota.common(), quota.command()),
+        Command::Health(health) => Ok(health::run(&health)),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -4,6 +4,7 @@
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
 pub mod body;
+mod client_script;
 pub mod conditional;
 pub mod error;
 pub mod failure;
@@ -14,6 +15,7 @@ mod own;
 pub mod range;
 pub mod reply;
 pub mod route;
+pub mod sendfile;
 mod tree;
 mod user_home;
 
@@ -56,6 +58,8 @@ pub struct Server {
     pub upload_bytes_max: Option<u64>,
     /// The address that people use, and its host and port, when there is a proxy in front.
     pub public_url: Option<(String, String)>,
+    /// The proxy in front that sends files itself, if there is one.
+    pub sendfile: Option<sendfile::Sendfile>,
     /// Figures for `/-/stats`: made by the roof, which knows all the floors.
     pub stats: Box<dyn Fn() -> Result<serde_json::Value, String> + Send + Sync>,
 }
@@ -149,6 +153,7 @@ impl Server {
         match route {
             Route::Home => self.home(request).await,
             Route::UserHome(user) => self.user_home(request, user, spelling).await,
+            Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,

@@ -89,6 +89,13 @@
 //! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,
 //! which stays readable when it is unlinked. Between two commits all readers share one snapshot.
 //!
+//! # A post-process
+//!
+//! A command of the operator's works on copies in a private folder ([`tree::post_process`]). What
+//! it left is hashed into blobs and gathered under an id that no name leads to
+//! ([`store::rework`]); then one small transaction lets the format's name lead there and detaches
+//! the old id. It is refused when somebody wrote to the format meanwhile.
+//!
 //! # When the disk fails
 //!
 //! A commit that fails has an unknown outcome: nothing is acknowledged, files stay, the database

@@ -7,7 +7,8 @@
 pub mod blob;
 pub mod branch;
 pub mod caller;
-pub mod detached;
+pub mod command;
+mod detached;
 pub mod digest;
 pub mod format;
 pub mod human;
@@ -31,6 +32,7 @@ pub mod usage;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use caller::{Caller, Rank, Right, User};
+pub use command::CommandLine;
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};

@@ -18,6 +18,7 @@ mod links;
 pub mod policies;
 pub mod quota;
 pub mod repos;
+pub mod rework;
 pub mod runs;
 pub mod tags;
 mod tree;
@@ -80,6 +81,19 @@ pub enum Error {
     /// Formats of a locked job stay.
     #[error("Cannot delete format: job is locked")]
     FormatOfLockedJob,
+    /// A job's keys and values are bounded; nothing was changed.
+    #[error(
+        "the metadata would have {keys} keys and {bytes} bytes, a job may have {} and {}: keep \
+         large texts in a file",
+        jobs::METADATA_KEYS_MAX,
+        jobs::METADATA_BYTES_MAX
+    )]
+    MetadataTooLarge {
+        /// How many keys it came to.
+        keys: usize,
+        /// Bytes of all keys and values.
+        bytes: usize,
+    },
     /// A job with formats that are being uploaded cannot be locked.
     #[error("Job has dirty formats")]
     DirtyFormats,

@@ -74,7 +74,7 @@ impl Running {
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
-        let server = Arc::new(house.server(settings, sweeper.clone()));
+        let server = Arc::new(house.server(settings, sweeper.clone(), stop.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.

@@ -13,13 +13,15 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod health;
 mod quota;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use health::Health;
 pub use quota::QuotaArgs;
-pub use settings::{Place, SettingFlags};
+pub use settings::{Place, Reach, SettingFlags};
 
 /// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
 /// back.
@@ -57,6 +59,8 @@ pub enum Command {
     Quota(QuotaArgs),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
+    /// Ask the running server whether it is ready, for health checks.
+    Health(Health),
 }
 
 /// `larder serve`

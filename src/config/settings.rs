@@ -6,8 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{LogFilter, PublicUrl};
-use crate::model::NamePattern;
+use http::HeaderName;
+
+use super::values::{LogFilter, PublicUrl, UrlPrefix};
+pub use crate::access::ldap::Settings as Ldap;
+use crate::model::{CommandLine, NamePattern};
 
 const MIB: u64 = 1 << 20;
 
@@ -32,6 +35,10 @@ pub struct Settings {
     pub tree: Tree,
     /// What users get.
     pub users: Users,
+    /// The directory that knows people.
+    pub ldap: Ldap,
+    /// What is run when the upload of a format is finished.
+    pub post_process: PostProcess,
     /// What is logged.
     pub log: Log,
 }
@@ -49,6 +56,10 @@ pub struct Server {
     pub max_connections: u32,
     /// How long an orderly stop waits for requests in progress.
     pub stop_deadline: Duration,
+    /// The header that lets a proxy in front send files itself.
+    pub sendfile_header: Option<HeaderName>,
+    /// What it says in place of the data folder, where the proxy wants a URL.
+    pub sendfile_prefix: Option<UrlPrefix>,
 }
 
 impl Default for Server {
@@ -59,6 +70,8 @@ impl Default for Server {
             public_url: None,
             max_connections: 1024,
             stop_deadline: Duration::from_secs(30),
+            sendfile_header: None,
+            sendfile_prefix: None,
         }
     }
 }
@@ -157,6 +170,33 @@ pub struct Users {
 impl Default for Users {
     fn default() -> Self {
         Self { quota: 10 << 30 }
+    }
+}
+
+/// What is run when the upload of a format is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostProcess {
+    /// The command.
+    pub post_process: Option<CommandLine>,
+    /// Only formats with a file whose path starts with a match; `None`: all of them.
+    pub post_process_filter: Option<NamePattern>,
+    /// How long one run may take.
+    pub post_process_timeout: Duration,
+    /// Runs at the same time.
+    pub post_process_runs: u32,
+    /// Most bytes of a run's output that are logged.
+    pub post_process_output: u64,
+}
+
+impl Default for PostProcess {
+    fn default() -> Self {
+        Self {
+            post_process: None,
+            post_process_filter: None,
+            post_process_timeout: Duration::from_secs(10 * 60),
+            post_process_runs: 2,
+            post_process_output: MIB,
+        }
     }
 }
 

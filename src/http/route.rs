@@ -94,6 +94,8 @@ pub enum Route {
     Artifact(FormatAt, ArtifactPath),
     /// `B/T/J/F/{path}/`: the files below a folder.
     Folder(FormatAt, ArtifactPath),
+    /// `/cli`: the client, as a script.
+    ClientScript,
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -138,6 +140,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (route, spelling) = match segments.as_slice() {
         [""] => (Route::Home, Spelling::Canonical),
+        ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
         ["branches", below @ ..] => tree(method, Repo::Shared, below)?,
         [user] | [user, ""] => {
@@ -305,6 +308,7 @@ impl Route {
             Self::Sums(at) => format!("{}.sha256", at.path()),
             Self::Artifact(at, path) => format!("{}/{}", at.path(), encode(path.as_str())),
             Self::Folder(at, path) => format!("{}/{}/", at.path(), encode(path.as_str())),
+            Self::ClientScript => "/cli".to_owned(),
             Self::Health => "/-/health".to_owned(),
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
@@ -321,6 +325,7 @@ impl Route {
         match self {
             Self::Home
             | Self::UserHome(_)
+            | Self::ClientScript
             | Self::Health
             | Self::Ready
             | Self::Stats

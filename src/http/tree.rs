@@ -6,6 +6,7 @@ mod branches;
 mod fields;
 mod formats;
 mod jobs;
+mod post_process;
 mod python;
 mod tags;
 

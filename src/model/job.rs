@@ -31,6 +31,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub fn metadata_bytes(&self) -> usize {
+        self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// Merges `changes` into the metadata: `None` removes a key.
     pub fn merge_metadata(&mut self, changes: &[(String, Option<String>)]) {
         for (key, value) in changes {

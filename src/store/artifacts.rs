@@ -99,7 +99,7 @@ impl Tx<'_, '_> {
             chain.job.dirty_formats += 1;
         }
         chain.format.nested |= path.path.as_str().contains('/');
-        chain.format.changed = self.now;
+        chain.format.changed = chain.format.next_change(self.now);
         chain.job.revision += 1;
         let minus = old.map_or_else(Usage::default, |old| Usage::of(old.size));
         self.save(&path.format, chain, Delta { minus, plus: Usage::of(size) })?;
@@ -107,7 +107,7 @@ impl Tx<'_, '_> {
     }
 
     /// Holds the blob of `content`, adding it when it is not known.
-    fn take_in(
+    pub(super) fn take_in(
         &self,
         content: &Content,
         known: Option<BlobId>,

@@ -7,18 +7,38 @@ use crate::db::Pending;
 use crate::db::schema::JOBS;
 use crate::model::{Digest, Job, JobPath, Node, Usage};
 
+/// Most bytes of a job's keys and values: its record is rewritten with every upload.
+pub const METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// Most keys of a job.
+pub const METADATA_KEYS_MAX: usize = 1000;
+
+fn check_size((keys, bytes): (usize, usize)) -> Result<(), Error> {
+    let fits = keys <= METADATA_KEYS_MAX && bytes <= METADATA_BYTES_MAX;
+    if fits { Ok(()) } else { Err(Error::MetadataTooLarge { keys, bytes }) }
+}
+
 impl Store {
     /// Merges `changes` into a job's metadata (`None` removes a key), making branch, tag and job
-    /// when they are missing. The answer may be [`Error::JobLocked`].
+    /// when they are missing. The answer may be [`Error::JobLocked`] or
+    /// [`Error::MetadataTooLarge`].
     pub fn merge_metadata(
         &self,
         path: JobPath,
         changes: Vec<(String, Option<String>)>,
     ) -> Pending<(), Error> {
+        let bytes = changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, String::len));
+        let sent = (changes.len(), bytes.sum());
         self.change(move |tx| {
+            // Before anything is merged: the writer must not be busy with it (I7).
+            check_size(sent)?;
             let known = tree::optional(tree::job(tx.txn, &path))?;
-            if known.is_some_and(|(_, _, job)| job.locked) {
-                return Err(Error::JobLocked);
+            if let Some((_, _, mut job)) = known {
+                if job.locked {
+                    return Err(Error::JobLocked);
+                }
+                job.merge_metadata(&changes);
+                check_size((job.metadata.len(), job.metadata_bytes()))?;
             }
             let mut branch = tx.branch_or_new(&path.tag.branch)?;
             let tag = tx.tag_or_new(&path.tag, &mut branch)?;

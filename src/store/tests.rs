@@ -9,6 +9,7 @@ mod leases;
 mod model;
 mod policies;
 mod quota;
+mod rework;
 mod tree;
 
 use std::sync::Arc;

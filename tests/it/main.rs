@@ -9,16 +9,24 @@
 mod harness;
 
 mod admin;
+mod clients_cli;
 mod clients_curl;
 mod clients_dlrepo;
 mod clients_dlrepo_users;
 mod conventions;
 mod failing_calls;
 mod full_disk;
+mod health;
+mod image;
 mod kill;
+mod ldap;
+mod ldap_faults;
 mod own_pages;
+mod packaging;
+mod post_process;
 mod power_loss;
 mod process;
+mod sendfile;
 mod settings;
 mod sweeping;
 mod tree_artifacts;

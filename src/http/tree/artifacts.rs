@@ -67,7 +67,35 @@ impl Server {
             }
             opened => opened?,
         };
-        Ok(send(request, path, opened))
+        Ok(self.send(request, path, opened))
+    }
+
+    fn send(&self, request: &Request, path: &FilePath, opened: Opened) -> Response {
+        let facts = FileFacts {
+            name: path.path.file_name(),
+            digest: opened.file.blob.digest,
+            modified: opened.file.artifact.uploaded,
+            size: opened.file.blob.size,
+        };
+        let sending = match facts.decide(&request.method, &request.headers) {
+            Decision::Answer(response) => return response,
+            Decision::Send(sending) => sending,
+        };
+        let opened = match self.hand_over(&request.method, &facts, opened) {
+            Ok(response) => return response,
+            Err(opened) => opened,
+        };
+        let content = match opened.source {
+            _ if request.method == Method::HEAD => Content::None,
+            Source::Inline(bytes) => match slice(&bytes, &sending.range) {
+                Some(part) => Content::Bytes(part),
+                None => return short_row(path),
+            },
+            Source::File(file, pin) => {
+                Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
+            }
+        };
+        facts.send(&sending, content)
     }
 
     /// `X.sha256` where no such file was uploaded.
@@ -254,30 +282,6 @@ fn write_large(
     }
     // The request was broken off, and its own error is the answer.
     Err(Failure::BadRequest("the upload was broken off".to_owned()))
-}
-
-fn send(request: &Request, path: &FilePath, opened: Opened) -> Response {
-    let facts = FileFacts {
-        name: path.path.file_name(),
-        digest: opened.file.blob.digest,
-        modified: opened.file.artifact.uploaded,
-        size: opened.file.blob.size,
-    };
-    let sending = match facts.decide(&request.method, &request.headers) {
-        Decision::Answer(response) => return response,
-        Decision::Send(sending) => sending,
-    };
-    let content = match opened.source {
-        _ if request.method == Method::HEAD => Content::None,
-        Source::Inline(bytes) => match slice(&bytes, &sending.range) {
-            Some(part) => Content::Bytes(part),
-            None => return short_row(path),
-        },
-        Source::File(file, pin) => {
-            Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
-        }
-    };
-    facts.send(&sending, content)
 }
 
 fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {

@@ -55,7 +55,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         let store = self.tree.store();
         match request.method {
-            Method::PATCH => store.finish_format(path).await?,
+            Method::PATCH => self.finish_format(&request.headers, path).await?,
             Method::DELETE => {
                 store.delete_format(path, Cause::request("")).await?;
                 self.reclaim();

@@ -315,7 +315,7 @@ impl House {
         result
     }
 
-    fn tell(&mut self, path: &str, body: Option<&str>, is_sure: bool, is_possible: bool) {
+    pub fn tell(&mut self, path: &str, body: Option<&str>, is_sure: bool, is_possible: bool) {
         let body = body.map(|text| text.as_bytes().to_vec());
         let told = self.told.entry(path.to_owned()).or_insert_with(|| vec![None]);
         if is_sure {
@@ -330,7 +330,7 @@ fn digest(text: &str) -> Digest {
     hash_bytes(text.as_bytes(), None).digest
 }
 
-fn is_unknown<T>(result: &Result<T, store::Error>) -> bool {
+pub fn is_unknown<T>(result: &Result<T, store::Error>) -> bool {
     matches!(result, Err(store::Error::Db(db::Error::OutcomeUnknown(_))))
 }
 
