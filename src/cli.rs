@@ -33,8 +33,8 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Why(why) => {
             admin::run(&why.common, app::admin::Command::Why { digest: why.digest })
         }
-        Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::Health(health) => Ok(health::run(&health)),
+        Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -3,6 +3,7 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod archive_body;
 pub mod body;
 mod client_script;
 pub mod conditional;
@@ -151,9 +152,9 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         match route {
-            Route::Home => self.home(request).await,
-            Route::UserHome(user) => self.user_home(request, user, spelling).await,
+            Route::Home => Ok(own::home(&self.address(&request.headers))),
             Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
+            Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,

@@ -20,6 +20,7 @@ pub mod node;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
+pub mod product;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -36,15 +37,21 @@ pub use command::CommandLine;
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
-pub use ids::{BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId};
+pub use ids::{
+    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, VersionId,
+};
 pub use job::Job;
 pub use names::{
-    ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName, ProductName,
-    TagName, TagRef, UserName, VariantName, VersionName,
+    Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
+    ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
 };
 pub use node::{Entry, Node};
-pub use paths::{BranchPath, FilePath, FormatPath, JobPath, Repo, TagPath};
+pub use paths::{
+    BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
+    VariantPath, VersionFilePath, VersionFormatPath, VersionPath,
+};
 pub use pattern::NamePattern;
+pub use product::{Feed, Version, VersionError, VersionKey, VersionNames};
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use run::{Run, Scope, StageReport, Trigger};

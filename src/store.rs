@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod products;
 pub mod quota;
 pub mod repos;
 pub mod rework;
@@ -110,6 +111,19 @@ pub enum Error {
         used_bytes: u64,
         /// What it may hold.
         quota_bytes: u64,
+    },
+    /// The metadata asks for a version that no job can feed.
+    #[error(transparent)]
+    Version(#[from] crate::model::VersionError),
+    /// A version has each format from one job only.
+    #[error("format {format} of {version} comes from {job} already: use another name for it")]
+    FormatConflict {
+        /// The format's name.
+        format: crate::model::FormatName,
+        /// The path of the version.
+        version: String,
+        /// The path of the job that has it.
+        job: String,
     },
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]

@@ -5,6 +5,7 @@
 //! opens the file, so nothing that is swept meanwhile can be half-read.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod archive;
 mod digest;
 mod download;
 pub mod post_process;
@@ -40,6 +41,14 @@ pub enum Error {
         /// Why.
         why: post_process::Failed,
     },
+    /// The list of an archive's files could not be kept.
+    #[error("the list of the archive's files cannot be kept in {}: {source}", path.display())]
+    List {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Too little space is free for new content; deleting goes on working.
     #[error(
         "only {free_bytes} bytes are free and {reserve_bytes} are kept in reserve: delete \
@@ -61,6 +70,7 @@ impl Error {
             Self::NoRoom { .. } => true,
             Self::Files(error) => error.is_full(),
             Self::Store(store::Error::Db(error)) => error.is_full(),
+            Self::List { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             Self::Store(_) | Self::Mismatch(_) | Self::PostProcess { .. } => false,
         }
     }

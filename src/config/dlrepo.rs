@@ -13,7 +13,6 @@ pub const PUBLIC_URL: &str = "DLREPO_PUBLIC_URL";
 pub const ORPHAN_BLOB_LIFETIME: &str = "DLREPO_ORPHAN_BLOB_LIFETIME";
 pub const TAG_CLEANUP_PERIOD: &str = "DLREPO_TAG_CLEANUP_PERIOD";
 pub const INTERNAL_FORMAT_FILTER: &str = "DLREPO_INTERNAL_FORMAT_FILTER";
-pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
 pub const LDAP_URL: &str = "DLREPO_LDAP_URL";
 pub const LDAP_START_TLS: &str = "DLREPO_LDAP_START_TLS";
 pub const LDAP_BASE_DN: &str = "DLREPO_LDAP_BASE_DN";
@@ -24,6 +23,7 @@ pub const LDAP_TIMEOUT: &str = "DLREPO_LDAP_TIMEOUT";
 pub const POST_PROCESS_CMD: &str = "DLREPO_POST_PROCESS_CMD";
 pub const POST_PROCESS_FILTER: &str = "DLREPO_POST_PROCESS_FILTER";
 pub const X_SENDFILE_HEADER: &str = "DLREPO_X_SENDFILE_HEADER";
+pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.

@@ -235,13 +235,6 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
     },
     Setting {
-        section: "users",
-        flag: "quota",
-        help: "Bytes that each user's repository may hold; 0: no limit",
-        alias: Alias::Same(dlrepo::USER_QUOTA),
-        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
-    },
-    Setting {
         section: "ldap",
         flag: "ldap-url",
         help: "Directory that knows who may log in",
@@ -347,6 +340,13 @@ pub static SETTINGS: &[Setting] = &[
         help: "Most of one run's output that is logged",
         alias: Alias::None,
         kind: Kind::Size(0..=GIB, |s| &mut s.post_process.post_process_output),
+    },
+    Setting {
+        section: "users",
+        flag: "quota",
+        help: "Bytes that each user's repository may hold; 0: no limit",
+        alias: Alias::Same(dlrepo::USER_QUOTA),
+        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
     },
     Setting {
         section: "log",

@@ -33,12 +33,12 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
-    /// What users get.
-    pub users: Users,
     /// The directory that knows people.
     pub ldap: Ldap,
     /// What is run when the upload of a format is finished.
     pub post_process: PostProcess,
+    /// What users get.
+    pub users: Users,
     /// What is logged.
     pub log: Log,
 }
@@ -160,19 +160,6 @@ pub struct Tree {
     pub internal_format_filter: Option<NamePattern>,
 }
 
-/// What users get.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Users {
-    /// Logical bytes that each user's repository may hold; zero: no limit.
-    pub quota: u64,
-}
-
-impl Default for Users {
-    fn default() -> Self {
-        Self { quota: 10 << 30 }
-    }
-}
-
 /// What is run when the upload of a format is finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostProcess {
@@ -197,6 +184,19 @@ impl Default for PostProcess {
             post_process_runs: 2,
             post_process_output: MIB,
         }
+    }
+}
+
+/// What users get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// Logical bytes that each user's repository may hold; zero: no limit.
+    pub quota: u64,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self { quota: 10 << 30 }
     }
 }
 

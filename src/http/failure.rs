@@ -99,7 +99,7 @@ fn status(error: &tree::Error) -> StatusCode {
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
         tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
-        tree::Error::Files(_) | tree::Error::PostProcess { .. } => {
+        tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     }
@@ -117,7 +117,9 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
         | Error::DirtyFormats
-        | Error::QuotaExceeded { .. } => StatusCode::BAD_REQUEST,
+        | Error::QuotaExceeded { .. }
+        | Error::Version(_)
+        | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -12,6 +12,7 @@
 mod blobs;
 mod findings;
 mod fix;
+mod products;
 mod repos;
 mod share;
 mod shift;
@@ -212,6 +213,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_blobs()?;
         self.walk.begin("indexes", 0)?;
         self.check_strays()?;
+        self.check_products()?;
         self.check_totals()
     }
 

@@ -124,7 +124,9 @@ impl Tx<'_, '_> {
         match node {
             Node::Branch(id) => self.destroy_tags(id, budget, gone),
             Node::Tag(id) => self.destroy_jobs(id, budget, gone),
-            Node::Job(id) => self.destroy_formats(id, budget, gone),
+            Node::Job(id) => {
+                Ok(self.destroy_formats(id, budget, gone)? && self.destroy_feed(id, budget)?)
+            }
             Node::Format(id) => self.destroy_files(id, budget, gone),
         }
     }

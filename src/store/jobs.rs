@@ -18,10 +18,20 @@ fn check_size((keys, bytes): (usize, usize)) -> Result<(), Error> {
     if fits { Ok(()) } else { Err(Error::MetadataTooLarge { keys, bytes }) }
 }
 
+fn check_change(job: &Job, changes: &[(String, Option<String>)]) -> Result<(), Error> {
+    if job.locked {
+        return Err(Error::JobLocked);
+    }
+    let mut after = job.clone();
+    after.merge_metadata(changes);
+    check_size((after.metadata.len(), after.metadata_bytes()))
+}
+
 impl Store {
     /// Merges `changes` into a job's metadata (`None` removes a key), making branch, tag and job
-    /// when they are missing. The answer may be [`Error::JobLocked`] or
-    /// [`Error::MetadataTooLarge`].
+    /// when they are missing; the job's formats appear in the version that it names. The answer
+    /// may be [`Error::JobLocked`], [`Error::MetadataTooLarge`], [`Error::Version`] or
+    /// [`Error::FormatConflict`]; then nothing was changed.
     pub fn merge_metadata(
         &self,
         path: JobPath,
@@ -33,18 +43,17 @@ impl Store {
             // Before anything is merged: the writer must not be busy with it (I7).
             check_size(sent)?;
             let known = tree::optional(tree::job(tx.txn, &path))?;
-            if let Some((_, _, mut job)) = known {
-                if job.locked {
-                    return Err(Error::JobLocked);
-                }
-                job.merge_metadata(&changes);
-                check_size((job.metadata.len(), job.metadata_bytes()))?;
+            if let Some((_, _, job)) = &known {
+                check_change(job, &changes)?;
             }
+            let version =
+                tx.check_version(&path, known.as_ref().map(|(_, _, job)| job), &changes)?;
             let mut branch = tx.branch_or_new(&path.tag.branch)?;
             let tag = tx.tag_or_new(&path.tag, &mut branch)?;
             let mut job = tx.job_or_new(&path, &tag)?;
             job.merge_metadata(&changes);
             job.revision += 1;
+            tx.feed(&path.tag.branch.repo, job.id, version)?;
             tx.save_job(&path, tag.id, &job)?;
             tx.save_above_job(&path, branch, tag, Delta::default())
         })

@@ -8,6 +8,7 @@ mod guards;
 mod leases;
 mod model;
 mod policies;
+mod products;
 mod quota;
 mod rework;
 mod tree;

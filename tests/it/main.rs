@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod archives;
 mod clients_cli;
 mod clients_curl;
 mod clients_dlrepo;
@@ -26,6 +27,7 @@ mod packaging;
 mod post_process;
 mod power_loss;
 mod process;
+mod products;
 mod sendfile;
 mod settings;
 mod sweeping;

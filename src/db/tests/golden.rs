@@ -13,6 +13,7 @@ use crate::model::{
     Refs, RepoId, Repository, Run, RunId, Scope, StageReport, Suffix, Tag, TagCounts, TagId,
     TagName, Timestamp, Totals, Trigger, Unlink, Usage, UserName,
 };
+use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
 const USAGE: Usage = Usage { files: 3, bytes: 70_000 };
@@ -126,6 +127,12 @@ fn totals() -> Totals {
     }
 }
 
+fn version_key() -> VersionKey {
+    let pairs = ["product", "product_branch", "product_variant", "version"];
+    let pairs = pairs.map(|key| (key.to_owned(), format!("{key}é")));
+    VersionKey { repo: RepoId(258), names: VersionNames::of(&pairs).unwrap().unwrap() }
+}
+
 pub(super) fn samples() -> Vec<Sample> {
     let format = Format {
         id: FormatId(4),
@@ -163,6 +170,8 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("totals", &totals()),
         sample("unlink, file", &unlink(Place::File(Suffix(1)), None)),
         sample("unlink, row", &unlink(Place::Inline, Some("busy".into()))),
+        sample("version", &Version { id: VersionId(8), created: TIME }),
+        sample("feed", &Feed { version: VersionId(8), key: version_key() }),
     ]
 }
 
@@ -208,6 +217,10 @@ fn keys_look_as_they_did() {
     check_key(&(), "");
     check_key(&Meta::COMMITS, "01");
     check_key(&Meta::LAST_SEEN, "07");
+    check_key(&VersionId(258), id);
+    let names = ["product", "product_variant", "product_branch", "version"];
+    let names: String = names.iter().map(|name| hex(name.as_bytes()) + "c3a900").collect();
+    check_key(&version_key(), &format!("{id}{names}"));
     check_key(&BlobId(258), id);
     check_key(&RunId(258), id);
     check_key(&Digest([0xab; 32]), &"ab".repeat(32));

@@ -60,7 +60,7 @@ impl Server {
         Ok(response)
     }
 
-    fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
+    pub(super) fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
         let opened = match self.tree.open(path) {
             Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
                 return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
@@ -116,6 +116,7 @@ impl Server {
     async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
         refuse_container(&path, &request.headers)?;
         self.refuse_locked(&path)?;
+        self.tree.store().view()?.check_new_format(&path.format)?;
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {

@@ -14,8 +14,8 @@ use crate::db::schema::{
 };
 use crate::db::{Span, WriteTxn};
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, Node, Place, Referrer, Refs, RepoId,
-    Repository, TagId, TagName, Timestamp, UserName,
+    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, JobId, JobName, Node, Place, Referrer,
+    Refs, RepoId, Repository, TagId, TagName, Timestamp, UserName, VersionId, VersionKey,
 };
 
 /// Removes a row that cannot be read from one derived table.
@@ -44,6 +44,14 @@ pub(super) enum Fix {
     Size(FormatId, ArtifactPath),
     /// Moves the count of a blob's references.
     RefCount(BlobId, Shift<u64>),
+    /// Lets a job feed the version that its metadata names.
+    Feed(RepoId, (TagId, JobName)),
+    /// Drops what a job feeds when it is not there, or its row in the list of the version.
+    StrayFeed(JobId),
+    /// Drops a job from the list of a version that it does not feed.
+    StrayFeeder(VersionId, JobId),
+    /// Drops a version that no job feeds.
+    StrayVersion(VersionKey),
     /// Drops a reference whose owner does not name the blob.
     StrayReference(BlobId, Referrer),
     /// Drops the way from a digest to a blob that has another one, or is not there.
@@ -86,6 +94,7 @@ impl Fix {
             | Self::Age(..)
             | Self::Index(_)
             | Self::Size(..)
+            | Self::Feed(..)
             | Self::LiveUnlink(_) => Phase::Adding,
             Self::RefCount(_, shift) if shift.counted > shift.found => Phase::Adding,
             Self::Counter(..) => Phase::Counter,
@@ -106,6 +115,10 @@ impl Fix {
             Self::Counter(holder, counter) => holder.apply(tx, *counter),
             Self::Size(format, path) => tx.fix_size(*format, path),
             Self::RefCount(id, shift) => tx.fix_count(*id, *shift),
+            Self::Feed(repo, job) => tx.fix_feed(*repo, job),
+            Self::StrayFeed(job) => tx.drop_feed(*job),
+            Self::StrayFeeder(version, job) => tx.drop_feeder(*version, *job),
+            Self::StrayVersion(key) => tx.drop_unfed(key),
             Self::StrayReference(id, referrer) => tx.drop_reference(*id, referrer),
             Self::StrayDigest(digest) => tx.drop_digest(digest),
             Self::StrayWay(node) => tx.drop_way(*node),

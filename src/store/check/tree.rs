@@ -132,6 +132,9 @@ impl Pass<'_, '_, '_> {
             self.found.recount.checked.jobs += 1;
             let end = self.enter(name.as_str());
             self.way(Node::Job(job.id), at.0, name.as_str(), below)?;
+            if below == Below::Names {
+                self.feed(at, &name, &job)?;
+            }
             let (counted, dirty) = self.formats(job.id, below)?;
             let holder = Holder::Job((at, name), job.id);
             let shift = Shift { found: job.dirty_formats, counted: dirty };

@@ -1,5 +1,7 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod products;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.containers();
     audit.nodes();
     audit.detached();
+    audit.products();
     audit.references();
     audit.blobs();
     audit.totals();
