@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::model::{Scope, Trigger};
 use signals::Signals;
 
-pub use house::{Error, House};
+pub use house::{Error, House, access};
 pub use running::Running;
 pub use signals::Ending;
 
@@ -28,7 +28,7 @@ pub fn serve(settings: &Settings) -> Result<Ending, Error> {
         .map_err(|source| Error::Start { what: "the signal handlers", source })?;
     greet(running.address());
     let sweep = || _ = running.sweeper().ask(Scope::Full, Trigger::Signal);
-    running.block_on(signals.until_end(sweep));
+    running.block_on(signals.until_end(sweep, || running.reload()));
     Ok(running.stop_unless(signals.second()))
 }
 

@@ -1,5 +1,6 @@
 //! Floor 6: the command line.
 
+mod acl;
 mod admin;
 pub mod args;
 mod bar;
@@ -11,7 +12,7 @@ use clap::Parser;
 
 use crate::app;
 use crate::config::{Flags, Loaded, Place, Settings};
-use args::{Args, Command};
+use args::{AclCommand, Args, Command};
 
 /// What the log of a command has: the record of a sweep tells its failures already.
 const QUIET: &str = "warn,larder::sweeper=error";
@@ -28,6 +29,9 @@ pub fn run() -> Result<ExitCode, String> {
             print!("{}", loaded.render(config.answer.form()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Acl(acl) => match acl.command {
+            AclCommand::Check(check) => self::acl::check(&check),
+        },
         Command::Sweep(sweep) => admin::run(&sweep.common, sweep.command()),
         Command::Check(check) => admin::run(&check.common, check.command()),
         Command::Why(why) => {

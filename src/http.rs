@@ -10,6 +10,7 @@ pub mod conditional;
 pub mod error;
 pub mod failure;
 pub mod file_body;
+pub mod guard;
 pub mod host;
 pub mod listen;
 mod own;
@@ -34,7 +35,7 @@ use warp::path::FullPath;
 use warp::reply::Response;
 
 use crate::access::Access;
-use crate::model::{Caller, Right};
+use crate::model::Caller;
 use crate::sweeper::Handle;
 use body::RequestBody;
 pub use error::HttpError;
@@ -49,6 +50,8 @@ const ACCESS: &str = "larder::access";
 pub struct Server {
     /// Who may do what.
     pub access: Access,
+    /// What browsers show when they ask who somebody is.
+    pub realm: String,
     /// The artifact tree, and the store below it.
     pub tree: crate::tree::Tree,
     /// Who gives the space back.
@@ -123,17 +126,14 @@ impl Server {
     async fn dispatch(self: &Arc<Self>, request: Request, path: &str) -> Result<Response, Failure> {
         let public = self.public_url.as_ref().map(|(_, authority)| authority.as_str());
         host::check(&request.method, &request.headers, public)?;
-        match route::route(&request.method, path) {
+        let routed = route::route(&request.method, path);
+        self.guard(&request, path, &routed)?;
+        match routed {
             Routed::Found(route, spelling) => self.handle(request, route, spelling).await,
             Routed::NotFound(reason) => Err(Failure::NotFound(reason)),
             Routed::BadRequest(reason) => Err(Failure::BadRequest(reason)),
             Routed::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed(allow)),
         }
-    }
-
-    /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.
-    fn may_read(&self, caller: &Caller, path: &str) -> bool {
-        self.access.allows(caller, Right::Read, path)
     }
 
     /// The address to show to people.

@@ -16,7 +16,7 @@
 //! | 0 words | [`model`] | pure: names, digests, records, references, policies |
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
-//! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | 3 services | [`access`], [`tree`], [`cleanup`] | what needs more than one store call, or files |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
 //! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |
@@ -67,6 +67,14 @@
 //!    commits it together with its neighbours.
 //! 5. 201, and the staging name goes. After a crash before 4, the start finds the staging name and
 //!    removes both; after 4 everything is there.
+//!
+//! # Who may do what
+//!
+//! [`http::guard`] stands at the door: [`http::route`] makes a URL a thing with one canonical path
+//! (I9), and [`access`] is asked about that path before anything else is looked at, so a refusal
+//! is the same whether the thing exists or not. Lists ask about each of their lines. That a
+//! content is here is told only to who may read a path that has it, or who sent it a short time
+//! ago ([`store::possessions`]). The grammar of the rules is pure ([`model::acl`]).
 //!
 //! # One deletion
 //!

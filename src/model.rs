@@ -4,6 +4,7 @@
 //! like is decided here; where it is kept is decided in [`crate::store`].
 //! Deliberately absent: bytes on a disk, time from outside, HTTP.
 
+pub mod acl;
 pub mod blob;
 pub mod branch;
 pub mod caller;
@@ -30,6 +31,7 @@ pub mod time;
 pub mod totals;
 pub mod usage;
 
+pub use acl::Rights;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use caller::{Caller, Rank, Right, User};

@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod possessions;
 pub mod products;
 pub mod quota;
 pub mod repos;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
+use crate::access::{Access, AclError};
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
@@ -35,6 +35,8 @@ use crate::tree::{Limits, Tree, post_process};
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
+/// What browsers show when they ask who somebody is.
+const REALM: &str = "larder";
 /// A batch is not begun with less than this free while there is ballast to let go.
 const WRITE_ROOM: u64 = 1 << 20;
 
@@ -100,6 +102,9 @@ pub enum Error {
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] AclError),
     /// A programming error.
     #[error("{0} broke off; see the log for why, and tell us")]
     Broken(&'static str),
@@ -217,12 +222,19 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle, stop: Stop) -> Server {
+    pub fn server(
+        &self,
+        settings: &Settings,
+        access: Access,
+        sweeper: sweeper::Handle,
+        stop: Stop,
+    ) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
-            access: Access,
+            access,
+            realm: REALM.to_owned(),
             tree: with_post_process(self.tree(settings), settings, stop),
             sweeper,
             stall_max: settings.uploads.upload_idle,
@@ -285,6 +297,18 @@ fn sendfile(settings: &Settings) -> Option<Sendfile> {
     let prefix = sendfile_prefix.as_ref().map(ToString::to_string);
     let header = sendfile_header.clone()?;
     Some(Sendfile::new(header, data, prefix, settings.store.lease))
+}
+
+/// The rules that the settings ask for.
+///
+/// # Errors
+/// [`AclError`], with file, line and reason.
+pub fn access(settings: &Settings) -> Result<Access, AclError> {
+    match &settings.access.acls_dir {
+        Some(folder) => Access::with_rules(folder),
+        // Nobody can log in.
+        None => Ok(Access::open()),
+    }
 }
 
 fn restore(space: &Space) {

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::control::Control;
-use super::{Ending, Error, House};
+use super::{Ending, Error, House, house};
+use crate::access::Access;
 use crate::config::Settings;
 use crate::http::{self, listen};
 use crate::stop::Stop;
@@ -36,6 +37,7 @@ const TASKS_END_MAX: Duration = Duration::from_secs(5);
 /// settings; that blocks, so it is not for a thread that runs futures.
 pub struct Running {
     address: SocketAddr,
+    access: Access,
     sweeper: Handle,
     runtime: tokio::runtime::Handle,
     parts: Option<Parts>,
@@ -61,6 +63,7 @@ impl Running {
     /// # Errors
     /// Why the house could not be opened, or the address not be bound.
     pub fn start(settings: &Settings) -> Result<Self, Error> {
+        let access = house::access(settings)?;
         let house = Arc::new(House::open(settings)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -74,7 +77,8 @@ impl Running {
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
-        let server = Arc::new(house.server(settings, sweeper.clone(), stop.clone()));
+        let rules = access.clone();
+        let server = Arc::new(house.server(settings, rules, sweeper.clone(), stop.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.
@@ -91,7 +95,7 @@ impl Running {
         let deadline = settings.server.stop_deadline;
         let parts =
             Parts { house, runtime, thread, control, stop, finish, serving, ballast, deadline };
-        Ok(Self { address, sweeper, runtime: handle, parts: Some(parts) })
+        Ok(Self { address, access, sweeper, runtime: handle, parts: Some(parts) })
     }
 
     /// Where it listens.
@@ -104,6 +108,12 @@ impl Running {
     #[must_use]
     pub fn sweeper(&self) -> &Handle {
         &self.sweeper
+    }
+
+    /// Reads again what was read from files at the start, each part by itself: one that is wrong
+    /// stays as it was and is told in the log.
+    pub fn reload(&self) {
+        reload_rules(&self.access);
     }
 
     /// Stops in order: no new requests, those in progress get the deadline, then all is closed.
@@ -169,6 +179,17 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(WAITING_MAX)
+}
+
+fn reload_rules(access: &Access) {
+    let Some(folder) = access.folder() else {
+        log::info!("SIGHUP: there is no folder with rules to be read again");
+        return;
+    };
+    match access.reload() {
+        Ok(()) => log::info!("the rules in {} are in force", folder.display()),
+        Err(error) => log::error!("the rules stay as they were, correct them: {error}"),
+    }
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

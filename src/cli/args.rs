@@ -13,12 +13,14 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod acl;
 mod health;
 mod quota;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, AclCheck, AclCommand, Login};
 pub use health::Health;
 pub use quota::QuotaArgs;
 pub use settings::{Place, Reach, SettingFlags};
@@ -57,6 +59,8 @@ pub enum Command {
     Stats(Stats),
     /// Show or change what users' repositories may hold.
     Quota(QuotaArgs),
+    /// Tell who may do what.
+    Acl(Acl),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.
@@ -74,7 +78,8 @@ pub struct Serve {
 
 const SERVE: &str = "\
 The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
-error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep.
+error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep; HUP
+reads the rules again.
 
 Examples:
   larder serve --data /srv/larder

@@ -24,11 +24,11 @@ pub const POST_PROCESS_CMD: &str = "DLREPO_POST_PROCESS_CMD";
 pub const POST_PROCESS_FILTER: &str = "DLREPO_POST_PROCESS_FILTER";
 pub const X_SENDFILE_HEADER: &str = "DLREPO_X_SENDFILE_HEADER";
 pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
+pub const ACLS_DIR: &str = "DLREPO_ACLS_DIR";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.
 pub const IGNORED: &[&str] = &[
-    "DLREPO_ACLS_DIR",
     "DLREPO_AUTH_CACHE_SIZE",
     "DLREPO_AUTH_CACHE_TTL",
     "DLREPO_AUTH_DISABLED",

@@ -22,6 +22,8 @@ pub type At<T> = fn(&mut Settings) -> &mut T;
 pub enum Kind {
     /// A folder, relative to the one that the process runs in.
     Folder(At<PathBuf>),
+    /// A folder, or none.
+    OptionalFolder(At<Option<PathBuf>>),
     /// A loopback address with a port.
     Listen(At<SocketAddr>),
     /// A web address, or none.
@@ -66,7 +68,9 @@ impl Kind {
             Self::Header(at) => *at(settings) = Some(text::header(given)?),
             Self::UrlPrefix(at) => *at(settings) = Some(UrlPrefix::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
-            Self::File(at) => *at(settings) = Some(text::folder(given)?),
+            Self::OptionalFolder(at) | Self::File(at) => {
+                *at(settings) = Some(text::folder(given)?);
+            }
             Self::Text(at) => *at(settings) = Some(text::words(given)?),
             Self::Switch(at) => *at(settings) = text::switch(given)?,
             Self::LdapUrl(at) => *at(settings) = Some(ldap::Url::parse(given)?),
@@ -84,6 +88,9 @@ impl Kind {
         let settings = &mut settings.clone();
         match self {
             Self::Folder(at) => Some(at(settings).display().to_string()),
+            Self::OptionalFolder(at) => {
+                at(settings).as_ref().map(|path| path.display().to_string())
+            }
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
@@ -106,7 +113,7 @@ impl Kind {
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
-            Self::Folder(_) => "a folder".to_owned(),
+            Self::Folder(_) | Self::OptionalFolder(_) => "a folder".to_owned(),
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
@@ -137,7 +144,7 @@ impl Kind {
     #[must_use]
     pub fn placeholder(&self) -> &'static str {
         match self {
-            Self::Folder(_) => "DIR",
+            Self::Folder(_) | Self::OptionalFolder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) | Self::LdapUrl(_) => "URL",
             Self::Pattern(_) => "REGEX",

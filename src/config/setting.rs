@@ -349,6 +349,13 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
     },
     Setting {
+        section: "access",
+        flag: "acls-dir",
+        help: "Folder with the rights of each group, one file named as the group",
+        alias: Alias::Same(dlrepo::ACLS_DIR),
+        kind: Kind::OptionalFolder(|s| &mut s.access.acls_dir),
+    },
+    Setting {
         section: "log",
         flag: "log",
         help: "What is logged: a level, or a level for each module",

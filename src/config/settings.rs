@@ -39,6 +39,8 @@ pub struct Settings {
     pub post_process: PostProcess,
     /// What users get.
     pub users: Users,
+    /// Who may do what.
+    pub access: Access,
     /// What is logged.
     pub log: Log,
 }
@@ -198,6 +200,13 @@ impl Default for Users {
     fn default() -> Self {
         Self { quota: 10 << 30 }
     }
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The folder with a file of rights for each group.
+    pub acls_dir: Option<PathBuf>,
 }
 
 /// What is logged.

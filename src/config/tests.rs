@@ -77,7 +77,7 @@ fn every_default_is_read_back_by_its_own_setting() {
 fn every_setting_has_a_field_of_its_own() {
     for setting in SETTINGS {
         let other = match setting.kind {
-            Kind::Folder(_) => "elsewhere",
+            Kind::Folder(_) | Kind::OptionalFolder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
             Kind::Command(_) => "/bin/sign --all",
             Kind::Header(_) => "x-sendfile",
@@ -108,7 +108,7 @@ fn every_setting_has_a_field_of_its_own() {
 fn defaults() {
     let settings = Settings::default();
     let Settings { server, store, space, sweeper, uploads, tree, .. } = settings;
-    let Settings { users, ldap, post_process, log, .. } = Settings::default();
+    let Settings { users, access, ldap, post_process, log, .. } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -120,6 +120,7 @@ fn defaults() {
     assert_eq!(ldap.timeout, Duration::from_secs(10));
     assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
     assert_eq!((users.quota, log.log.as_str()), (10 << 30, "info"));
+    assert_eq!(access.acls_dir, None);
 }
 
 #[test]
@@ -266,6 +267,7 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_ORPHAN_BLOB_LIFETIME", "60")], "lease", "1m"),
         (&[("DLREPO_TAG_CLEANUP_PERIOD", "0")], "sweep-period", "0s"),
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
+        (&[("DLREPO_ACLS_DIR", "/etc/dlrepo/acls")], "acls-dir", "/etc/dlrepo/acls"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
         (&[("DLREPO_LDAP_URL", "ldap://ldap.example")], "ldap-url", "ldap://ldap.example"),
         (&[("DLREPO_LDAP_START_TLS", "0")], "ldap-start-tls", "false"),
@@ -298,13 +300,14 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
 #[test]
 fn variables_of_dlrepo_without_meaning_are_named_in_one_warning() {
     let env = &[
-        ("DLREPO_PUBLISH_URL", "http://x"),
-        ("DLREPO_ACLS_DIR", "/etc/dlrepo/acls"),
+        ("DLREPO_TEMPLATES_DIR", "/etc/dlrepo/templates"),
+        ("DLREPO_STATIC_DIR", "/etc/dlrepo/static"),
         ("DLREPO_USER_QUOTA", ""),
     ];
     let warnings = World { env, ..World::default() }.load().unwrap().warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(warning.ends_with("are ignored: DLREPO_ACLS_DIR, DLREPO_PUBLISH_URL"), "{warning}");
+    let names = "DLREPO_STATIC_DIR, DLREPO_TEMPLATES_DIR";
+    assert!(warning.ends_with(&format!("are ignored: {names}")), "{warning}");
 }
 
 #[test]

@@ -75,6 +75,9 @@ tables! {
     FEEDERS: (VersionId, JobId) => () = "feeders.1";
     /// Derived: the version that a job's metadata names.
     FEEDS: JobId => Feed = "feeds.1";
+    // ── rights
+    /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
+    POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
     // ── deletion
     /// Truth: detached things by the moment they are due; their children by their ids above.
     DETACHED: (Timestamp, QueueId) => Detached = "detached.1";

@@ -18,6 +18,13 @@ pub enum Failure {
     Http(HttpError),
     /// 400 with this reason.
     BadRequest(String),
+    /// 401: whoever asks is to say who they are.
+    Unauthorized {
+        /// What a browser shows when it asks.
+        realm: String,
+    },
+    /// 403: it is known who asks, and they lack the right.
+    Forbidden,
     /// 404 with this reason.
     NotFound(String),
     /// 405 with this `Allow` list.
@@ -54,6 +61,8 @@ impl Failure {
     pub fn into_response(self) -> Response {
         let (status, reason) = match self {
             Self::Http(error) => return reply::refusal(&error),
+            Self::Unauthorized { realm } => return reply::unauthorized(&realm),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden".to_owned()),
             Self::MethodNotAllowed(allow) => return reply::method_not_allowed(allow),
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
             Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason),

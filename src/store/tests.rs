@@ -8,6 +8,7 @@ mod guards;
 mod leases;
 mod model;
 mod policies;
+mod possessions;
 mod products;
 mod quota;
 mod rework;

@@ -28,6 +28,7 @@ mod post_process;
 mod power_loss;
 mod process;
 mod products;
+mod rights;
 mod sendfile;
 mod settings;
 mod sweeping;
