@@ -175,7 +175,7 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         match route {
-            Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::Home => self.home(request).await,
             Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
             Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),

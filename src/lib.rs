@@ -56,6 +56,7 @@
 //! `PUT /branches/b/t/j/f/app.tgz` with `Digest: sha256:…`
 //!
 //! 1. [`http::route`] parses the path into names; a bad one is refused at the door.
+//!    In a user's repository it needs room below the quota ([`store::quota`]).
 //! 2. A body of up to `store.inline_max` bytes stays in memory. A larger one goes through a bounded
 //!    channel to one blocking task that hashes it while it writes to `staging` ([`blobs`]).
 //! 3. The digest is compared (422, nothing kept). A file is synced, gets its staging name, is
