@@ -316,15 +316,23 @@ fn a_proxy_tells_who_asks_when_it_is_trusted() {
         (answer.status, line.rsplit(' ').next().unwrap().to_owned())
     };
     let server = proxied("loopback");
-    assert_eq!(ask(&server, "Eve", " dev , ops", "/-/x0").0, 404);
-    assert_eq!(ask(&server, "Eve", "dev", "/-/x1").1, "eve");
-    assert_eq!(ask(&server, "Eve", "", "/-/x2").0, 401, "nobody without a group is anybody");
-    assert_eq!(ask(&server, "../eve", "dev", "/-/x3").0, 401);
+    assert_eq!(ask(&server, "Eve", " dev , ops", "/branches/x0/").0, 404);
+    assert_eq!(ask(&server, "Eve", "dev", "/branches/x1/").1, "eve");
+    assert_eq!(
+        ask(&server, "Eve", "", "/branches/x2/").0,
+        401,
+        "nobody without a group is anybody"
+    );
+    assert_eq!(ask(&server, "../eve", "dev", "/branches/x3/").0, 401);
     let first = server.first_password().unwrap();
     server.get(PAGE).by("admin", &first).expect(200);
     refused(&server.get(PAGE).by("eve", "x").send());
     let server = proxied("192.0.2.0/24");
-    assert_eq!(ask(&server, "admin", "dev", "/-/x4").1, "-", "a header of anybody says nothing");
+    assert_eq!(
+        ask(&server, "admin", "dev", "/branches/x4/").1,
+        "-",
+        "a header of anybody says nothing"
+    );
     server.logs(&["WARN", "no trusted proxy", "--trusted-proxies"]);
 }
 

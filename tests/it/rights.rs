@@ -33,6 +33,7 @@ impl Ruled {
         server.holds(SECRET, "secret");
         write(folder.path(), rules);
         server.change("acls-dir", folder.path().to_str().unwrap());
+        server.change("auth", "on");
         server.restart();
         Self { server, folder }
     }
@@ -65,7 +66,7 @@ fn whoever_is_not_logged_in_reads_what_their_file_grants_and_changes_nothing() {
         "/nothing",
         "/~user/branches/",
     ] {
-        let realm = "Basic realm=\"larder\", charset=\"UTF-8\"";
+        let realm = "Basic realm=\"Larder\", charset=\"UTF-8\"";
         let refused = server.get(target).expect(401);
         refused.has("www-authenticate", realm).says("Unauthorized");
     }
