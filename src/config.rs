@@ -29,7 +29,9 @@ pub use flags::Flags;
 pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
-pub use settings::{INLINE_MAX_BYTES, Log, Server, Settings, Space, Store, Sweeper, Tree, Uploads};
+pub use settings::{
+    INLINE_MAX_BYTES, Log, Publish, Server, Settings, Space, Store, Sweeper, Tree, Uploads,
+};
 pub use values::{LogFilter, PublicUrl};
 
 pub use crate::model::NamePattern;

@@ -11,6 +11,7 @@ pub mod file_body;
 pub mod host;
 pub mod listen;
 mod own;
+mod publications;
 pub mod range;
 pub mod reply;
 pub mod route;
@@ -49,6 +50,8 @@ pub struct Server {
     pub tree: crate::tree::Tree,
     /// Who gives the space back.
     pub sweeper: Handle,
+    /// Who brings released tags to other servers.
+    pub publisher: crate::publish::Handle,
     /// How long a client may send nothing in the middle of a body.
     pub stall_max: Duration,
     /// Most bytes of an upload.
@@ -150,6 +153,7 @@ impl Server {
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
+            Route::Publications => self.publications(request).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
             route => self.tree(request, route, spelling).await,

@@ -17,6 +17,7 @@
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
 //! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |
@@ -105,6 +106,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod publish;
 pub mod stop;
 pub mod store;
 pub mod sweeper;

@@ -18,6 +18,7 @@ pub mod node;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
+pub mod publication;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -42,6 +43,9 @@ pub use names::{
 pub use node::{Entry, Node};
 pub use paths::{BranchPath, FilePath, FormatPath, JobPath, Repo, TagPath};
 pub use pattern::NamePattern;
+pub use publication::{
+    JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
+};
 pub use refs::Refs;
 pub use repository::Repository;
 pub use run::{Run, Scope, StageReport, Trigger};

@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod publications;
 pub mod repos;
 pub mod runs;
 pub mod tags;

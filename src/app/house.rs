@@ -6,6 +6,7 @@
 //! DIR/blobs/         files of blobs, in 256 folders
 //! DIR/staging/       uploads that are not committed
 //! DIR/ballast        space that is given up when the disk is full
+//! DIR/filter/        where the filter command of publications runs
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
 
@@ -26,6 +27,7 @@ use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::db::{self, Db, Pressure};
 use crate::http::Server;
+use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
@@ -33,8 +35,12 @@ use crate::tree::{Limits, Tree};
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
+const FILTER: &str = "filter";
 /// A batch is not begun with less than this free while there is ballast to let go.
 const WRITE_ROOM: u64 = 1 << 20;
+
+/// What requests to other servers get to end when ours stops: they are made again later.
+const PUBLISHER_END_MAX: Duration = Duration::from_secs(3);
 
 /// Why the house could not be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +85,9 @@ pub enum Error {
     /// The rows.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// Who brings releases to other servers.
+    #[error(transparent)]
+    Publish(#[from] publish::Error),
     /// The address is taken, or not ours.
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Bind {
@@ -124,6 +133,7 @@ pub struct House {
     store: Store,
     files: BlobFiles,
     space: Arc<Space>,
+    publisher: publish::Handle,
     // The last to go.
     _lock: File,
 }
@@ -146,7 +156,8 @@ impl House {
             internal_formats: settings.tree.internal_format_filter.clone(),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        let house = Self { root: root.clone(), store, files, space, _lock: lock };
+        let publisher = publish::Handle::new(&settings.publish.publish_url);
+        let house = Self { root: root.clone(), store, files, space, publisher, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
@@ -202,7 +213,35 @@ impl House {
             spacing: settings.sweeper.lease_grouping,
             ..sweeper::Settings::default()
         };
-        Ok(Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?)
+        let sweeper = Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?;
+        Ok(sweeper.with_publisher(self.publisher.clone()))
+    }
+
+    /// Who brings released tags to other servers, not started; `reclaim` asks for a sweep.
+    ///
+    /// # Errors
+    /// [`Error::Publish`].
+    pub fn publisher(
+        &self,
+        settings: &Settings,
+        stop: Stop,
+        reclaim: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Publisher, Error> {
+        let given = &settings.publish;
+        let settings = publish::Settings {
+            urls: given.publish_url.iter().map(ToString::to_string).collect(),
+            auth_file: given.publish_auth.clone(),
+            filter_command: given.publish_filter_cmd.clone(),
+            timeout: given.publish_timeout,
+            requests_max: usize::try_from(given.publish_max_requests).unwrap_or(usize::MAX),
+            ca_file: given.publish_ca.clone(),
+            retry_first: given.publish_retry,
+            folder: self.root.join(FILTER),
+            stop_time_max: settings.server.stop_deadline.min(PUBLISHER_END_MAX),
+        };
+        let ground = (self.store.clone(), self.files.clone());
+        let door = (self.publisher.clone(), stop);
+        Ok(Publisher::new(ground, settings, door, Box::new(reclaim))?)
     }
 
     /// The artifact tree of this house.
@@ -222,6 +261,7 @@ impl House {
             access: Access,
             tree: self.tree(settings),
             sweeper,
+            publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
             upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
             public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),

@@ -2,8 +2,8 @@
 //! signals, and for whoever embeds Larder.
 //!
 //! Started from the ground up and closed in the opposite order: requests end first, then the
-//! sweeper, then the runtime, and the database last, so that everything that was acknowledged or
-//! is under way finds it open (I5).
+//! sweeper and the publisher, then the runtime, and the database last, so that everything that was
+//! acknowledged or is under way finds it open (I5).
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,6 +20,8 @@ use super::control::Control;
 use super::{Ending, Error, House};
 use crate::config::Settings;
 use crate::http::{self, listen};
+use crate::model::{Scope, Trigger};
+use crate::publish;
 use crate::stop::Stop;
 use crate::sweeper::{Handle, Thread};
 
@@ -42,6 +44,7 @@ struct Parts {
     house: Arc<House>,
     runtime: Runtime,
     thread: Thread,
+    publisher: publish::Thread,
     control: Option<Control>,
     stop: Stop,
     finish: oneshot::Sender<()>,
@@ -70,6 +73,7 @@ impl Running {
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
+        let publisher = start_publisher(&house, settings, &sweeper, &stop)?;
         let server = Arc::new(house.server(settings, sweeper.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
@@ -85,8 +89,18 @@ impl Running {
         };
         let handle = runtime.handle().clone();
         let deadline = settings.server.stop_deadline;
-        let parts =
-            Parts { house, runtime, thread, control, stop, finish, serving, ballast, deadline };
+        let parts = Parts {
+            house,
+            runtime,
+            thread,
+            publisher,
+            control,
+            stop,
+            finish,
+            serving,
+            ballast,
+            deadline,
+        };
         Ok(Self { address, sweeper, runtime: handle, parts: Some(parts) })
     }
 
@@ -128,19 +142,33 @@ impl Drop for Running {
 
 impl Parts {
     fn close(self, hurry: impl Future<Output = ()>) -> Ending {
-        let Self { house, runtime, thread, control, stop, finish, serving, ballast, deadline } =
-            self;
+        let Self {
+            house,
+            runtime,
+            thread,
+            publisher,
+            control,
+            stop,
+            finish,
+            serving,
+            ballast,
+            deadline,
+        } = self;
         ballast.abort();
         log::info!("stopping: requests have {deadline:?} to finish");
         drop(finish);
         stop.request();
         let ending = runtime.block_on(async {
             let thread = tokio::task::spawn_blocking(move || drop((control, thread)));
+            let publisher = tokio::task::spawn_blocking(move || drop(publisher));
             let closing = async {
                 // The log has what went wrong with serving.
                 let _ = serving.await;
                 if let Err(error) = thread.await {
                     log::error!("the sweeper did not end well: {error}");
+                }
+                if let Err(error) = publisher.await {
+                    log::error!("the publisher did not end well: {error}");
                 }
             };
             tokio::select! {
@@ -165,6 +193,20 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+fn start_publisher(
+    house: &House,
+    settings: &Settings,
+    sweeper: &Handle,
+    stop: &Stop,
+) -> Result<publish::Thread, Error> {
+    let sweeper = sweeper.clone();
+    let reclaim = move || _ = sweeper.ask(Scope::Reclaim, Trigger::Delete);
+    let publisher = house.publisher(settings, stop.clone(), reclaim)?;
+    publisher
+        .start()
+        .map_err(|source| Error::Start { what: "the thread that publishes releases", source })
 }
 
 /// Without its socket a server is still worth having: a disk that is full may not have room for

@@ -23,6 +23,10 @@ pub enum Kind {
     Listen(At<SocketAddr>),
     /// A web address, or none.
     Url(At<Option<PublicUrl>>),
+    /// Web addresses, joined by commas.
+    Urls(At<Vec<PublicUrl>>),
+    /// A file, relative to the folder that the process runs in, or none.
+    File(At<Option<PathBuf>>),
     /// A regular expression for the start of a name, or none.
     Pattern(At<Option<NamePattern>>),
     /// Log levels.
@@ -42,6 +46,8 @@ impl Kind {
             Self::Folder(at) => *at(settings) = text::folder(given)?,
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
+            Self::Urls(at) => *at(settings) = PublicUrl::parse_list(given)?,
+            Self::File(at) => *at(settings) = Some(text::folder(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
@@ -59,6 +65,11 @@ impl Kind {
             Self::Folder(at) => Some(at(settings).display().to_string()),
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Urls(at) => {
+                let urls: Vec<_> = at(settings).iter().map(ToString::to_string).collect();
+                (!urls.is_empty()).then(|| urls.join(","))
+            }
+            Self::File(at) => at(settings).as_ref().map(|path| path.display().to_string()),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Filter(at) => Some(at(settings).to_string()),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
@@ -74,6 +85,8 @@ impl Kind {
             Self::Folder(_) => "a folder".to_owned(),
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
+            Self::Urls(_) => format!("{}; more of them joined by commas", PublicUrl::ALLOWED),
+            Self::File(_) => "a file".to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
             Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
             Self::Time(range, _) => {
@@ -97,6 +110,8 @@ impl Kind {
             Self::Folder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) => "URL",
+            Self::Urls(_) => "URL,URL",
+            Self::File(_) => "FILE",
             Self::Pattern(_) => "REGEX",
             Self::Filter(_) => "LEVEL",
             Self::Time(..) => "TIME",

@@ -30,6 +30,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// Which servers releases go to.
+    pub publish: Publish,
     /// What is logged.
     pub log: Log,
 }
@@ -143,6 +145,39 @@ pub struct Tree {
     /// Formats whose name starts with a match are internal: never published, and they can be
     /// written into a locked job (spec dlrepo §7).
     pub internal_format_filter: Option<NamePattern>,
+}
+
+/// Which servers releases go to, and how they are asked (spec dlrepo §12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// Addresses of the targets; without any a release is a flag.
+    pub publish_url: Vec<PublicUrl>,
+    /// A file with `login:password` for all of them.
+    pub publish_auth: Option<PathBuf>,
+    /// A command that is asked whether a tag goes to a target.
+    pub publish_filter_cmd: Option<PathBuf>,
+    /// Longest duration of one request.
+    pub publish_timeout: Duration,
+    /// Most requests to one target at once.
+    pub publish_max_requests: u32,
+    /// A file with certificates that are trusted besides those of the system.
+    pub publish_ca: Option<PathBuf>,
+    /// The wait after a first failure; it doubles up to an hour.
+    pub publish_retry: Duration,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            publish_url: Vec::new(),
+            publish_auth: None,
+            publish_filter_cmd: None,
+            publish_timeout: Duration::from_secs(300),
+            publish_max_requests: 4,
+            publish_ca: None,
+            publish_retry: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What is logged.

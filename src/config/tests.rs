@@ -76,6 +76,8 @@ fn every_setting_has_a_field_of_its_own() {
             Kind::Folder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
             Kind::Url(_) => "http://example",
+            Kind::Urls(_) => "http://example,https://example:1/x",
+            Kind::File(_) => "some/file",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
             Kind::Time(..) => "999ms",
@@ -95,7 +97,8 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, log } = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, publish, log } =
+        Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -103,6 +106,8 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
+    assert_eq!((publish.publish_url.len(), publish.publish_max_requests), (0, 4));
+    assert_eq!(publish.publish_timeout, Duration::from_secs(300));
     assert_eq!(log.log.as_str(), "info");
 }
 
@@ -244,6 +249,11 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_TAG_CLEANUP_PERIOD", "0")], "sweep-period", "0s"),
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
+        (&[("DLREPO_PUBLISH_URL", "http://a, http://b/")], "publish-url", "http://a,http://b"),
+        (&[("DLREPO_PUBLISH_AUTH", "/etc/auth")], "publish-auth", "/etc/auth"),
+        (&[("DLREPO_PUBLISH_FILTER_CMD", "/bin/f")], "publish-filter-cmd", "/bin/f"),
+        (&[("DLREPO_PUBLISH_TIMEOUT", "60")], "publish-timeout", "1m"),
+        (&[("DLREPO_PUBLISH_MAX_REQUESTS", "1")], "publish-max-requests", "1"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "WARNING")], "log", "warn"),

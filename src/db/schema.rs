@@ -8,8 +8,9 @@ use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest, Entry,
-    Format, FormatId, FormatName, Job, JobId, JobName, Node, QueueId, Referrer, RepoId, Repository,
-    Run, RunId, Tag, TagId, TagName, Timestamp, Totals, Unlink, UserName,
+    Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication, PublicationKey, QueueId,
+    Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName, Timestamp, Totals, Unlink,
+    UserName,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -67,6 +68,11 @@ tables! {
     ARTIFACTS: (FormatId, ArtifactPath) => Artifact = "artifacts.1";
     /// Derived: the way back from an id to a name.
     NODES: Node => Entry = "nodes.1";
+    // ── release to other servers
+    /// Truth: what is wanted of a tag elsewhere. A row protects its tag from deletion.
+    PUBLICATIONS: PublicationKey => Publication = "publications.1";
+    /// Derived: the publications that are to be worked on, by when.
+    PUBLICATIONS_DUE: (Timestamp, PublicationKey) => () = "publications-due.1";
     // ── deletion
     /// Truth: detached things by the moment they are due; their children by their ids above.
     DETACHED: (Timestamp, QueueId) => Detached = "detached.1";
@@ -102,6 +108,8 @@ impl Meta {
     pub const LAST_FULL_RUN: Self = Self(6);
     /// Wall time as last seen, in microseconds.
     pub const LAST_SEEN: Self = Self(7);
+    /// The number of the next wish about a publication.
+    pub const NEXT_WISH: Self = Self(40);
 }
 
 impl Key for Meta {
@@ -129,6 +137,7 @@ records! {
     Entry = 1;
     Format = 1;
     Job = 1;
+    Publication = 1;
     Repository = 1;
     Run = 1;
     Tag = 1;

@@ -98,6 +98,8 @@ pub enum Route {
     Ready,
     /// `/-/stats`
     Stats,
+    /// `/-/publications`: what is wanted of tags on other servers, and how far it is.
+    Publications,
     /// `/-/sweeps`: past runs; POST asks for one.
     Sweeps,
 }
@@ -156,6 +158,7 @@ fn own_page(page: &str) -> Result<Route, Refusal> {
         "ready" => Ok(Route::Ready),
         "stats" => Ok(Route::Stats),
         "sweeps" => Ok(Route::Sweeps),
+        "publications" => Ok(Route::Publications),
         _ => Err(unknown()),
     }
 }
@@ -297,6 +300,7 @@ impl Route {
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
             Self::Sweeps => "/-/sweeps".to_owned(),
+            Self::Publications => "/-/publications".to_owned(),
         }
     }
 
@@ -311,6 +315,7 @@ impl Route {
             | Self::Health
             | Self::Ready
             | Self::Stats
+            | Self::Publications
             | Self::Format(_)
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Sweeps => &["GET", "HEAD", "POST"],
