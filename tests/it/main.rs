@@ -18,6 +18,7 @@ mod kill;
 mod own_pages;
 mod power_loss;
 mod process;
+mod publication;
 mod settings;
 mod sweeping;
 mod tree_artifacts;
