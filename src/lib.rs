@@ -84,6 +84,14 @@
 //! period is over, and by itself when the earliest lease ends. [`model::Totals`] counts each stage
 //! in the same transactions, so backlog and progress are exact.
 //!
+//! # One release to other servers
+//!
+//! A release is a wish in the database ([`store::publications`]), one row for each tag, with a
+//! number that each new wish raises. [`publish`] fulfils it: it asks each target what it has,
+//! links or sends the rest, and takes the digests that the target computed for the proof. Work
+//! for an older number changes nothing, so the last wish wins; while there is a row the tag cannot
+//! be deleted, and a policy that names it only wishes it away.
+//!
 //! # A download
 //!
 //! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,

@@ -6,6 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Job, JobName, JobReport, JobState, TargetReport, TargetState, Usage};
 
+/// Jobs of a tag whose progress is told; the others are published all the same.
+const JOBS_TOLD_MAX: usize = 5000;
+
 /// What a try has done so far. The part that sends raises the counters, the part that writes
 /// them down takes a copy.
 pub(super) struct Progress {
@@ -35,7 +38,7 @@ impl Progress {
             done: Usage::default(),
             all: Usage::default(),
         };
-        let jobs: Vec<_> = jobs.iter().map(job).collect();
+        let jobs: Vec<_> = jobs.iter().take(JOBS_TOLD_MAX).map(job).collect();
         let target = |url: &String| TargetReport {
             jobs: jobs.clone(),
             ..TargetReport::waiting(url.clone())

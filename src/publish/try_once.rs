@@ -146,6 +146,9 @@ impl Try {
 
     /// Brings the tag to every target that is not left out.
     async fn publish(&self, targets: &mut Vec<TargetReport>) -> Result<End, Error> {
+        if self.shared.settings.urls.is_empty() {
+            return self.be_a_flag().await;
+        }
         let jobs = self.shared.store.view()?.jobs(self.key.1)?;
         let progress = Progress::new(&self.shared.settings.urls, &jobs);
         let reached = self.watched(&jobs, &progress).await;
@@ -165,6 +168,13 @@ impl Try {
         let unlocked = (!unlocked.is_empty()).then(|| unlocked.join(", "));
         let status = unlocked.map(|jobs| format!("nothing to publish: {jobs} not locked"));
         Ok(End::Nowhere { status })
+    }
+
+    /// The targets were taken out of the settings since: a release is a flag now.
+    async fn be_a_flag(&self) -> Result<End, Error> {
+        let flag = TagChange { released: Some(true), ..TagChange::default() };
+        self.shared.store.change_tag(self.path.clone(), flag).await?;
+        Err(Error::Halted)
     }
 
     /// The requests, with their progress written down meanwhile.

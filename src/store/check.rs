@@ -12,6 +12,7 @@
 mod blobs;
 mod findings;
 mod fix;
+mod publications;
 mod share;
 mod shift;
 mod strays;
@@ -206,6 +207,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_blobs()?;
         self.walk.begin("indexes", 0)?;
         self.check_strays()?;
+        self.check_publications()?;
         self.check_totals()
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use super::harness::server::Builder;
-use super::harness::{TestServer, eventually, noise};
+use super::harness::{TestServer, digest_of, eventually, noise};
 
 /// A server that publishes to `targets`, trying again at once.
 fn source(targets: &[&TestServer]) -> Builder {
@@ -416,4 +416,99 @@ fn the_login_is_sent_and_a_bad_file_is_told_without_its_path() {
     fs::write(&auth, "robot:se:cret\n").unwrap();
     is_released(&server, TAG);
     assert!(!server.log().contains("se:cret"));
+}
+
+#[test]
+fn a_target_that_computes_another_digest_has_not_got_it() {
+    let mut target = TestServer::with("internal-format-filter", "^f").start();
+    let server = source(&[&target]).start();
+    job(&server, TAG, "j", &[("a", b"a")]);
+    set(&server, TAG, true);
+    let said = eventually("a failure", || {
+        Some(status(&server, TAG)).filter(|status| status.starts_with("error: "))
+    });
+    let here = digest(&server, "/branches/b/t/j/");
+    assert!(said.contains("/branches/b/t/j/ has the digest \""), "{said}");
+    assert!(said.contains(&format!("\" instead of {here}")), "{said}");
+    assert_eq!(shown(&server, TAG)["released"], false);
+    let address = target.address().to_string();
+    target.stop();
+    target.change("internal-format-filter", "^debug");
+    target.start_again_at(&address);
+    is_released(&server, TAG);
+    assert_eq!(digest(&target, "/branches/b/t/j/"), here);
+}
+
+#[test]
+fn what_the_target_protects_is_not_taken_back_and_that_is_told() {
+    let target = TestServer::start();
+    let server = source(&[&target]).start();
+    job(&server, TAG, "j", &[("a", b"a")]);
+    set(&server, TAG, true);
+    is_released(&server, TAG);
+    target.post(TAG).json(&json!({"tag": {"locked": true}})).expect(200);
+    set(&server, TAG, false);
+    let said = eventually("a failure", || {
+        Some(status(&server, TAG)).filter(|status| status.starts_with("error: "))
+    });
+    let url = target.url(TAG);
+    let why = "the target answered 400 Bad Request: 400: Tag t is locked";
+    assert_eq!(said, format!("error: DELETE {url}: {why}"));
+    assert_eq!(shown(&server, TAG)["released"], true);
+    target.post(TAG).json(&json!({"tag": {"locked": false}})).expect(200);
+    is_withdrawn(&server, TAG);
+}
+
+#[test]
+fn damaged_bytes_are_not_published() {
+    let target = TestServer::start();
+    let server = source(&[&target]).expecting("its file cannot be read").start();
+    let content = noise(3, 1 << 20);
+    job(&server, TAG, "j", &[("a", &content)]);
+    let shard = &digest_of(&content)["sha256:".len()..][..2];
+    let folder = server.data().join("blobs").join(shard);
+    let file = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let mut damaged = content.clone();
+    damaged[700_000] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    set(&server, TAG, true);
+    let said = eventually("a failure", || {
+        Some(status(&server, TAG)).filter(|status| status.starts_with("error: "))
+    });
+    assert!(said.contains("damaged here"), "{said}");
+    target.get("/branches/b/t/j/f/a").expect(404);
+    fs::write(&file, content).unwrap();
+    is_released(&server, TAG);
+    target.has_nothing_staged();
+}
+
+#[test]
+fn targets_that_are_taken_out_of_the_settings_are_not_waited_for() {
+    let target = TestServer::start();
+    let mut server = source(&[&target]).start();
+    let tags = ["/branches/b/t/", "/branches/b/u/", "/branches/b/v/"];
+    for tag in tags {
+        job(&server, tag, "j", &[("a", b"a")]);
+    }
+    set(&server, tags[0], true);
+    is_released(&server, tags[0]);
+    server.stop();
+    server.change("publish-url", "http://127.0.0.1:9");
+    server.start_again();
+    set(&server, tags[1], true);
+    set(&server, tags[2], false);
+    for tag in &tags[1..] {
+        eventually("a failure", || status(&server, tag).starts_with("error: ").then_some(()));
+    }
+    server.stop();
+    server.forget("publish-url");
+    server.start_again();
+    eventually("a flag", || (shown(&server, tags[1])["released"] == true).then_some(()));
+    is_withdrawn(&server, tags[2]);
+    for tag in tags {
+        set(&server, tag, false);
+        assert_eq!(shown(&server, tag)["publish_status"], Value::Null);
+    }
+    server.delete("/branches/b/").expect(200);
+    target.get("/branches/b/t/").expect(200);
 }

@@ -13,8 +13,8 @@ use crate::db::schema::{
     ARTIFACTS, BLOBS, DIGESTS, FREE, INLINE, NODES, REFS, TAG_AGES, TAGS, UNLINKS,
 };
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, Node, Place, Referrer, Refs, TagId,
-    TagName, Timestamp,
+    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, Node, Place, PublicationKey, Referrer,
+    Refs, TagId, TagName, Timestamp,
 };
 
 /// Removes a row that cannot be read from one derived table.
@@ -33,6 +33,10 @@ pub(super) enum Fix {
     Age(BranchId, TagName),
     /// Makes the row of a free blob in the zero-count index.
     Index(BlobId),
+    /// Lists a publication that is due.
+    Due(PublicationKey),
+    /// Drops what lists a publication at a moment when it is not due.
+    StrayDue(Timestamp, PublicationKey),
     /// Moves a counter.
     Counter(Holder, Counter),
     /// Lets a file say the size of its blob.
@@ -76,6 +80,7 @@ impl Fix {
             | Self::Way(..)
             | Self::Age(..)
             | Self::Index(_)
+            | Self::Due(_)
             | Self::Size(..)
             | Self::LiveUnlink(_) => Phase::Adding,
             Self::RefCount(_, shift) if shift.counted > shift.found => Phase::Adding,
@@ -92,6 +97,8 @@ impl Fix {
             Self::Way(node, entry) => tx.fix_way(*node, entry),
             Self::Age(branch, name) => tx.fix_age(*branch, name),
             Self::Index(id) => tx.fix_index(*id),
+            Self::Due(key) => tx.fix_due(*key),
+            Self::StrayDue(due, key) => tx.drop_due(*due, *key),
             Self::Counter(holder, counter) => holder.apply(tx, *counter),
             Self::Size(format, path) => tx.fix_size(*format, path),
             Self::RefCount(id, shift) => tx.fix_count(*id, *shift),

@@ -2,6 +2,7 @@
 //! is possible, repaired (I2); and no difference is seen where there is none.
 
 mod damage;
+mod publications;
 mod repairs;
 mod serving;
 

@@ -259,6 +259,12 @@ impl TestServer {
         self.start_again();
     }
 
+    /// Without a setting, from the next start on.
+    pub fn forget(&mut self, flag: &str) {
+        let name = format!("--{flag}=");
+        self.settings.flags.retain(|given| !given.starts_with(&name));
+    }
+
     /// Another value of a setting, from the next start on.
     pub fn change(&mut self, flag: &str, value: &str) {
         self.settings = std::mem::take(&mut self.settings).with(flag, value);
