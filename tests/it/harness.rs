@@ -6,6 +6,7 @@ pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
+pub mod publishing;
 pub mod response;
 pub mod server;
 pub mod sweeps;

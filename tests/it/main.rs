@@ -19,6 +19,7 @@ mod own_pages;
 mod power_loss;
 mod process;
 mod publication;
+mod publication_faults;
 mod settings;
 mod sweeping;
 mod tree_artifacts;

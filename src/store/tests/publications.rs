@@ -1,9 +1,12 @@
 //! Publications: wishes about one tag follow each other, work for an older one changes nothing,
 //! and what is, or may be, elsewhere is not deleted here.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::{House, ROWS, WORK, assert_consistent, branch, cause, job, tag};
+use super::{House, ROWS, WORK, assert_consistent, branch, cause, job, open, tag};
+use crate::db::tests::disk::{Lasts, On, Unsynced};
+use crate::db::tests::random::Random;
 use crate::model::tag::TagChange;
 use crate::model::{
     JobName, Publication, PublicationKey, Tag, TargetReport, TargetState, Timestamp, Wish,
@@ -295,4 +298,70 @@ fn without_targets_a_release_is_a_flag() {
     house.check(house.store.change_tag(tag("b/t2"), flag(false)).wait()).unwrap();
     assert_eq!((house.row("b/t2"), house.tag("b/t2").publish_status), (None, None));
     house.check(house.store.delete_tag(tag("b/t2"), cause()).wait()).unwrap();
+}
+
+/// A release, a failure, the release, and the way back by a policy; tells how many steps were done.
+fn life(house: &House) -> usize {
+    let store = &house.store;
+    let steps: [&dyn Fn() -> Result<(), Error>; 7] = [
+        &|| store.put_artifact(super::file("b/t/j/f/a"), super::uploaded("a")).wait().map(drop),
+        &|| store.wish(tag("b/t"), TagChange::default(), Wish::Released, String::new()).wait(),
+        &|| try_to(house, failed()),
+        &|| try_to(house, published()),
+        &|| store.wish(tag("b/t"), TagChange::default(), doomed(), String::new()).wait(),
+        &|| try_to(house, gone()),
+        &|| store.destroy_slice(WORK, ROWS).map(drop).map_err(|(_, error)| error),
+    ];
+    steps.iter().position(|step| step().is_err()).unwrap_or(steps.len())
+}
+
+/// Ends the wish that stands.
+fn try_to(house: &House, end: End) -> Result<(), Error> {
+    let view = house.store.view()?;
+    let key = (view.branch(&branch("b"))?.id, view.tag(&tag("b/t"))?.id);
+    let (_, row) = view.publication(key)?.expect("a wish");
+    drop(view);
+    house.store.end_publication(key, row.number, end).wait().map(drop)
+}
+
+/// What the steps that are surely done have left.
+fn lives(house: &House, done: usize) {
+    assert_consistent(&house.store);
+    house.store.verify().unwrap();
+    let view = house.store.view().unwrap();
+    let found = view.tag(&tag("b/t"));
+    if !(1..=5).contains(&done) {
+        assert!(done == 0 || found.is_err());
+        return;
+    }
+    // The step that failed may have been done all the same.
+    let Ok(found) = found else { return assert_eq!(done, 5) };
+    assert!(done < 4 || found.released);
+    let row = house.row("b/t");
+    assert!(done < 2 || row.is_some());
+    assert!(!(2..4).contains(&done) || row.is_some_and(|row| row.wish == Wish::Released));
+    assert!(done < 2 || house.delete_tag("b/t").is_err());
+}
+
+#[test]
+fn a_crash_at_any_write_leaves_the_wish_or_its_end() {
+    let house = House::new();
+    let before = house.disk.ops();
+    assert_eq!(life(&house), 7);
+    lives(&house, 7);
+    for point in 0..house.disk.ops() - before {
+        for random in [None, Some(Random(point))] {
+            let house = House::new();
+            house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
+            let done = life(&house);
+            let House { disk, clock, store } = house;
+            match random {
+                Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
+                None => disk.power_loss(Unsynced::Dropped),
+            }
+            drop(store);
+            let store = open(&disk, &clock);
+            lives(&House { disk, clock, store }, done);
+        }
+    }
 }
