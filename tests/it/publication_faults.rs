@@ -2,10 +2,13 @@
 //! or says nothing, is not to be trusted, or is not asked any more.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -322,4 +325,127 @@ fn targets_that_speak_tls_are_trusted_by_their_certificate() {
     let refused =
         server.command(&["serve", "--listen=127.0.0.1:0", "--publish-ca", empty.to_str().unwrap()]);
     refused.exits(2).complains(&["empty.pem gives no certificates"]);
+}
+
+/// A target that answers as `answer` says: method, path, whether a link is asked for, body.
+fn scripted(
+    answer: impl Fn(&str, &str, bool, &[u8]) -> (u16, String) + Send + 'static,
+) -> (String, JoinHandle<Vec<String>>, Arc<AtomicBool>) {
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", door.local_addr().unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&stop);
+    let thread = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        while let Ok((stream, _)) = door.accept() {
+            if ends.load(Ordering::SeqCst) {
+                break;
+            }
+            serve_one(&stream, &answer, &mut seen);
+        }
+        seen
+    });
+    (url, thread, stop)
+}
+
+/// One request on a connection of its own.
+fn serve_one(
+    stream: &TcpStream,
+    answer: &impl Fn(&str, &str, bool, &[u8]) -> (u16, String),
+    seen: &mut Vec<String>,
+) {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    for line in reader.by_ref().lines() {
+        match line {
+            Ok(line) if !line.is_empty() => head.push(line.to_ascii_lowercase()),
+            _ => break,
+        }
+    }
+    let Some(request) = head.first().cloned() else { return };
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    let links = head.iter().any(|line| line.starts_with("x-dlrepo-link: "));
+    let (method, rest) = request.split_once(' ').unwrap();
+    let path = rest.split(' ').next().unwrap();
+    let (status, text) = answer(method, path, links, &body);
+    let link = if links { " link" } else { "" };
+    seen.push(format!("{method} {path}{link} {} {status}", body.len()));
+    let length = text.len();
+    let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let text = if method == "head" { "" } else { &text };
+    let _ = (&mut &*stream).write_all(format!("{head}\r\n{text}").as_bytes());
+}
+
+#[test]
+fn what_cannot_be_linked_any_more_is_sent_after_all() {
+    let known = Arc::new(OnceLock::<String>::new());
+    let locked = AtomicBool::new(false);
+    let digest_there = Arc::clone(&known);
+    let (url, thread, stop) = scripted(move |method, path, links, body| {
+        let is_file = path.ends_with("/f/a");
+        match (method, is_file) {
+            ("head", _) => (200, String::new()),
+            ("put", true) if links => (404, "404: collected".into()),
+            ("put", true) => {
+                assert_eq!(body, b"some content");
+                (201, "201: Created".into())
+            }
+            ("put", false) => {
+                locked.store(true, Ordering::SeqCst);
+                (200, String::new())
+            }
+            ("get", _) if path == TAG => (200, json!({"tag": {"jobs": [{}]}}).to_string()),
+            ("get", _) if locked.load(Ordering::SeqCst) => {
+                let digest = digest_there.get().unwrap();
+                (200, json!({"job": {"digest": digest, "locked": true}}).to_string())
+            }
+            ("get", _) => (404, "404: none".into()),
+            _ => (200, String::new()),
+        }
+    });
+    let server = TestServer::swept_at_once().with("publish-url", &url).start();
+    job(&server, TAG, "j", &[("a", b"some content")]);
+    known.set(digest(&server, "/branches/b/t/j/")).unwrap();
+    set(&server, TAG, true);
+    is_released(&server, TAG);
+    stop.store(true, Ordering::SeqCst);
+    drop(TcpStream::connect(url.trim_start_matches("http://")));
+    let seen = thread.join().unwrap();
+    assert_eq!(
+        seen,
+        [
+            "get /branches/b/t/j/ 0 404",
+            "head /branches/b/t/j/f/a 0 200",
+            "put /branches/b/t/j/f/a link 0 404",
+            "put /branches/b/t/j/f/a 12 201",
+            "patch /branches/b/t/j/f/ 0 200",
+            "patch /branches/b/t/j/ 10 200",
+            "put /branches/b/t/j/ 23 200",
+            "get /branches/b/t/j/ 0 200",
+            "get /branches/b/t/ 0 200",
+        ]
+    );
+}
+
+#[test]
+fn answers_that_cannot_be_understood_are_failures() {
+    for (status, text, words) in [
+        (302, "elsewhere", "the target answered 302 Found: elsewhere"),
+        (200, "<html>", "the target's answer cannot be understood: expected value"),
+        (200, "{}", "the target's answer cannot be understood: it has no job"),
+        (200, r#"{"job": {"locked": true}}"#, "it has no job.digest"),
+        (401, "401: Unauthorized", "the target answered 401 Unauthorized: 401: Unauthorized"),
+    ] {
+        let (url, thread, stop) = scripted(move |_, _, _, _| (status, text.to_owned()));
+        let server = TestServer::swept_at_once().with("publish-url", &url).start();
+        job(&server, TAG, "j", &[("a", b"a")]);
+        set(&server, TAG, true);
+        let said = failure(&server, TAG);
+        assert!(said.contains(words), "{said}");
+        stop.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(url.trim_start_matches("http://")));
+        thread.join().unwrap();
+    }
 }
