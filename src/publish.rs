@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{Id, JoinError, JoinSet, LocalSet};
 
 pub use error::Error;
 
@@ -139,6 +139,7 @@ impl Halt {
 struct Running {
     number: u64,
     halt: Halt,
+    task: Id,
 }
 
 /// The publisher's thread.
@@ -188,7 +189,7 @@ impl Publisher {
             tokio::select! {
                 () = self.handle.door.wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
-                Some(ended) = tries.join_next() => forget(&mut running, ended),
+                Some(ended) = tries.join_next() => self.ended(&mut running, &mut tries, ended),
             }
         }
         halt_all(&running);
@@ -222,34 +223,40 @@ impl Publisher {
                 continue;
             };
             if running.len() < TAGS_MAX {
-                let halt = Halt::default();
-                running.insert(key, Running { number: row.number, halt: halt.clone() });
+                let (halt, number) = (Halt::default(), row.number);
                 let shared = Arc::clone(&self.shared);
-                tries.spawn_local(Try::new(shared, key, path, row, halt).run());
+                let next = Try::new(shared, key, path, row, halt.clone());
+                let task = tries.spawn_local(next.run()).id();
+                running.insert(key, Running { number, halt, task });
             }
         }
         Ok(IDLE_WAIT)
+    }
+
+    /// A try that panicked, which is a programming error, counts as one that failed.
+    fn ended(
+        &self,
+        running: &mut HashMap<PublicationKey, Running>,
+        tries: &mut JoinSet<PublicationKey>,
+        ended: Result<PublicationKey, JoinError>,
+    ) {
+        let error = match ended {
+            Ok(key) => return drop(running.remove(&key)),
+            Err(error) => error,
+        };
+        log::error!("a try to publish did not end well: {error}");
+        let broken = running.iter_mut().find(|(_, running)| running.task == error.id());
+        if let Some((key, broken)) = broken {
+            let shared = Arc::clone(&self.shared);
+            let task = tries.spawn_local(try_once::give_up(shared, *key, broken.number));
+            broken.task = task.id();
+        }
     }
 }
 
 fn halt_all(running: &HashMap<PublicationKey, Running>) {
     for running in running.values() {
         running.halt.ask();
-    }
-}
-
-fn forget(
-    running: &mut HashMap<PublicationKey, Running>,
-    ended: Result<PublicationKey, tokio::task::JoinError>,
-) {
-    match ended {
-        Ok(key) => drop(running.remove(&key)),
-        Err(error) => {
-            log::error!("a try to publish did not end well: {error}");
-            // Which one it was is not told: all are asked to end, and are begun anew.
-            halt_all(running);
-            running.clear();
-        }
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) async fn ask(settings: &Settings, url: &str, path: &TagPath) -> Resul
     let unusable = |source| Error::Folder { path: settings.folder.clone(), source };
     fs::create_dir_all(&settings.folder).map_err(unusable)?;
     let folder = tempfile::tempdir_in(&settings.folder).map_err(unusable)?;
-    let mut asked = Command::new(command);
+    // It runs elsewhere, so a path that starts here would lead nowhere.
+    let is_path = command.components().count() > 1;
+    let found = if is_path { std::path::absolute(command) } else { Ok(command.clone()) };
+    let mut asked = Command::new(found.map_err(unusable)?);
     asked.arg(url).current_dir(folder.path()).kill_on_drop(true);
     asked.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     let owner = match &path.branch.repo {

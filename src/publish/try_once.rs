@@ -118,7 +118,8 @@ impl Try {
         }
     }
 
-    /// Removes the tag from every target.
+    /// Removes the tag from every target that is not left out: what lies there under the same
+    /// name is not ours.
     async fn withdraw(&self, targets: &mut Vec<TargetReport>) -> Result<(), Error> {
         let progress = Progress::new(&self.shared.settings.urls, &[]);
         let mut failures = Vec::new();
@@ -126,7 +127,7 @@ impl Try {
             self.halt.check()?;
             progress.target(at, TargetState::Busy, None);
             match self.withdraw_from(url).await {
-                Ok(()) => progress.target(at, TargetState::Done, None),
+                Ok(state) => progress.target(at, state, None),
                 Err(error) => failed(&progress, at, &error, &mut failures),
             }
             self.note(&progress, None).await?;
@@ -135,11 +136,15 @@ impl Try {
         if failures.is_empty() { Ok(()) } else { Err(Error::Targets(failures.join("; "))) }
     }
 
-    async fn withdraw_from(&self, url: &str) -> Result<(), Error> {
+    async fn withdraw_from(&self, url: &str) -> Result<TargetState, Error> {
+        match filter::ask(&self.shared.settings, url, &self.path).await? {
+            Verdict::Goes => {}
+            Verdict::StaysAway => return Ok(TargetState::LeftOut),
+        }
         let target = Target::new(&self.shared, url)?;
         target.delete_tag(&self.path).await?;
         match target.jobs(&self.path).await? {
-            None | Some(0) => Ok(()),
+            None | Some(0) => Ok(TargetState::Done),
             Some(_) => Err(Error::StillThere { url: target.url(&super::url::tag(&self.path)) }),
         }
     }
@@ -323,6 +328,21 @@ impl Try {
         }
         Ok(())
     }
+}
+
+/// Notes that a try broke off without an end.
+pub(super) async fn give_up(
+    shared: Arc<Shared>,
+    key: PublicationKey,
+    number: u64,
+) -> PublicationKey {
+    let (targets, error) = (Vec::new(), "the server failed, its log says why".to_owned());
+    let end = End::Failed { targets, error, retry_first: shared.settings.retry_first };
+    if let Err(error) = shared.store.end_publication(key, number, end).await {
+        log::error!("how the publication {key:?} ended is not noted: {error}");
+        tokio::time::sleep(TROUBLE_WAIT).await;
+    }
+    key
 }
 
 fn failed(progress: &Progress, at: usize, error: &Error, failures: &mut Vec<String>) {

@@ -57,6 +57,8 @@ fn a_tag_is_published_whole_and_taken_back() {
     let log = target.log();
     assert!(log.contains("DELETE /branches/b/t/j3/ 404"), "an internal job is removed there");
 
+    server.get("/-/publications?limit=many").expect(400).says("limit is a number up to 10000");
+    server.post("/-/publications").expect(405).has("allow", "GET,HEAD");
     let line = &publications(&server)[0];
     assert_eq!(
         (&line["tag"], &line["wish"], &line["due"]),
@@ -240,6 +242,13 @@ fn a_filter_command_leaves_targets_out() {
     let told: Vec<_> = lines.lines().map(str::trim_end).collect();
     let line = |server: &TestServer| format!("{} {TAG} b t", server.url(""));
     assert_eq!(told, [line(&one), line(&two)]);
+    // What the other one has under that name is not ours to take back.
+    two.holds("/branches/b/t/own/f/a", "own");
+    set(&server, TAG, false);
+    is_withdrawn(&server, TAG);
+    one.get(TAG).expect(404);
+    two.get("/branches/b/t/own/f/a").expect(200);
+    assert_eq!(fs::read_to_string(&said).unwrap().lines().count(), 4);
     // All of them left out: nothing was published, and that is no failure.
     fs::write(&script, "#!/bin/sh\nexit 1\n").unwrap();
     job(&server, "/branches/b/u/", "j", &[("a", b"a")]);
