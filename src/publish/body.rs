@@ -170,3 +170,47 @@ fn next(mut source: Box<Source>, digest: Digest) -> Read {
 fn damaged(digest: Digest) -> io::Error {
     io::Error::other(Error::Damaged(digest))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+
+    /// A body of `bytes` that are said to have the digest of `said`.
+    fn body(bytes: &[u8], said: &[u8]) -> (FileBody<()>, Arc<AtomicU64>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        let left = u64::try_from(said.len()).unwrap();
+        let source = Box::new(Source { file, hash: Sha256::new(), left });
+        let (sent, state) = (Arc::default(), State::Ready(source));
+        let digest = Digest(Sha256::digest(said).into());
+        (FileBody { state, digest, left, sent: Arc::clone(&sent), _pin: () }, sent)
+    }
+
+    #[tokio::test]
+    async fn every_byte_is_sent_and_counted() {
+        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
+            let (body, sent) = body(&bytes, &bytes);
+            let size = u64::try_from(size).unwrap();
+            assert_eq!(body.size_hint().exact(), Some(size));
+            assert!(body.collect().await.unwrap().to_bytes() == bytes);
+            assert_eq!(sent.load(Ordering::Relaxed), size);
+        }
+    }
+
+    #[tokio::test]
+    async fn other_bytes_break_off_before_the_last_piece() {
+        let said = vec![7; PIECE + 10];
+        let mut flipped = said.clone();
+        flipped[3] = 8;
+        for bytes in [&flipped[..], &said[..PIECE], &said[..5], &[]] {
+            let (body, sent) = body(bytes, &said);
+            let error = body.collect().await.unwrap_err();
+            assert!(error.to_string().contains("damaged here"), "{error}");
+            assert!(sent.load(Ordering::Relaxed) <= u64::try_from(PIECE).unwrap());
+        }
+    }
+}

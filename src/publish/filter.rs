@@ -67,3 +67,84 @@ pub(super) async fn ask(settings: &Settings, url: &str, path: &TagPath) -> Resul
         None => Err(unanswered(status.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{BranchName, TagName, UserName};
+
+    fn settings(folder: &Path, script: Option<&str>) -> Settings {
+        let command = script.map(|script| {
+            let path = folder.join("command");
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        });
+        Settings {
+            urls: Vec::new(),
+            auth_file: None,
+            filter_command: command,
+            timeout: Duration::from_secs(20),
+            requests_max: 1,
+            ca_file: None,
+            retry_first: Duration::ZERO,
+            folder: folder.join("private"),
+            stop_time_max: Duration::ZERO,
+        }
+    }
+
+    fn tag() -> TagPath {
+        let repo = Repo::User(UserName::parse("eve").unwrap());
+        repo.branch(BranchName::parse("b").unwrap()).tag(TagName::parse("t t").unwrap())
+    }
+
+    #[tokio::test]
+    async fn exit_codes_are_answers_and_anything_else_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for (script, said) in [
+            (None, Ok(Verdict::Goes)),
+            (Some("exit 0"), Ok(Verdict::Goes)),
+            (Some("exit 1"), Ok(Verdict::StaysAway)),
+            (Some("exit 77"), Ok(Verdict::StaysAway)),
+            (
+                Some("[ \"$LARDER_USER $LARDER_BRANCH $LARDER_TAG\" = 'eve b t t' ]"),
+                Ok(Verdict::Goes),
+            ),
+            (Some("[ \"$LARDER_PATH\" = '/~eve/branches/b/t t/' ]"), Ok(Verdict::Goes)),
+            (Some("[ \"$1 $LARDER_URL $#\" = 'http://a http://a 1' ]"), Ok(Verdict::Goes)),
+            (Some("touch x && [ \"$(ls)\" = x ]"), Ok(Verdict::Goes)),
+            (Some("kill -9 $$"), Err("did not answer for http://a: signal: 9")),
+        ] {
+            let answer = ask(&settings(folder.path(), script), "http://a", &tag()).await;
+            match (answer, said) {
+                (Ok(verdict), Ok(expected)) => assert_eq!(verdict, expected, "{script:?}"),
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+                (answer, said) => panic!("{script:?}: {answer:?} instead of {said:?}"),
+            }
+        }
+        // Not a test of its own: a script cannot be run while another thread, about to start a
+        // program, still holds it open for writing.
+        hangs_or_is_not_there(folder.path()).await;
+        let left = fs::read_dir(folder.path().join("private")).unwrap().count();
+        assert_eq!(left, 0, "each folder went with its command");
+        clear(&folder.path().join("private")).unwrap();
+        clear(&folder.path().join("private")).unwrap();
+        assert!(!folder.path().join("private").exists());
+    }
+
+    async fn hangs_or_is_not_there(folder: &Path) {
+        let slow = Settings {
+            timeout: Duration::from_millis(50),
+            ..settings(folder, Some("exec sleep 100"))
+        };
+        let error = ask(&slow, "http://a", &tag()).await.unwrap_err();
+        assert!(error.to_string().contains("it was ended after 50ms"), "{error}");
+        let absent =
+            Settings { filter_command: Some("/no/such/command".into()), ..settings(folder, None) };
+        let error = ask(&absent, "http://a", &tag()).await.unwrap_err();
+        assert!(error.to_string().contains("No such file"), "{error}");
+    }
+}
