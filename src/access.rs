@@ -3,6 +3,8 @@
 //!
 //! Deliberately absent: HTTP, and what a path means.
 
+pub mod ldap;
+
 use crate::model::{Caller, Right};
 
 /// The rules in force.

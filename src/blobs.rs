@@ -80,6 +80,12 @@ impl BlobFiles {
         })
     }
 
+    /// A folder for files without a name, on the disk that has room for data.
+    #[must_use]
+    pub fn scratch_dir(&self) -> &Path {
+        self.layout.staging()
+    }
+
     /// Where the file of a blob lies, or would.
     #[must_use]
     pub fn path_of(&self, digest: Digest, suffix: Suffix) -> PathBuf {

@@ -3,6 +3,7 @@
 mod admin;
 pub mod args;
 mod bar;
+mod health;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Why(why) => {
             admin::run(&why.common, app::admin::Command::Why { digest: why.digest })
         }
+        Command::Health(health) => Ok(health::run(&health)),
+        Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

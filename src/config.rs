@@ -30,11 +30,13 @@ pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{
-    INLINE_MAX_BYTES, Log, Publish, Server, Settings, Space, Store, Sweeper, Tree, Uploads,
+    INLINE_MAX_BYTES, Ldap, Log, PostProcess, Publish, Server, Settings, Space, Store, Sweeper,
+    Tree, Uploads, Users,
 };
-pub use values::{LogFilter, PublicUrl};
+pub use text::size as parse_size;
+pub use values::{LogFilter, PublicUrl, UrlPrefix};
 
-pub use crate::model::NamePattern;
+pub use crate::model::{CommandLine, NamePattern};
 
 use file::TomlFile;
 
@@ -126,11 +128,17 @@ fn data_folder(flags: &Flags, env: &impl Fn(&str) -> Option<String>) -> PathBuf 
     text.map_or_else(|| Settings::default().server.data, PathBuf::from)
 }
 
+/// What the client script reads: it may be set where a server runs, too.
+const CLIENT_VARIABLES: [&str; 4] =
+    ["LARDER_URL", "LARDER_USER", "LARDER_PASSWORD", "LARDER_TOKEN"];
+
 /// A warning for each of `names` that starts like ours and is not known.
 fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     let ours = |name: &String| name.starts_with("LARDER_") && !name.starts_with("LARDER_TEST_");
     let known = |name: &str| {
-        name == FILE_VARIABLE || SETTINGS.iter().any(|setting| setting.variable() == name)
+        name == FILE_VARIABLE
+            || CLIENT_VARIABLES.contains(&name)
+            || SETTINGS.iter().any(|setting| setting.variable() == name)
     };
     names
         .filter(ours)

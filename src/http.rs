@@ -3,7 +3,9 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod archive_body;
 pub mod body;
+mod client_script;
 pub mod conditional;
 pub mod error;
 pub mod failure;
@@ -15,7 +17,9 @@ mod publications;
 pub mod range;
 pub mod reply;
 pub mod route;
+pub mod sendfile;
 mod tree;
+mod user_home;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -58,6 +62,8 @@ pub struct Server {
     pub upload_bytes_max: Option<u64>,
     /// The address that people use, and its host and port, when there is a proxy in front.
     pub public_url: Option<(String, String)>,
+    /// The proxy in front that sends files itself, if there is one.
+    pub sendfile: Option<sendfile::Sendfile>,
     /// Figures for `/-/stats`: made by the roof, which knows all the floors.
     pub stats: Box<dyn Fn() -> Result<serde_json::Value, String> + Send + Sync>,
 }
@@ -150,6 +156,8 @@ impl Server {
     ) -> Result<Response, Failure> {
         match route {
             Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
+            Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,

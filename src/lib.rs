@@ -97,6 +97,27 @@
 //! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,
 //! which stays readable when it is unlinked. Between two commits all readers share one snapshot.
 //!
+//! # A post-process
+//!
+//! A command of the operator's works on copies in a private folder ([`tree::post_process`]). What
+//! it left is hashed into blobs and gathered under an id that no name leads to
+//! ([`store::rework`]); then one small transaction lets the format's name lead there and detaches
+//! the old id. It is refused when somebody wrote to the format meanwhile.
+//!
+//! # Products
+//!
+//! A version of a product is an index entry: [`store::products`] notes which job's metadata names
+//! it, in the transaction that changes the metadata. Formats are looked up below those jobs when
+//! somebody asks, so late ones appear at once; an entry counts only while names lead to its job,
+//! so a detached tag is out of every version at once, and destroying it removes the rows.
+//!
+//! # An archive
+//!
+//! [`tree::archive`] lists the members in one snapshot, long lists in a file without a name, and
+//! adds their sizes up. So the length and the entity tag are known before the first byte, and a
+//! range begins at the mark before it. No snapshot is open while it is sent; each blob is pinned
+//! as its turn comes, and one that is gone breaks the answer off.
+//!
 //! # When the disk fails
 //!
 //! A commit that fails has an unknown outcome: nothing is acknowledged, files stay, the database

@@ -7,9 +7,11 @@
 pub mod blob;
 pub mod branch;
 pub mod caller;
-pub mod detached;
+pub mod command;
+mod detached;
 pub mod digest;
 pub mod format;
+pub mod human;
 pub mod ids;
 pub mod job;
 pub mod json;
@@ -18,6 +20,7 @@ pub mod node;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
+pub mod product;
 pub mod publication;
 pub mod refs;
 pub mod repository;
@@ -31,23 +34,30 @@ pub mod usage;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use caller::{Caller, Rank, Right, User};
+pub use command::CommandLine;
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
-pub use ids::{BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId};
+pub use ids::{
+    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, VersionId,
+};
 pub use job::Job;
 pub use names::{
-    ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName, ProductName,
-    TagName, TagRef, UserName, VariantName, VersionName,
+    Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
+    ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
 };
 pub use node::{Entry, Node};
-pub use paths::{BranchPath, FilePath, FormatPath, JobPath, Repo, TagPath};
+pub use paths::{
+    BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
+    VariantPath, VersionFilePath, VersionFormatPath, VersionPath,
+};
 pub use pattern::NamePattern;
+pub use product::{Feed, Version, VersionError, VersionKey, VersionNames};
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
 };
 pub use refs::Refs;
-pub use repository::Repository;
+pub use repository::{Quota, Repository};
 pub use run::{Run, Scope, StageReport, Trigger};
 pub use tag::Tag;
 pub use time::Timestamp;

@@ -16,8 +16,11 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod products;
 pub mod publications;
+pub mod quota;
 pub mod repos;
+pub mod rework;
 pub mod runs;
 pub mod tags;
 mod tree;
@@ -34,6 +37,7 @@ use std::time::Duration;
 use crate::blobs::Pins;
 use crate::clock::Clock;
 use crate::db::{self, Db, Pending};
+use crate::model::human::human;
 
 pub use tx::Budget;
 pub(crate) use tx::Tx;
@@ -79,9 +83,49 @@ pub enum Error {
     /// Formats of a locked job stay.
     #[error("Cannot delete format: job is locked")]
     FormatOfLockedJob,
+    /// A job's keys and values are bounded; nothing was changed.
+    #[error(
+        "the metadata would have {keys} keys and {bytes} bytes, a job may have {} and {}: keep \
+         large texts in a file",
+        jobs::METADATA_KEYS_MAX,
+        jobs::METADATA_BYTES_MAX
+    )]
+    MetadataTooLarge {
+        /// How many keys it came to.
+        keys: usize,
+        /// Bytes of all keys and values.
+        bytes: usize,
+    },
     /// A job with formats that are being uploaded cannot be locked.
     #[error("Job has dirty formats")]
     DirtyFormats,
+    /// The file does not fit into the user's repository. The words are dlrepo's (spec §13).
+    #[error(
+        "User {user} quota exceeded ({}/{}). Please make some ménage.",
+        human(*used_bytes),
+        human(*quota_bytes)
+    )]
+    QuotaExceeded {
+        /// Whose repository it is.
+        user: crate::model::UserName,
+        /// Logical bytes in it, and those that are being uploaded beside.
+        used_bytes: u64,
+        /// What it may hold.
+        quota_bytes: u64,
+    },
+    /// The metadata asks for a version that no job can feed.
+    #[error(transparent)]
+    Version(#[from] crate::model::VersionError),
+    /// A version has each format from one job only.
+    #[error("format {format} of {version} comes from {job} already: use another name for it")]
+    FormatConflict {
+        /// The format's name.
+        format: crate::model::FormatName,
+        /// The path of the version.
+        version: String,
+        /// The path of the job that has it.
+        job: String,
+    },
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),
@@ -94,6 +138,9 @@ pub struct Rules {
     pub lease: Duration,
     /// Formats whose name this matches at its start are internal (spec dlrepo §8).
     pub internal_formats: Option<crate::model::NamePattern>,
+    /// Logical bytes that a user's repository may hold unless its record says otherwise; `None`:
+    /// no limit.
+    pub user_quota: Option<u64>,
 }
 
 /// The store. Clones share everything.
@@ -108,6 +155,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     rules: Rules,
     repairing: check::RepairLock,
+    reservations: quota::Reservations,
 }
 
 impl Store {
@@ -121,6 +169,7 @@ impl Store {
                 clock,
                 rules,
                 repairing: check::RepairLock::default(),
+                reservations: quota::Reservations::default(),
             }),
         }
     }
@@ -186,6 +235,7 @@ impl Store {
         let now = self.shared.clock.now();
         let lease = self.shared.rules.lease;
         let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
-        tx::Moment { now, lease_end: now.after(lease).after(slack) }
+        let user_quota = self.shared.rules.user_quota;
+        tx::Moment { now, lease_end: now.after(lease).after(slack), user_quota }
     }
 }

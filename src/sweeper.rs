@@ -76,6 +76,8 @@ pub struct Sweeper {
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
     recounted: Position,
+    /// Whether the log says already that policies reach users' repositories too.
+    told_of_users: bool,
 }
 
 /// The sweeper's thread.
@@ -115,6 +117,7 @@ impl Sweeper {
             publisher,
             paces,
             recounted,
+            told_of_users: false,
         })
     }
 

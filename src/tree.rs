@@ -5,8 +5,10 @@
 //! opens the file, so nothing that is swept meanwhile can be half-read.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod archive;
 mod digest;
 mod download;
+pub mod post_process;
 mod upload;
 
 use std::sync::Arc;
@@ -31,6 +33,22 @@ pub enum Error {
     /// The bytes are not what the client said; nothing was kept.
     #[error("Received data does not match digest: {0}")]
     Mismatch(String),
+    /// A format was not post-processed; it is as it was.
+    #[error("the post process of {path} failed: {why}; nothing was changed")]
+    PostProcess {
+        /// The format.
+        path: String,
+        /// Why.
+        why: post_process::Failed,
+    },
+    /// The list of an archive's files could not be kept.
+    #[error("the list of the archive's files cannot be kept in {}: {source}", path.display())]
+    List {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Too little space is free for new content; deleting goes on working.
     #[error(
         "only {free_bytes} bytes are free and {reserve_bytes} are kept in reserve: delete \
@@ -52,7 +70,8 @@ impl Error {
             Self::NoRoom { .. } => true,
             Self::Files(error) => error.is_full(),
             Self::Store(store::Error::Db(error)) => error.is_full(),
-            Self::Store(_) | Self::Mismatch(_) => false,
+            Self::List { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Store(_) | Self::Mismatch(_) | Self::PostProcess { .. } => false,
         }
     }
 }
@@ -71,13 +90,14 @@ pub struct Tree {
     files: BlobFiles,
     space: Arc<Space>,
     limits: Limits,
+    post_process: Option<Arc<post_process::PostProcess>>,
 }
 
 impl Tree {
     /// A tree over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
-        Self { store, files, space, limits }
+        Self { store, files, space, limits, post_process: None }
     }
 
     /// The store below.
@@ -97,6 +117,11 @@ impl Tree {
     /// # Errors
     /// [`Error::NoRoom`].
     pub fn admit(&self) -> Result<(), Error> {
+        self.admit_bytes(0)
+    }
+
+    /// Whether so many bytes of new content may come.
+    fn admit_bytes(&self, bytes: u64) -> Result<(), Error> {
         let free_bytes = match self.space.free_bytes() {
             Ok(free_bytes) => free_bytes,
             Err(error) => {
@@ -105,7 +130,7 @@ impl Tree {
             }
         };
         let reserve_bytes = self.space.needed_bytes();
-        if free_bytes < reserve_bytes {
+        if free_bytes < reserve_bytes.saturating_add(bytes) {
             return Err(Error::NoRoom { free_bytes, reserve_bytes });
         }
         Ok(())

@@ -9,6 +9,7 @@
 mod check;
 mod hex;
 mod plan;
+mod quota;
 mod stats;
 mod sweep;
 #[cfg(test)]
@@ -27,9 +28,10 @@ use crate::config::Settings;
 use crate::model::Digest;
 use crate::stop::Stop;
 use crate::sweeper::Handle;
+pub use quota::Quotas;
 
 /// What an administrator may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// A full sweep, or what it would remove.
@@ -49,6 +51,8 @@ pub enum Command {
     },
     /// Counts blobs, bytes and what waits in each stage.
     Stats,
+    /// Shows or changes what users' repositories may hold.
+    Quota(Quotas),
 }
 
 /// How to sweep.
@@ -67,7 +71,7 @@ impl Command {
     /// Whether it is worth doing to its end when nobody waits for the answer any more. A sweep
     /// that the server was asked for goes on in any case.
     #[must_use]
-    pub fn outlives_its_client(self) -> bool {
+    pub fn outlives_its_client(&self) -> bool {
         matches!(self, Self::Check { mode: Mode::Repair, .. })
     }
 }
@@ -153,6 +157,7 @@ impl Desk<'_> {
             Command::Check { mode, contents } => self.check(mode, contents),
             Command::Why { digest } => self.why(digest),
             Command::Stats => self.stats(),
+            Command::Quota(what) => self.quota(what),
         }
     }
 

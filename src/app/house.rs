@@ -5,6 +5,7 @@
 //! DIR/larder.redb    the database
 //! DIR/blobs/         files of blobs, in 256 folders
 //! DIR/staging/       uploads that are not committed
+//! DIR/work/          where post-processes work
 //! DIR/ballast        space that is given up when the disk is full
 //! DIR/filter/        where the filter command of publications runs
 //! DIR/control.sock   where the administration commands reach a running server
@@ -24,14 +25,15 @@ use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
 use crate::clock::SystemClock;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::db::{self, Db, Pressure};
 use crate::http::Server;
+use crate::http::sendfile::Sendfile;
 use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
-use crate::tree::{Limits, Tree};
+use crate::tree::{Limits, Tree, post_process};
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
@@ -154,9 +156,10 @@ impl House {
         let rules = Rules {
             lease: settings.store.lease,
             internal_formats: settings.tree.internal_format_filter.clone(),
+            user_quota: (settings.users.quota > 0).then_some(settings.users.quota),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
-        let publisher = publish::Handle::new(&settings.publish.publish_url);
+        let publisher = publish::Handle::new(&settings.publish.url);
         let house = Self { root: root.clone(), store, files, space, publisher, _lock: lock };
         house.recover()?;
         house.restore_ballast();
@@ -229,13 +232,13 @@ impl House {
     ) -> Result<Publisher, Error> {
         let given = &settings.publish;
         let settings = publish::Settings {
-            urls: given.publish_url.iter().map(ToString::to_string).collect(),
-            auth_file: given.publish_auth.clone(),
-            filter_command: given.publish_filter_cmd.clone(),
-            timeout: given.publish_timeout,
-            requests_max: usize::try_from(given.publish_max_requests).unwrap_or(usize::MAX),
-            ca_file: given.publish_ca.clone(),
-            retry_first: given.publish_retry,
+            urls: given.url.iter().map(ToString::to_string).collect(),
+            auth_file: given.auth.clone(),
+            filter_command: given.filter_cmd.clone(),
+            timeout: given.timeout,
+            requests_max: usize::try_from(given.max_requests).unwrap_or(usize::MAX),
+            ca_file: given.ca.clone(),
+            retry_first: given.retry,
             folder: self.root.join(FILTER),
             stop_time_max: settings.server.stop_deadline.min(PUBLISHER_END_MAX),
         };
@@ -253,18 +256,19 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle) -> Server {
+    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle, stop: Stop) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
             access: Access,
-            tree: self.tree(settings),
+            tree: with_post_process(self.tree(settings), settings, stop),
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
             upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
             public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),
+            sendfile: sendfile(settings),
             stats: Box::new(move || {
                 let stats = cleanup::stats(&store, &space).map_err(|error| error.to_string())?;
                 serde_json::to_value(stats).map_err(|error| error.to_string())
@@ -296,8 +300,31 @@ impl House {
             Ok::<_, Error>(named)
         })?;
         log::debug!("after the start: {recovered:?}");
+        post_process::clear(&self.root);
         Ok(())
     }
+}
+
+fn with_post_process(tree: Tree, settings: &Settings, stop: Stop) -> Tree {
+    let given = &settings.post_process;
+    let Some(command) = given.post_process.clone() else { return tree };
+    let told = post_process::Settings {
+        command,
+        filter: given.post_process_filter.clone(),
+        time_max: given.post_process_timeout,
+        runs_max: usize::try_from(given.post_process_runs).unwrap_or(usize::MAX),
+        output_bytes_max: given.post_process_output,
+        slice: settings.store.slice,
+        data: settings.server.data.clone(),
+    };
+    tree.with_post_process(told, stop)
+}
+
+fn sendfile(settings: &Settings) -> Option<Sendfile> {
+    let config::Server { data, sendfile_header, sendfile_prefix, .. } = &settings.server;
+    let prefix = sendfile_prefix.as_ref().map(ToString::to_string);
+    let header = sendfile_header.clone()?;
+    Some(Sendfile::new(header, data, prefix, settings.store.lease))
 }
 
 fn restore(space: &Space) {
@@ -371,7 +398,8 @@ fn owner(file: &mut File) -> String {
 /// Refuses a folder with other people's things in it: an existing dlrepo tree, say.
 fn refuse_foreign(root: &Path) -> Result<(), Error> {
     let unusable = |source| Error::Folder { path: root.to_owned(), source };
-    let known = [DATABASE, LOCK, "larder.toml", "lost+found", "blobs", "staging", "ballast"];
+    let known =
+        [DATABASE, LOCK, "larder.toml", "lost+found", "blobs", "staging", "work", "ballast"];
     if root.join(DATABASE).exists() {
         return Ok(());
     }

@@ -6,12 +6,13 @@
 //! acknowledged or is under way finds it open (I5).
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,6 +28,9 @@ use crate::sweeper::{Handle, Thread};
 
 /// How often the ballast is looked after.
 const BALLAST_PERIOD: Duration = Duration::from_secs(2);
+/// Connections that the kernel keeps until they are accepted. The usual 128 are too few for a
+/// burst of clients: it answers those beyond with cookies, and may reset them later.
+const WAITING_MAX: u32 = 4096;
 /// What tasks that were cut off get to end before the database is closed without them.
 const TASKS_END_MAX: Duration = Duration::from_secs(5);
 
@@ -68,13 +72,13 @@ impl Running {
             .map_err(|source| Error::Start { what: "the threads that serve", source })?;
         let stop = Stop::new();
         let sweeper = house.sweeper(settings, stop.clone())?;
-        let (listener, address) = runtime.block_on(bind(settings.server.listen))?;
+        let (listener, address) = runtime.block_on(async { bind(settings.server.listen) })?;
         let thread = sweeper
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
         let publisher = start_publisher(&house, settings, &sweeper, &stop)?;
-        let server = Arc::new(house.server(settings, sweeper.clone()));
+        let server = Arc::new(house.server(settings, sweeper.clone(), stop.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.
@@ -188,9 +192,16 @@ impl Parts {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let refused = |source| Error::Bind { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listen_on(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
 }

@@ -13,11 +13,15 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod health;
+mod quota;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{Place, SettingFlags};
+pub use health::Health;
+pub use quota::QuotaArgs;
+pub use settings::{Place, Reach, SettingFlags};
 
 /// Larder, a self-hosted artifact repository: one binary, one data folder, and your disk space
 /// back.
@@ -51,8 +55,12 @@ pub enum Command {
     Why(Why),
     /// Count blobs, bytes, and the work that waits in each stage.
     Stats(Stats),
+    /// Show or change what users' repositories may hold.
+    Quota(QuotaArgs),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
+    /// Ask the running server whether it is ready, for health checks.
+    Health(Health),
 }
 
 /// `larder serve`

@@ -18,6 +18,17 @@ pub const PUBLISH_AUTH: &str = "DLREPO_PUBLISH_AUTH";
 pub const PUBLISH_FILTER_CMD: &str = "DLREPO_PUBLISH_FILTER_CMD";
 pub const PUBLISH_TIMEOUT: &str = "DLREPO_PUBLISH_TIMEOUT";
 pub const PUBLISH_MAX_REQUESTS: &str = "DLREPO_PUBLISH_MAX_REQUESTS";
+pub const LDAP_URL: &str = "DLREPO_LDAP_URL";
+pub const LDAP_START_TLS: &str = "DLREPO_LDAP_START_TLS";
+pub const LDAP_BASE_DN: &str = "DLREPO_LDAP_BASE_DN";
+pub const LDAP_USER_FILTER: &str = "DLREPO_LDAP_USER_FILTER";
+pub const LDAP_GROUPS_FILTER: &str = "DLREPO_LDAP_GROUPS_FILTER";
+pub const LDAP_MAX_CONNECTIONS: &str = "DLREPO_LDAP_MAX_CONNECTIONS";
+pub const LDAP_TIMEOUT: &str = "DLREPO_LDAP_TIMEOUT";
+pub const POST_PROCESS_CMD: &str = "DLREPO_POST_PROCESS_CMD";
+pub const POST_PROCESS_FILTER: &str = "DLREPO_POST_PROCESS_FILTER";
+pub const X_SENDFILE_HEADER: &str = "DLREPO_X_SENDFILE_HEADER";
+pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
 
 /// Variables of dlrepo's server that nothing here acts on.
@@ -34,20 +45,9 @@ pub const IGNORED: &[&str] = &[
     "DLREPO_IGNORE_PASSWORDS",
     "DLREPO_LATEST_RELEASES",
     "DLREPO_LATEST_RELEASES_USER",
-    "DLREPO_LDAP_BASE_DN",
-    "DLREPO_LDAP_GROUPS_FILTER",
-    "DLREPO_LDAP_MAX_CONNECTIONS",
-    "DLREPO_LDAP_START_TLS",
-    "DLREPO_LDAP_TIMEOUT",
-    "DLREPO_LDAP_URL",
-    "DLREPO_LDAP_USER_FILTER",
     "DLREPO_LOG_OUTPUT",
-    "DLREPO_POST_PROCESS_CMD",
-    "DLREPO_POST_PROCESS_FILTER",
     "DLREPO_STATIC_DIR",
     "DLREPO_TEMPLATES_DIR",
-    "DLREPO_USER_QUOTA",
-    "DLREPO_X_SENDFILE_HEADER",
 ];
 
 impl Alias {
@@ -56,6 +56,7 @@ impl Alias {
         match *self {
             Self::None => None,
             Self::Same(name) => env(name).map(|text| (name.to_owned(), text)),
+            Self::OffWhenZero(name) => env(name).map(|text| (name.to_owned(), on_unless_0(&text))),
             Self::PythonLevel(name) => env(name).map(|text| (name.to_owned(), level(&text))),
             Self::AddressAndPort(address, port) => {
                 let used = [address, port].map(|name| env(name).map(|_| name));
@@ -76,6 +77,11 @@ pub fn warning(env: &impl Fn(&str) -> Option<String>) -> Option<String> {
             set.join(", ")
         )
     })
+}
+
+/// A switch that only `0` turns off.
+fn on_unless_0(text: &str) -> String {
+    (text != "0").to_string()
 }
 
 /// Our level for one of Python's; any other text is left for the setting to refuse.

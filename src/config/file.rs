@@ -92,10 +92,13 @@ impl Source<'_> {
             DeValue::Integer(number) if number.radix() == 10 && setting.kind.takes_numbers() => {
                 Ok(number.as_str().to_owned())
             }
+            DeValue::Boolean(value) if setting.kind.takes_switches() => Ok(value.to_string()),
             _ => {
                 let given = self.text.get(value.span()).unwrap_or_default();
                 let problem = if setting.kind.takes_numbers() {
                     "it is neither text in quotes nor a whole number"
+                } else if setting.kind.takes_switches() {
+                    "it is neither true nor false"
                 } else {
                     "it is not text in quotes"
                 };
@@ -107,7 +110,11 @@ impl Source<'_> {
     fn unknown(&self, key: &str, span: &Range<usize>) -> Error {
         let (section, name) = key.split_once('.').unwrap_or(("", key));
         let name = name.replace('-', "_");
-        let meant = SETTINGS.iter().find(|setting| setting.name() == name).map(Setting::key);
+        let is_meant = |setting: &&Setting| {
+            let is_short = setting.section == section && setting.name() == name;
+            is_short || setting.full_name() == name
+        };
+        let meant = SETTINGS.iter().find(is_meant).map(Setting::key);
         let allowed = match meant {
             Some(meant) => format!("Meant is `{meant}`"),
             None => format!("There are: {}", known(section)),

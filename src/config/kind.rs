@@ -7,10 +7,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl};
-use crate::model::NamePattern;
+use super::values::{LogFilter, PublicUrl, UrlPrefix};
+use crate::access::ldap;
+use crate::model::{CommandLine, NamePattern};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -25,12 +28,26 @@ pub enum Kind {
     Url(At<Option<PublicUrl>>),
     /// Web addresses, joined by commas.
     Urls(At<Vec<PublicUrl>>),
-    /// A file, relative to the folder that the process runs in, or none.
-    File(At<Option<PathBuf>>),
     /// A regular expression for the start of a name, or none.
     Pattern(At<Option<NamePattern>>),
+    /// A program and its arguments, or none.
+    Command(At<Option<CommandLine>>),
+    /// The name of an HTTP header, or none.
+    Header(At<Option<HeaderName>>),
+    /// The beginning of the path of a URL, or none.
+    UrlPrefix(At<Option<UrlPrefix>>),
     /// Log levels.
     Filter(At<LogFilter>),
+    /// A file, relative to the folder that the process runs in, or none.
+    File(At<Option<PathBuf>>),
+    /// Any text, or none.
+    Text(At<Option<String>>),
+    /// On or off.
+    Switch(At<bool>),
+    /// The address of a directory, or none.
+    LdapUrl(At<Option<ldap::Url>>),
+    /// A filter for a directory, or none.
+    LdapFilter(At<Option<ldap::Filter>>),
     /// A length of time.
     Time(RangeInclusive<Duration>, At<Duration>),
     /// A number of bytes.
@@ -47,9 +64,16 @@ impl Kind {
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
             Self::Urls(at) => *at(settings) = PublicUrl::parse_list(given)?,
-            Self::File(at) => *at(settings) = Some(text::folder(given)?),
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
+            Self::Command(at) => *at(settings) = Some(CommandLine::parse(given)?),
+            Self::Header(at) => *at(settings) = Some(text::header(given)?),
+            Self::UrlPrefix(at) => *at(settings) = Some(UrlPrefix::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
+            Self::File(at) => *at(settings) = Some(text::folder(given)?),
+            Self::Text(at) => *at(settings) = Some(text::words(given)?),
+            Self::Switch(at) => *at(settings) = text::switch(given)?,
+            Self::LdapUrl(at) => *at(settings) = Some(ldap::Url::parse(given)?),
+            Self::LdapFilter(at) => *at(settings) = Some(ldap::Filter::parse(given)?),
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
             Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
@@ -69,9 +93,16 @@ impl Kind {
                 let urls: Vec<_> = at(settings).iter().map(ToString::to_string).collect();
                 (!urls.is_empty()).then(|| urls.join(","))
             }
-            Self::File(at) => at(settings).as_ref().map(|path| path.display().to_string()),
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Command(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Header(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::UrlPrefix(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Filter(at) => Some(at(settings).to_string()),
+            Self::File(at) => at(settings).as_ref().map(|path| path.display().to_string()),
+            Self::Text(at) => at(settings).clone(),
+            Self::Switch(at) => Some(at(settings).to_string()),
+            Self::LdapUrl(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::LdapFilter(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
             Self::Count(_, at) => Some(at(settings).to_string()),
@@ -86,9 +117,16 @@ impl Kind {
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Urls(_) => format!("{}; more of them joined by commas", PublicUrl::ALLOWED),
-            Self::File(_) => "a file".to_owned(),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
+            Self::Command(_) => CommandLine::ALLOWED.to_owned(),
+            Self::Header(_) => text::HEADER_ALLOWED.to_owned(),
+            Self::UrlPrefix(_) => UrlPrefix::ALLOWED.to_owned(),
             Self::Filter(_) => LogFilter::ALLOWED.to_owned(),
+            Self::File(_) => "a file".to_owned(),
+            Self::Text(_) => "text".to_owned(),
+            Self::Switch(_) => text::SWITCH_ALLOWED.to_owned(),
+            Self::LdapUrl(_) => ldap::Url::ALLOWED.to_owned(),
+            Self::LdapFilter(_) => ldap::Filter::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
                 let (least, most) = (text::print_duration(*least), text::print_duration(*most));
@@ -109,11 +147,17 @@ impl Kind {
         match self {
             Self::Folder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
-            Self::Url(_) => "URL",
+            Self::Url(_) | Self::LdapUrl(_) => "URL",
             Self::Urls(_) => "URL,URL",
-            Self::File(_) => "FILE",
             Self::Pattern(_) => "REGEX",
+            Self::Command(_) => "COMMAND",
+            Self::Header(_) => "HEADER",
+            Self::UrlPrefix(_) => "PATH",
             Self::Filter(_) => "LEVEL",
+            Self::File(_) => "FILE",
+            Self::Text(_) => "TEXT",
+            Self::Switch(_) => "BOOL",
+            Self::LdapFilter(_) => "FILTER",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",
             Self::Count(..) => "NUMBER",
@@ -124,6 +168,12 @@ impl Kind {
     #[must_use]
     pub fn takes_numbers(&self) -> bool {
         matches!(self, Self::Time(..) | Self::Size(..) | Self::Count(..))
+    }
+
+    /// Whether a bare `true` or `false` can stand for the value in a file.
+    #[must_use]
+    pub fn takes_switches(&self) -> bool {
+        matches!(self, Self::Switch(_))
     }
 }
 

@@ -113,8 +113,8 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 /// The value as TOML: a bare number where that says it all, else a string.
 fn literal(setting: &Setting, value: &str) -> String {
-    let bare = setting.kind.takes_numbers() && value.bytes().all(|c| c.is_ascii_digit());
-    if bare { value.to_owned() } else { quoted(value) }
+    let is_number = setting.kind.takes_numbers() && value.bytes().all(|c| c.is_ascii_digit());
+    if is_number || setting.kind.takes_switches() { value.to_owned() } else { quoted(value) }
 }
 
 /// A TOML string: the escapes of JSON are all TOML's too.

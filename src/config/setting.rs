@@ -30,6 +30,8 @@ pub enum Alias {
     None,
     /// The same value under this name.
     Same(&'static str),
+    /// A switch that is off when the text is exactly `0`.
+    OffWhenZero(&'static str),
     /// One of Python's level names.
     PythonLevel(&'static str),
     /// An address and a port in two variables, either of which may be missing.
@@ -37,9 +39,16 @@ pub enum Alias {
 }
 
 impl Setting {
-    /// The name within its section.
+    /// The name within its section, which it does not repeat.
     #[must_use]
     pub fn name(&self) -> String {
+        let rest = self.flag.strip_prefix(self.section).and_then(|rest| rest.strip_prefix('-'));
+        rest.unwrap_or(self.flag).replace('-', "_")
+    }
+
+    /// The name that no other setting has: the flag, as a word.
+    #[must_use]
+    pub fn full_name(&self) -> String {
         self.flag.replace('-', "_")
     }
 
@@ -52,7 +61,7 @@ impl Setting {
     /// The environment variable: `LARDER_NAME`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("LARDER_{}", self.name().to_ascii_uppercase())
+        format!("LARDER_{}", self.full_name().to_ascii_uppercase())
     }
 
     /// The error for `given`, which stands at `place` and has a `problem`.
@@ -80,6 +89,7 @@ pub fn data() -> &'static Setting {
 }
 
 const NO_TIME: Duration = Duration::ZERO;
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -127,6 +137,20 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Time(NO_TIME..=HOUR, |s| &mut s.server.stop_deadline),
     },
     Setting {
+        section: "server",
+        flag: "sendfile-header",
+        help: "Header that lets a proxy in front send files itself, such as X-Accel-Redirect",
+        alias: Alias::Same(dlrepo::X_SENDFILE_HEADER),
+        kind: Kind::Header(|s| &mut s.server.sendfile_header),
+    },
+    Setting {
+        section: "server",
+        flag: "sendfile-prefix",
+        help: "URL that stands for the data folder in that header, where the proxy wants one",
+        alias: Alias::None,
+        kind: Kind::UrlPrefix(|s| &mut s.server.sendfile_prefix),
+    },
+    Setting {
         section: "store",
         flag: "lease",
         help: "How long a blob stays after its last reference went",
@@ -152,7 +176,7 @@ pub static SETTINGS: &[Setting] = &[
         flag: "slice",
         help: "Longest piece of background work while writers wait",
         alias: Alias::None,
-        kind: Kind::Time(Duration::from_millis(1)..=SECOND, |s| &mut s.store.slice),
+        kind: Kind::Time(MILLISECOND..=SECOND, |s| &mut s.store.slice),
     },
     Setting {
         section: "space",
@@ -215,49 +239,163 @@ pub static SETTINGS: &[Setting] = &[
         flag: "publish-url",
         help: "Servers that released tags go to; without any a release is a flag",
         alias: Alias::Same(dlrepo::PUBLISH_URL),
-        kind: Kind::Urls(|s| &mut s.publish.publish_url),
+        kind: Kind::Urls(|s| &mut s.publish.url),
     },
     Setting {
         section: "publish",
         flag: "publish-auth",
         help: "File with `login:password` for them",
         alias: Alias::Same(dlrepo::PUBLISH_AUTH),
-        kind: Kind::File(|s| &mut s.publish.publish_auth),
+        kind: Kind::File(|s| &mut s.publish.auth),
     },
     Setting {
         section: "publish",
         flag: "publish-filter-cmd",
         help: "Command that is asked with a server's address; not 0: the tag does not go there",
         alias: Alias::Same(dlrepo::PUBLISH_FILTER_CMD),
-        kind: Kind::File(|s| &mut s.publish.publish_filter_cmd),
+        kind: Kind::File(|s| &mut s.publish.filter_cmd),
     },
     Setting {
         section: "publish",
         flag: "publish-timeout",
         help: "Longest duration of one request to them, an upload included",
         alias: Alias::Same(dlrepo::PUBLISH_TIMEOUT),
-        kind: Kind::Time(Duration::from_millis(1)..=DAY, |s| &mut s.publish.publish_timeout),
+        kind: Kind::Time(Duration::from_millis(1)..=DAY, |s| &mut s.publish.timeout),
     },
     Setting {
         section: "publish",
         flag: "publish-max-requests",
         help: "Requests to one of them at once",
         alias: Alias::Same(dlrepo::PUBLISH_MAX_REQUESTS),
-        kind: Kind::Count(1..=256, |s| &mut s.publish.publish_max_requests),
+        kind: Kind::Count(1..=256, |s| &mut s.publish.max_requests),
     },
     Setting {
         section: "publish",
         flag: "publish-ca",
         help: "File with certificates (PEM) that are trusted besides those of the system",
         alias: Alias::None,
-        kind: Kind::File(|s| &mut s.publish.publish_ca),
+        kind: Kind::File(|s| &mut s.publish.ca),
     },
     Setting {
         section: "publish",
         flag: "publish-retry",
         help: "Wait after a first failure; it doubles each time, up to an hour",
         alias: Alias::None,
-        kind: Kind::Time(Duration::from_millis(1)..=HOUR, |s| &mut s.publish.publish_retry),
+        kind: Kind::Time(Duration::from_millis(1)..=HOUR, |s| &mut s.publish.retry),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-url",
+        help: "Directory that knows who may log in",
+        alias: Alias::Same(dlrepo::LDAP_URL),
+        kind: Kind::LdapUrl(|s| &mut s.ldap.url),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-start-tls",
+        help: "Whether a connection to an ldap:// address must be encrypted",
+        alias: Alias::OffWhenZero(dlrepo::LDAP_START_TLS),
+        kind: Kind::Switch(|s| &mut s.ldap.start_tls),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-ca",
+        help: "PEM file of the authorities to trust instead of the system's",
+        alias: Alias::None,
+        kind: Kind::File(|s| &mut s.ldap.ca),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-base-dn",
+        help: "Entry below which users and groups are",
+        alias: Alias::Same(dlrepo::LDAP_BASE_DN),
+        kind: Kind::Text(|s| &mut s.ldap.base_dn),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-user-filter",
+        help: "Finds the one entry of the user `{login}`",
+        alias: Alias::Same(dlrepo::LDAP_USER_FILTER),
+        kind: Kind::LdapFilter(|s| &mut s.ldap.user_filter),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-groups-filter",
+        help: "Finds the groups of the user `{login}` whose entry is `{dn}`",
+        alias: Alias::Same(dlrepo::LDAP_GROUPS_FILTER),
+        kind: Kind::LdapFilter(|s| &mut s.ldap.groups_filter),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-bind-dn",
+        help: "Account that looks for users, when not everybody may",
+        alias: Alias::None,
+        kind: Kind::Text(|s| &mut s.ldap.bind_dn),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-bind-password-file",
+        help: "File whose first line is the password of that account",
+        alias: Alias::None,
+        kind: Kind::File(|s| &mut s.ldap.bind_password_file),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-max-connections",
+        help: "Connections to the directory at once; more logins wait",
+        alias: Alias::Same(dlrepo::LDAP_MAX_CONNECTIONS),
+        kind: Kind::Count(1..=1_000, |s| &mut s.ldap.max_connections),
+    },
+    Setting {
+        section: "ldap",
+        flag: "ldap-timeout",
+        help: "How long one login may take, waiting for a connection included",
+        alias: Alias::Same(dlrepo::LDAP_TIMEOUT),
+        kind: Kind::Time(MILLISECOND..=HOUR, |s| &mut s.ldap.timeout),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process",
+        help: "Command that may change the files of a format when its upload is finished",
+        alias: Alias::Same(dlrepo::POST_PROCESS_CMD),
+        kind: Kind::Command(|s| &mut s.post_process.post_process),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-filter",
+        help: "Only formats with a file whose path starts with a match are post-processed",
+        alias: Alias::Same(dlrepo::POST_PROCESS_FILTER),
+        kind: Kind::Pattern(|s| &mut s.post_process.post_process_filter),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-timeout",
+        help: "How long one run of the command may take before it is killed",
+        alias: Alias::None,
+        kind: Kind::Time(Duration::from_millis(100)..=DAY, |s| {
+            &mut s.post_process.post_process_timeout
+        }),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-runs",
+        help: "Runs at the same time, each for another format; more of them wait",
+        alias: Alias::None,
+        kind: Kind::Count(1..=64, |s| &mut s.post_process.post_process_runs),
+    },
+    Setting {
+        section: "post_process",
+        flag: "post-process-output",
+        help: "Most of one run's output that is logged",
+        alias: Alias::None,
+        kind: Kind::Size(0..=GIB, |s| &mut s.post_process.post_process_output),
+    },
+    Setting {
+        section: "users",
+        flag: "quota",
+        help: "Bytes that each user's repository may hold; 0: no limit",
+        alias: Alias::Same(dlrepo::USER_QUOTA),
+        kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
     },
     Setting {
         section: "log",

@@ -6,8 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{LogFilter, PublicUrl};
-use crate::model::NamePattern;
+use http::HeaderName;
+
+use super::values::{LogFilter, PublicUrl, UrlPrefix};
+pub use crate::access::ldap::Settings as Ldap;
+use crate::model::{CommandLine, NamePattern};
 
 const MIB: u64 = 1 << 20;
 
@@ -32,6 +35,12 @@ pub struct Settings {
     pub tree: Tree,
     /// Which servers releases go to.
     pub publish: Publish,
+    /// The directory that knows people.
+    pub ldap: Ldap,
+    /// What is run when the upload of a format is finished.
+    pub post_process: PostProcess,
+    /// What users get.
+    pub users: Users,
     /// What is logged.
     pub log: Log,
 }
@@ -49,6 +58,10 @@ pub struct Server {
     pub max_connections: u32,
     /// How long an orderly stop waits for requests in progress.
     pub stop_deadline: Duration,
+    /// The header that lets a proxy in front send files itself.
+    pub sendfile_header: Option<HeaderName>,
+    /// What it says in place of the data folder, where the proxy wants a URL.
+    pub sendfile_prefix: Option<UrlPrefix>,
 }
 
 impl Default for Server {
@@ -59,6 +72,8 @@ impl Default for Server {
             public_url: None,
             max_connections: 1024,
             stop_deadline: Duration::from_secs(30),
+            sendfile_header: None,
+            sendfile_prefix: None,
         }
     }
 }
@@ -151,32 +166,72 @@ pub struct Tree {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
     /// Addresses of the targets; without any a release is a flag.
-    pub publish_url: Vec<PublicUrl>,
+    pub url: Vec<PublicUrl>,
     /// A file with `login:password` for all of them.
-    pub publish_auth: Option<PathBuf>,
+    pub auth: Option<PathBuf>,
     /// A command that is asked whether a tag goes to a target.
-    pub publish_filter_cmd: Option<PathBuf>,
+    pub filter_cmd: Option<PathBuf>,
     /// Longest duration of one request.
-    pub publish_timeout: Duration,
+    pub timeout: Duration,
     /// Most requests to one target at once.
-    pub publish_max_requests: u32,
+    pub max_requests: u32,
     /// A file with certificates that are trusted besides those of the system.
-    pub publish_ca: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
     /// The wait after a first failure; it doubles up to an hour.
-    pub publish_retry: Duration,
+    pub retry: Duration,
 }
 
 impl Default for Publish {
     fn default() -> Self {
         Self {
-            publish_url: Vec::new(),
-            publish_auth: None,
-            publish_filter_cmd: None,
-            publish_timeout: Duration::from_secs(300),
-            publish_max_requests: 4,
-            publish_ca: None,
-            publish_retry: Duration::from_secs(10),
+            url: Vec::new(),
+            auth: None,
+            filter_cmd: None,
+            timeout: Duration::from_secs(300),
+            max_requests: 4,
+            ca: None,
+            retry: Duration::from_secs(10),
         }
+    }
+}
+
+/// What is run when the upload of a format is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostProcess {
+    /// The command.
+    pub post_process: Option<CommandLine>,
+    /// Only formats with a file whose path starts with a match; `None`: all of them.
+    pub post_process_filter: Option<NamePattern>,
+    /// How long one run may take.
+    pub post_process_timeout: Duration,
+    /// Runs at the same time.
+    pub post_process_runs: u32,
+    /// Most bytes of a run's output that are logged.
+    pub post_process_output: u64,
+}
+
+impl Default for PostProcess {
+    fn default() -> Self {
+        Self {
+            post_process: None,
+            post_process_filter: None,
+            post_process_timeout: Duration::from_secs(10 * 60),
+            post_process_runs: 2,
+            post_process_output: MIB,
+        }
+    }
+}
+
+/// What users get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// Logical bytes that each user's repository may hold; zero: no limit.
+    pub quota: u64,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self { quota: 10 << 30 }
     }
 }
 

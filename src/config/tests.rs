@@ -52,6 +52,10 @@ fn names_follow_from_the_flag_and_are_unique() {
     let listen = named("max-connections");
     assert_eq!(listen.key(), "server.max_connections");
     assert_eq!(listen.variable(), "LARDER_MAX_CONNECTIONS");
+    let url = named("ldap-url");
+    assert_eq!((url.key(), url.variable()), ("ldap.url".to_owned(), "LARDER_LDAP_URL".to_owned()));
+    let keys: HashSet<_> = SETTINGS.iter().map(Setting::key).collect();
+    assert_eq!(keys.len(), SETTINGS.len());
     let names: HashSet<_> = SETTINGS.iter().map(|setting| setting.flag).collect();
     assert_eq!(names.len(), SETTINGS.len());
     assert!(!names.contains("config") && !names.contains("json"));
@@ -75,11 +79,18 @@ fn every_setting_has_a_field_of_its_own() {
         let other = match setting.kind {
             Kind::Folder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
+            Kind::Command(_) => "/bin/sign --all",
+            Kind::Header(_) => "x-sendfile",
+            Kind::UrlPrefix(_) => "/files",
             Kind::Url(_) => "http://example",
             Kind::Urls(_) => "http://example,https://example:1/x",
             Kind::File(_) => "some/file",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
+            Kind::Text(_) => "something",
+            Kind::Switch(_) => "false",
+            Kind::LdapUrl(_) => "ldaps://example",
+            Kind::LdapFilter(_) => "(uid={login})",
             Kind::Time(..) => "999ms",
             Kind::Size(..) => "1MiB",
             Kind::Count(..) => "7",
@@ -97,8 +108,9 @@ fn every_setting_has_a_field_of_its_own() {
 
 #[test]
 fn defaults() {
-    let Settings { server, store, space, sweeper, uploads, tree, publish, log } =
-        Settings::default();
+    let settings = Settings::default();
+    let Settings { server, store, space, sweeper, uploads, tree, publish, .. } = settings;
+    let Settings { users, ldap, post_process, log, .. } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -106,9 +118,12 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
-    assert_eq!((publish.publish_url.len(), publish.publish_max_requests), (0, 4));
-    assert_eq!(publish.publish_timeout, Duration::from_secs(300));
-    assert_eq!(log.log.as_str(), "info");
+    assert_eq!((publish.url.len(), publish.max_requests), (0, 4));
+    assert_eq!(publish.timeout, Duration::from_secs(300));
+    assert_eq!((ldap.url, ldap.start_tls, ldap.max_connections), (None, true, 4));
+    assert_eq!(ldap.timeout, Duration::from_secs(10));
+    assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
+    assert_eq!((users.quota, log.log.as_str()), (10 << 30, "info"));
 }
 
 #[test]
@@ -184,6 +199,13 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("listen = \"127.0.0.1:1\"", 1, "`listen` is not a setting. Meant is `server.listen`"),
         ("[server]\nmax-connections = 1", 2, "Meant is `server.max_connections`"),
         ("[server]\nlisten = \"localhost:1\"\n\nlsten = 3", 4, "There are: server.data, server.l"),
+        ("[ldap]\nldap_url = \"\"", 2, "`ldap.ldap_url` is not a setting. Meant is `ldap.url`"),
+        ("[server]\nurl = \"\"", 2, "`server.url` is not a setting. There are: server.data, "),
+        ("[ldap]\nstart_tls = \"maybe\"", 2, "neither on nor off. Allowed: true, yes, on or 1;"),
+        ("[ldap]\nstart_tls = 0", 2, "`0`: it is neither true nor false"),
+        ("[ldap]\ntimeout = false", 2, "`false`: it is neither text in quotes nor a whole"),
+        ("[ldap]\nurl = \"http://x\"", 2, "not start with ldap:// or ldaps://. Allowed: ldap:"),
+        ("[ldap]\nuser_filter = \"(uid={u})\"", 2, "`{u}` is neither {login} nor {dn}"),
         ("# \n[serve]\n", 2, "`serve` is not a setting. There are: server.data, "),
         ("[store.more]\nlease = 1", 1, "`store.more` is not a setting. There are: store.lease"),
         ("[[store]]\nlease = 1", 1, "`store` is not a setting"),
@@ -254,6 +276,17 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_PUBLISH_FILTER_CMD", "/bin/f")], "publish-filter-cmd", "/bin/f"),
         (&[("DLREPO_PUBLISH_TIMEOUT", "60")], "publish-timeout", "1m"),
         (&[("DLREPO_PUBLISH_MAX_REQUESTS", "1")], "publish-max-requests", "1"),
+        (&[("DLREPO_LDAP_URL", "ldap://ldap.example")], "ldap-url", "ldap://ldap.example"),
+        (&[("DLREPO_LDAP_START_TLS", "0")], "ldap-start-tls", "false"),
+        (&[("DLREPO_LDAP_START_TLS", "false")], "ldap-start-tls", "true"),
+        (&[("DLREPO_LDAP_BASE_DN", "dc=acme")], "ldap-base-dn", "dc=acme"),
+        (&[("DLREPO_LDAP_USER_FILTER", "(uid={login})")], "ldap-user-filter", "(uid={login})"),
+        (&[("DLREPO_LDAP_GROUPS_FILTER", "(m={dn})")], "ldap-groups-filter", "(m={dn})"),
+        (&[("DLREPO_LDAP_MAX_CONNECTIONS", "9")], "ldap-max-connections", "9"),
+        (&[("DLREPO_LDAP_TIMEOUT", "3")], "ldap-timeout", "3s"),
+        (&[("DLREPO_POST_PROCESS_CMD", "/bin/sign")], "post-process", "/bin/sign"),
+        (&[("DLREPO_POST_PROCESS_FILTER", "rpm/")], "post-process-filter", "rpm/"),
+        (&[("DLREPO_X_SENDFILE_HEADER", "X-Sendfile")], "sendfile-header", "x-sendfile"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "WARNING")], "log", "warn"),
@@ -274,13 +307,13 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
 #[test]
 fn variables_of_dlrepo_without_meaning_are_named_in_one_warning() {
     let env = &[
-        ("DLREPO_LDAP_URL", "ldap://x"),
+        ("DLREPO_STATIC_DIR", "http://x"),
         ("DLREPO_ACLS_DIR", "/etc/dlrepo/acls"),
         ("DLREPO_USER_QUOTA", ""),
     ];
     let warnings = World { env, ..World::default() }.load().unwrap().warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(warning.ends_with("are ignored: DLREPO_ACLS_DIR, DLREPO_LDAP_URL"), "{warning}");
+    assert!(warning.ends_with("are ignored: DLREPO_ACLS_DIR, DLREPO_STATIC_DIR"), "{warning}");
 }
 
 #[test]
@@ -294,11 +327,13 @@ fn variables_that_look_like_ours_are_warned_of() {
 #[test]
 fn the_text_form_is_a_file_that_gives_the_same() {
     let flags = &[("internal-format-filter", r#"^de"bug\d$"#), ("lease", "0"), ("config", "c")];
-    let files = &[("c", "[server]\npublic_url = \"http://example\"")];
+    let text = "[server]\npublic_url = \"http://example\"\n[ldap]\nstart_tls = false";
+    let files = &[("c", text)];
     let loaded = World { flags, files, ..World::default() }.load().unwrap();
     let text = loaded.render(Form::Text);
     assert!(text.starts_with("# read from c\n\n[server]\n# data = \"larder-data\""), "{text}");
     assert!(text.contains("lease = \"0s\"                             # flag --lease"), "{text}");
+    assert!(text.contains("start_tls = false                        # c:4"), "{text}");
     assert!(text.contains("public_url = \"http://example\"            # c:2"), "{text}");
     let again = World { files: &[("larder-data/larder.toml", &text)], ..World::default() };
     assert_eq!(again.load().unwrap().settings, loaded.settings);

@@ -6,9 +6,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 /// What [`listen`] takes.
 pub const LISTEN_ALLOWED: &str =
     "127.0.0.1:PORT, [::1]:PORT or localhost:PORT; port 0 takes a free one";
+
+/// What [`switch`] takes.
+pub const SWITCH_ALLOWED: &str = "true, yes, on or 1; false, no, off or 0";
+/// What [`header`] takes.
+pub const HEADER_ALLOWED: &str = "the name of an HTTP header, such as X-Sendfile";
 
 /// Units of time with their milliseconds, largest first.
 const TIMES: [(&str, u64); 5] =
@@ -17,6 +24,11 @@ const TIMES: [(&str, u64); 5] =
 /// Units of size with their bytes, largest first.
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
+
+/// The name of an HTTP header, in lower case.
+pub fn header(given: &str) -> Result<HeaderName, String> {
+    HeaderName::try_from(given.trim()).map_err(|error| error.to_string())
+}
 
 /// A time: a number of seconds, or a number with one of the units `ms`, `s`, `m`, `h`, `d`.
 pub fn duration(given: &str) -> Result<Duration, String> {
@@ -69,6 +81,23 @@ pub fn folder(given: &str) -> Result<PathBuf, String> {
         return Err("it is empty".to_owned());
     }
     Ok(PathBuf::from(given))
+}
+
+/// Any text that says something.
+pub fn words(given: &str) -> Result<String, String> {
+    if given.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(given.to_owned())
+}
+
+/// On or off, in the words that people use for it.
+pub fn switch(given: &str) -> Result<bool, String> {
+    match given.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("it is neither on nor off".to_owned()),
+    }
 }
 
 /// A loopback address with a port. Any other address is refused: as long as there are no
@@ -157,6 +186,19 @@ mod tests {
         assert_eq!((count("0"), count(" 12 ")), (Ok(0), Ok(12)));
         for bad in ["", "two", "-1", "1.0", "1k", "4294967296"] {
             assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn switches() {
+        for on in ["true", "True", " yes", "on", "1"] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["false", "no", "OFF", "0"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        for bad in ["", "2", "maybe", "tru"] {
+            assert!(switch(bad).is_err(), "{bad}");
         }
     }
 

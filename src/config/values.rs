@@ -1,4 +1,4 @@
-//! Settings that are more than a number: [`PublicUrl`] and [`LogFilter`].
+//! Settings that are more than a number: [`PublicUrl`], [`UrlPrefix`] and [`LogFilter`].
 //!
 //! Each is valid because it exists, and prints as it was given.
 
@@ -51,6 +51,33 @@ impl PublicUrl {
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// The beginning of the path of a URL: a slash, and no slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPrefix(String);
+
+impl UrlPrefix {
+    /// What [`UrlPrefix::parse`] takes.
+    pub const ALLOWED: &str = "the beginning of a URL's path, such as /files";
+
+    /// Reads the beginning of a path: letters, digits, and what else needs no encoding.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let text = given.trim().trim_end_matches('/');
+        if !text.starts_with('/') {
+            return Err("it does not start with a slash, or is nothing but one".to_owned());
+        }
+        match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"/-._~".contains(*c)) {
+            Some(other) => Err(format!("it contains {other:?}")),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for UrlPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -119,6 +146,16 @@ mod tests {
         let list: Vec<_> = list.iter().map(ToString::to_string).collect();
         assert_eq!(list, ["http://a", "https://b:8/x"]);
         assert!(PublicUrl::parse_list("http://a,b").is_err());
+    }
+
+    #[test]
+    fn url_prefixes() {
+        for (given, kept) in [("/files", "/files"), ("/a/b-c/ ", "/a/b-c")] {
+            assert_eq!(UrlPrefix::parse(given).unwrap().to_string(), kept);
+        }
+        for bad in ["", "/", "files", "/a b", "/a?b", "/a%20b", "http://x/"] {
+            assert!(UrlPrefix::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
-    QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp, UserName,
+    ProductBranchName, ProductName, QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp,
+    UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -86,7 +87,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp }
+numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp VersionId }
 
 macro_rules! texts {
     ($($name:ident)*) => {$(
@@ -104,7 +105,33 @@ macro_rules! texts {
     )*};
 }
 
-texts! { ArtifactPath BranchName FormatName JobName TagName UserName }
+texts! {
+    ArtifactPath BranchName FormatName JobName ProductBranchName ProductName TagName UserName
+    VariantName VersionName
+}
+
+impl Key for VersionKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        let VersionNames { product, variant, branch, version } = &self.names;
+        self.repo.write(out);
+        product.write(out);
+        variant.write(out);
+        branch.write(out);
+        version.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let repo = Key::read(bytes)?;
+        let (product, variant) = (Key::read(bytes)?, Key::read(bytes)?);
+        let (branch, version) = (Key::read(bytes)?, Key::read(bytes)?);
+        Some(Self { repo, names: VersionNames { product, variant, branch, version } })
+    }
+}
+
+impl PrefixOf<VersionKey> for RepoId {}
+impl PrefixOf<VersionKey> for (RepoId, ProductName) {}
+impl PrefixOf<VersionKey> for ((RepoId, ProductName), VariantName) {}
+impl PrefixOf<VersionKey> for (((RepoId, ProductName), VariantName), ProductBranchName) {}
 
 const ARTIFACT: u8 = 1;
 

@@ -8,9 +8,9 @@ use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest, Entry,
-    Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication, PublicationKey, QueueId,
-    Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName, Timestamp, Totals, Unlink,
-    UserName,
+    Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication, PublicationKey,
+    QueueId, Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName, Timestamp, Totals,
+    Unlink, UserName, Version, VersionId, VersionKey,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -73,6 +73,13 @@ tables! {
     PUBLICATIONS: PublicationKey => Publication = "publications.1";
     /// Derived: the publications that are to be worked on, by when.
     PUBLICATIONS_DUE: (Timestamp, PublicationKey) => () = "publications-due.1";
+    // ── products: an index over the metadata of jobs
+    /// Truth since when there is a version; that there is one is derived.
+    VERSIONS: VersionKey => Version = "versions.1";
+    /// Derived: the jobs that feed a version, those that are being destroyed included.
+    FEEDERS: (VersionId, JobId) => () = "feeders.1";
+    /// Derived: the version that a job's metadata names.
+    FEEDS: JobId => Feed = "feeds.1";
     // ── deletion
     /// Truth: detached things by the moment they are due; their children by their ids above.
     DETACHED: (Timestamp, QueueId) => Detached = "detached.1";
@@ -143,6 +150,7 @@ records! {
     Tag = 1;
     Totals = 1;
     Unlink = 1;
+    Version = 1;
 }
 
 /// A number is stored as a bare number.
@@ -155,6 +163,32 @@ impl super::codec::Value for BlobId {
         u64::decode(bytes).map(Self)
     }
 }
+
+/// What it leads to is stored as the bytes of its key, behind a version number.
+impl super::codec::Value for Feed {
+    fn encode(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = vec![FEED_VERSION];
+        self.version.write(&mut bytes);
+        self.key.write(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn decode(mut bytes: &[u8]) -> Result<Self, String> {
+        let bytes = &mut bytes;
+        let found = u8::read(bytes).ok_or("it is empty")?;
+        if found != FEED_VERSION {
+            return Err(format!("its version is {found}, {FEED_VERSION} is known"));
+        }
+        let read = VersionId::read(bytes).zip(VersionKey::read(bytes));
+        let (version, key) = read.ok_or("it names no version")?;
+        match bytes.len() {
+            0 => Ok(Self { version, key }),
+            left => Err(format!("{left} bytes are left over")),
+        }
+    }
+}
+
+const FEED_VERSION: u8 = 1;
 
 /// A name in an index is stored as its text.
 macro_rules! names {

@@ -123,6 +123,16 @@ impl<K: Key> Span<K> {
         self.starting(Bound::Excluded(key.to_bytes()))
     }
 
+    /// Only the keys behind all those that begin with `prefix`.
+    #[must_use]
+    pub fn beyond<P: PrefixOf<K>>(self, prefix: &P) -> Self {
+        if let Some(end) = successor(&prefix.to_bytes()) {
+            return self.starting(Bound::Included(end));
+        }
+        // Nothing is larger: an empty span.
+        Self { lower: Bound::Included(Vec::new()), upper: Bound::Excluded(Vec::new()), ..self }
+    }
+
     /// A start before that of this span changes nothing.
     fn starting(self, lower: Bound<Vec<u8>>) -> Self {
         match (&self.lower, &lower) {

@@ -135,7 +135,11 @@ impl Writer {
         let ran = {
             let txn = WriteTxn::new(&txn);
             let ran = self.run_all(&txn, jobs, gather);
-            ran.and_then(|spoiled| txn.flush().map(|()| spoiled))
+            // A batch that is given up need not be told to redb.
+            match ran {
+                Ok(None) => txn.flush().map(|()| None),
+                spoiled_or_failed => spoiled_or_failed,
+            }
         };
         match ran {
             Ok(None) => {}

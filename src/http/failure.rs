@@ -8,6 +8,7 @@ use http::StatusCode;
 use warp::reply::Response;
 
 use super::{HttpError, reply};
+use crate::tree::post_process::Failed;
 use crate::{db, store, tree};
 
 /// Why there is no ordinary answer.
@@ -57,6 +58,7 @@ impl Failure {
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
             Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason),
             Self::Unprocessable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
+            Self::Tree(error @ tree::Error::PostProcess { .. }) => return post_process(&error),
             Self::Tree(error) => (status(&error), error.to_string()),
             Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
         };
@@ -82,6 +84,12 @@ fn own_fault(status: StatusCode, reason: &str) -> Response {
     reply::text(status, told)
 }
 
+/// The operator's command failed, which is for the operator to mend.
+fn post_process(error: &tree::Error) -> Response {
+    log::warn!("{error}");
+    reply::text(status(error), "post process failed")
+}
+
 fn status(error: &tree::Error) -> StatusCode {
     if error.is_full() {
         return StatusCode::INSUFFICIENT_STORAGE;
@@ -90,7 +98,10 @@ fn status(error: &tree::Error) -> StatusCode {
         tree::Error::Store(error) => store_status(error),
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
         tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        tree::Error::Files(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 
@@ -105,7 +116,11 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::JobLocked
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
-        | Error::DirtyFormats => StatusCode::BAD_REQUEST,
+        | Error::DirtyFormats
+        | Error::QuotaExceeded { .. }
+        | Error::Version(_)
+        | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
+        Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

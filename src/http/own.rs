@@ -19,7 +19,12 @@ const HOME: &str = include_str!("home.html");
 
 /// `GET /`: what this is, and how to upload.
 pub(super) fn home(address: &str) -> Response {
-    let mut response = reply::plain(HOME.replace("http://HOST:PORT", &escape(address)));
+    html(HOME.replace("http://HOST:PORT", &escape(address)))
+}
+
+/// 200 with a page that brings its style along, loads nothing and runs nothing.
+pub(super) fn html(page: String) -> Response {
+    let mut response = reply::plain(page);
     let headers = response.headers_mut();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     headers.insert(http::header::CONTENT_TYPE, html);
@@ -29,7 +34,7 @@ pub(super) fn home(address: &str) -> Response {
 }
 
 /// Text that cannot become markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -145,7 +145,7 @@ impl FileFacts<'_> {
     #[must_use]
     pub fn decide(&self, method: &Method, headers: &HeaderMap) -> Decision {
         if !CONDITIONS.iter().any(|name| headers.contains_key(name)) {
-            return Decision::Send(Sending { range: 0..self.size, status: StatusCode::OK });
+            return Decision::Send(self.whole());
         }
         let current = Validators::new(self.digest, self.modified);
         match conditional::evaluate(method, headers, Some(&current)) {
@@ -162,6 +162,12 @@ impl FileFacts<'_> {
             Part::Unsatisfiable => return Decision::Answer(self.unsatisfiable()),
         };
         Decision::Send(Sending { range, status })
+    }
+
+    /// All bytes, whatever was asked for.
+    #[must_use]
+    pub fn whole(&self) -> Sending {
+        Sending { range: 0..self.size, status: StatusCode::OK }
     }
 
     /// 200 or 206 with these bytes.

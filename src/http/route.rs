@@ -5,18 +5,20 @@
 //! with these deviations, all of them upwards: HEAD is answered wherever GET is (`Allow` still
 //! says what dlrepo says below `/branches`); POST and DELETE apply directly whatever the
 //! spelling; aliases are aliases in any case.
-//! Deliberately absent: products, archives (`J.tar` and `F.tar` are kept
-//! free for them and answer 404) and the question whether the thing exists.
+//! Deliberately absent: the question whether the thing exists.
+
+mod products;
+mod tree;
 
 use std::borrow::Cow;
 
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::{
-    ArtifactPath, BranchName, BranchPath, FormatName, JobName, NameError, Repo, TagName, TagRef,
-    UserName,
-};
+use crate::model::{ArtifactPath, BranchPath, NameError, Repo, TagName, TagRef, UserName};
+
+pub use products::{ProductRoute, VersionAt, VersionFormatAt};
+pub use tree::{FormatAt, JobAt, TagAt, sums_of};
 
 /// What [`route`] makes of a request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,38 +43,13 @@ pub enum Spelling {
     Variant,
 }
 
-/// A tag of a branch, or an alias of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagAt {
-    /// The branch.
-    pub branch: BranchPath,
-    /// The tag.
-    pub tag: TagRef,
-}
-
-/// A job of a tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobAt {
-    /// Where it is.
-    pub parent: TagAt,
-    /// Its name.
-    pub job: JobName,
-}
-
-/// A format of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormatAt {
-    /// Where it is.
-    pub parent: JobAt,
-    /// Its name.
-    pub format: FormatName,
-}
-
 /// The thing that a URL names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// `/`
     Home,
+    /// `/~user/`
+    UserHome(UserName),
     /// `/branches/` or `/~user/branches/`
     Branches(Repo),
     /// `B/`; served in place whatever its case.
@@ -92,6 +69,14 @@ pub enum Route {
     Artifact(FormatAt, ArtifactPath),
     /// `B/T/J/F/{path}/`: the files below a folder.
     Folder(FormatAt, ArtifactPath),
+    /// `/cli`: the client, as a script.
+    ClientScript,
+    /// `B/T/J.tar`
+    JobArchive(JobAt),
+    /// `B/T/J/F.tar`
+    FormatArchive(FormatAt),
+    /// `/products/…` or `/~user/products/…`
+    Product(ProductRoute),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -138,18 +123,42 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let (route, spelling) = match segments.as_slice() {
         [""] => (Route::Home, Spelling::Canonical),
+        ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
-        ["branches", below @ ..] => tree(method, Repo::Shared, below)?,
-        [user, "branches", below @ ..] => {
-            let name = user.strip_prefix('~').ok_or_else(unknown)?;
-            let user = UserName::parse(name)?;
-            let case = Spelling::Canonical.or_case(&[name]);
-            let (route, spelling) = tree(method, Repo::User(user), below)?;
+        [root @ ("branches" | "products"), below @ ..] => {
+            repository(method, Repo::Shared, root, below)?
+        }
+        [user] | [user, ""] => {
+            let (user, case) = user_name(user)?;
+            let slash = if segments.len() > 1 { Spelling::Canonical } else { Spelling::Variant };
+            (Route::UserHome(user), slash.or(case))
+        }
+        [user, root @ ("branches" | "products"), below @ ..] => {
+            let (user, case) = user_name(user)?;
+            let (route, spelling) = repository(method, Repo::User(user), root, below)?;
             (route, spelling.or(case))
         }
         _ => return Err(unknown()),
     };
     if route.accepts(method) { Ok((route, spelling)) } else { Err(Refusal::Method(route.allow())) }
+}
+
+/// The user of `~user`.
+fn user_name(segment: &str) -> Result<(UserName, Spelling), Refusal> {
+    let name = segment.strip_prefix('~').ok_or_else(unknown)?;
+    Ok((UserName::parse(name)?, Spelling::Canonical.or_case(&[name])))
+}
+
+fn repository(
+    method: &Method,
+    repo: Repo,
+    root: &str,
+    below: &[&str],
+) -> Result<(Route, Spelling), Refusal> {
+    match root {
+        "products" => products::products(method, repo, below),
+        _ => tree::tree(method, repo, below),
+    }
 }
 
 fn own_page(page: &str) -> Result<Route, Refusal> {
@@ -161,65 +170,6 @@ fn own_page(page: &str) -> Result<Route, Refusal> {
         "publications" => Ok(Route::Publications),
         _ => Err(unknown()),
     }
-}
-
-fn tree(method: &Method, repo: Repo, below: &[&str]) -> Result<(Route, Spelling), Refusal> {
-    let slash = if below.last() == Some(&"") { Spelling::Canonical } else { Spelling::Variant };
-    let (names, path) = below.split_at(below.len().min(4));
-    match (names, path) {
-        ([] | [""], _) => Ok((Route::Branches(repo), slash)),
-        ([branch] | [branch, ""], _) => {
-            Ok((Route::Branch(repo.branch(BranchName::parse(branch)?)), slash))
-        }
-        ([branch, tag] | [branch, tag, ""], _) => {
-            let at = tag_at(repo, branch, tag)?;
-            Ok((Route::Tag(at), slash.or_case(names)))
-        }
-        ([_, _, job], _) if job.strip_suffix(".tar").is_some() => Err(unknown()),
-        ([branch, tag, job] | [branch, tag, job, ""], []) => {
-            let at = job_at(repo, branch, tag, job)?;
-            Ok((Route::Job(at), slash.or_case(names)))
-        }
-        ([branch, tag, job, format], []) => {
-            let parent = job_at(repo, branch, tag, job)?;
-            let route = without_slash(parent, format)?;
-            Ok((route, Spelling::Canonical.or_case(names)))
-        }
-        ([branch, tag, job, format], path) => {
-            let parent = job_at(repo, branch, tag, job)?;
-            let at = FormatAt { parent, format: FormatName::parse(format)? };
-            Ok((within(method, at, &path.join("/"))?, Spelling::Canonical.or_case(names)))
-        }
-        _ => Err(unknown()),
-    }
-}
-
-fn without_slash(parent: JobAt, segment: &str) -> Result<Route, Refusal> {
-    if segment.strip_suffix(".tar").is_some() {
-        return Err(unknown());
-    }
-    match segment.strip_suffix(".sha256") {
-        Some(name) => Ok(Route::Sums(FormatAt { parent, format: FormatName::parse(name)? })),
-        None => Ok(Route::Format(FormatAt { parent, format: FormatName::parse(segment)? })),
-    }
-}
-
-fn within(method: &Method, at: FormatAt, path: &str) -> Result<Route, Refusal> {
-    let folder = path.strip_suffix('/').filter(|_| *method != Method::PUT);
-    match (path, folder) {
-        ("", _) => Ok(Route::FormatFolder(at)),
-        (_, Some(folder)) => Ok(Route::Folder(at, ArtifactPath::parse(folder)?)),
-        (path, None) => Ok(Route::Artifact(at, ArtifactPath::parse(path)?)),
-    }
-}
-
-fn tag_at(repo: Repo, branch: &str, tag: &str) -> Result<TagAt, Refusal> {
-    Ok(TagAt { branch: repo.branch(BranchName::parse(branch)?), tag: TagRef::parse(tag)? })
-}
-
-fn job_at(repo: Repo, branch: &str, tag: &str, job: &str) -> Result<JobAt, Refusal> {
-    let parent = tag_at(repo, branch, tag)?;
-    Ok(JobAt { parent, job: JobName::parse(job)? })
 }
 
 fn unknown() -> Refusal {
@@ -254,8 +204,9 @@ impl Route {
     pub fn tag(&self) -> Option<&TagRef> {
         let at = match self {
             Self::Tag(at) => at,
-            Self::Job(at) => &at.parent,
+            Self::Job(at) | Self::JobArchive(at) => &at.parent,
             Self::Format(at)
+            | Self::FormatArchive(at)
             | Self::FormatFolder(at)
             | Self::Sums(at)
             | Self::Artifact(at, _)
@@ -270,8 +221,9 @@ impl Route {
     pub fn in_tag(mut self, tag: TagName) -> Self {
         let at = match &mut self {
             Self::Tag(at) => at,
-            Self::Job(at) => &mut at.parent,
+            Self::Job(at) | Self::JobArchive(at) => &mut at.parent,
             Self::Format(at)
+            | Self::FormatArchive(at)
             | Self::FormatFolder(at)
             | Self::Sums(at)
             | Self::Artifact(at, _)
@@ -287,15 +239,20 @@ impl Route {
     pub fn canonical_path(&self) -> String {
         match self {
             Self::Home => "/".to_owned(),
+            Self::UserHome(user) => format!("/~{}/", encode(user.as_str())),
             Self::Branches(repo) => branches_path(repo),
             Self::Branch(at) => format!("{}/", branch_path(at)),
             Self::Tag(at) => format!("{}/", at.path()),
             Self::Job(at) => format!("{}/", at.path()),
+            Self::JobArchive(at) => format!("{}.tar", at.path()),
+            Self::FormatArchive(at) => format!("{}.tar", at.path()),
+            Self::Product(route) => route.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
             Self::Artifact(at, path) => format!("{}/{}", at.path(), encode(path.as_str())),
             Self::Folder(at, path) => format!("{}/{}/", at.path(), encode(path.as_str())),
+            Self::ClientScript => "/cli".to_owned(),
             Self::Health => "/-/health".to_owned(),
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
@@ -312,14 +269,18 @@ impl Route {
         }
         match self {
             Self::Home
+            | Self::ClientScript
+            | Self::UserHome(_)
             | Self::Health
             | Self::Ready
             | Self::Stats
             | Self::Publications
             | Self::Format(_)
+            | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],
+            Self::Product(route) => route.allow(),
             Self::Sweeps => &["GET", "HEAD", "POST"],
-            Self::Branches(_) | Self::Sums(_) => &["GET"],
+            Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
             Self::Job(_) => &["DELETE", "GET", "PATCH", "POST", "PUT"],
             Self::FormatFolder(_) => &["DELETE", "GET", "HEAD", "PATCH"],
@@ -330,21 +291,30 @@ impl Route {
     /// Nothing is changed by way of an alias.
     fn allow_by_alias(&self) -> &'static [&'static str] {
         match self {
-            Self::Tag(_) | Self::Format(_) | Self::Folder(..) => &["GET", "HEAD"],
+            Self::Tag(_) | Self::Format(_) | Self::FormatArchive(_) | Self::Folder(..) => {
+                &["GET", "HEAD"]
+            }
             _ => &["GET"],
         }
     }
 
     /// HEAD is answered wherever GET is, and GET everywhere.
     fn accepts(&self, method: &Method) -> bool {
-        *method == Method::HEAD || self.allow().contains(&method.as_str())
+        match self {
+            Self::Product(route) => route.accepts(method),
+            _ => *method == Method::HEAD || self.allow().contains(&method.as_str()),
+        }
     }
 }
 
 fn branches_path(repo: &Repo) -> String {
+    format!("{}/branches/", repo_path(repo))
+}
+
+fn repo_path(repo: &Repo) -> String {
     match repo {
-        Repo::Shared => "/branches/".to_owned(),
-        Repo::User(user) => format!("/~{}/branches/", encode(user.as_str())),
+        Repo::Shared => String::new(),
+        Repo::User(user) => format!("/~{}", encode(user.as_str())),
     }
 }
 
@@ -352,40 +322,10 @@ fn branch_path(at: &BranchPath) -> String {
     format!("{}{}", branches_path(&at.repo), encode(at.branch.as_str()))
 }
 
-impl TagAt {
-    fn path(&self) -> String {
-        let tag = match &self.tag {
-            TagRef::Named(name) => name.as_str(),
-            TagRef::Latest => "latest",
-            TagRef::Stable => "stable",
-            TagRef::OldStable => "oldstable",
-        };
-        format!("{}/{}", branch_path(&self.branch), encode(tag))
-    }
-}
-
-impl JobAt {
-    fn path(&self) -> String {
-        format!("{}/{}", self.parent.path(), encode(self.job.as_str()))
-    }
-}
-
-impl FormatAt {
-    fn path(&self) -> String {
-        format!("{}/{}", self.parent.path(), encode(self.format.as_str()))
-    }
-}
-
 /// The text of an `Allow` header.
 #[must_use]
 pub fn render_allow(allow: &[&str]) -> String {
     allow.join(",")
-}
-
-/// The file whose checksum `X.sha256` is, when no file of that name was uploaded.
-#[must_use]
-pub fn sums_of(path: &ArtifactPath) -> Option<ArtifactPath> {
-    ArtifactPath::parse(path.as_str().strip_suffix(".sha256")?).ok()
 }
 
 /// Percent-encodes a name, or a path with its slashes, for use in a URL path.

@@ -1,11 +1,14 @@
 //! The artifact tree's handlers (spec dlrepo §2-9): which of them answers, aliases and spellings
 //! first.
 
+mod archives;
 mod artifacts;
 mod branches;
 mod fields;
 mod formats;
 mod jobs;
+mod post_process;
+mod products;
 mod python;
 mod tags;
 
@@ -17,7 +20,7 @@ use warp::reply::Response;
 use super::failure::Failure;
 use super::route::{FormatAt, JobAt, Route, Spelling, TagAt, sums_of};
 use super::{Request, Server, reply};
-use crate::model::{FormatPath, JobPath, Scope, TagPath, TagRef, Trigger};
+use crate::model::{FilePath, FormatPath, JobPath, Scope, TagPath, TagRef, Trigger};
 use crate::store::{self, View};
 
 impl Server {
@@ -27,6 +30,9 @@ impl Server {
         route: Route,
         spelling: Spelling,
     ) -> Result<Response, Failure> {
+        if let Route::Product(route) = route {
+            return self.products(request, route, spelling).await;
+        }
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         if request.method == Method::HEAD
             && matches!(route, Route::Artifact(..))
@@ -42,7 +48,13 @@ impl Server {
             Route::Branch(branch) => self.branch(request, branch).await,
             Route::Tag(at) => self.tag(request, tag_path(&at)?).await,
             Route::Job(at) => self.job(request, job_path(&at)?).await,
-            Route::Format(at) => self.format(format_path(&at)?).await,
+            Route::JobArchive(at) => self.job_archive(request, job_path(&at)?).await,
+            Route::FormatArchive(at) => self.format_archive(request, format_path(&at)?).await,
+            Route::Format(at) => {
+                let path = format_path(&at)?;
+                let url = formats::url(&path);
+                self.format(path, url).await
+            }
             Route::FormatFolder(at) => self.format_folder(request, format_path(&at)?).await,
             Route::Sums(at) => self.sums(format_path(&at)?).await,
             Route::Artifact(at, path) => self.artifact(request, format_path(&at)?.file(path)).await,
@@ -56,9 +68,10 @@ impl Server {
     fn elsewhere(&self, route: &Route, spelling: Spelling) -> Result<Option<Response>, Failure> {
         let alias = match (route, route.tag()) {
             (Route::Tag(at), Some(tag)) => Some((&at.branch, tag)),
-            (Route::Job(at), Some(tag)) => Some((&at.parent.branch, tag)),
+            (Route::Job(at) | Route::JobArchive(at), Some(tag)) => Some((&at.parent.branch, tag)),
             (
                 Route::Format(at)
+                | Route::FormatArchive(at)
                 | Route::FormatFolder(at)
                 | Route::Sums(at)
                 | Route::Artifact(at, _)
@@ -94,28 +107,36 @@ fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
         Route::Tag(at) => {
             view.tag(&tag_path(at)?)?;
         }
-        Route::Job(at) => {
+        Route::Job(at) | Route::JobArchive(at) => {
             view.job(&job_path(at)?)?;
         }
-        Route::Format(at) | Route::FormatFolder(at) | Route::Sums(at) => {
+        Route::Format(at)
+        | Route::FormatArchive(at)
+        | Route::FormatFolder(at)
+        | Route::Sums(at) => {
             view.format(&format_path(at)?)?;
         }
         Route::Artifact(at, path) | Route::Folder(at, path) => {
-            let file = format_path(at)?.file(path.clone());
-            let found = view.file(&file);
-            if let Err(store::Error::NotFound(_)) = &found
-                && view.is_folder(&file)?
-            {
-                return Ok(());
-            }
-            if let (Err(store::Error::NotFound(_)), Some(of)) = (&found, sums_of(path)) {
-                view.file(&format_path(at)?.file(of))?;
-                return Ok(());
-            }
-            found?;
+            check_file(view, &format_path(at)?.file(path.clone()))?;
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// Whether there is a file, a folder, or a checksum that can be made.
+fn check_file(view: &View, file: &FilePath) -> Result<(), Failure> {
+    let found = view.file(file);
+    if let Err(store::Error::NotFound(_)) = &found
+        && view.is_folder(file)?
+    {
+        return Ok(());
+    }
+    if let (Err(store::Error::NotFound(_)), Some(of)) = (&found, sums_of(&file.path)) {
+        view.file(&file.format.clone().file(of))?;
+        return Ok(());
+    }
+    found?;
     Ok(())
 }
 

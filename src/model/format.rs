@@ -1,5 +1,7 @@
 //! [`Format`]: one set of files of a job; [`Artifact`]: one of its files (spec dlrepo §8, §9).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{BlobId, FormatId, Timestamp, Usage};
@@ -19,6 +21,15 @@ pub struct Format {
     pub nested: bool,
     /// Files and bytes in it.
     pub usage: Usage,
+}
+
+impl Format {
+    /// The moment of a change at `now`: later than that of the one before, also when the clock
+    /// stands still or goes back, so that no two contents of a format have the same.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Timestamp {
+        now.max(self.changed.after(Duration::from_micros(1)))
+    }
 }
 
 /// The record of a file; format and path are the key.

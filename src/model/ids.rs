@@ -28,6 +28,8 @@ ids! {
     JobId;
     /// A format.
     FormatId;
+    /// A version of a product.
+    VersionId;
     /// An entry of the queue of detached things.
     QueueId;
     /// A run of the sweeper.

@@ -31,16 +31,27 @@ pub struct Job {
 }
 
 impl Job {
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub fn metadata_bytes(&self) -> usize {
+        self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// Merges `changes` into the metadata: `None` removes a key.
     pub fn merge_metadata(&mut self, changes: &[(String, Option<String>)]) {
-        for (key, value) in changes {
-            let at = self.metadata.binary_search_by(|(known, _)| known.cmp(key));
-            match (at, value) {
-                (Ok(at), Some(value)) => self.metadata[at].1.clone_from(value),
-                (Err(at), Some(value)) => self.metadata.insert(at, (key.clone(), value.clone())),
-                (Ok(at), None) => drop(self.metadata.remove(at)),
-                (Err(_), None) => {}
-            }
+        merge(&mut self.metadata, changes);
+    }
+}
+
+/// Merges `changes` into metadata, which is sorted by key: `None` removes a key.
+pub fn merge(metadata: &mut Vec<(String, String)>, changes: &[(String, Option<String>)]) {
+    for (key, value) in changes {
+        let at = metadata.binary_search_by(|(known, _)| known.cmp(key));
+        match (at, value) {
+            (Ok(at), Some(value)) => metadata[at].1.clone_from(value),
+            (Err(at), Some(value)) => metadata.insert(at, (key.clone(), value.clone())),
+            (Ok(at), None) => drop(metadata.remove(at)),
+            (Err(_), None) => {}
         }
     }
 }

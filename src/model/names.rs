@@ -90,33 +90,65 @@ names! {
     VersionName;
 }
 
-/// What the tag segment of a URL says: a tag, or an alias that stands for one.
+/// A name, or an alias that stands for one of several things by their age.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TagRef {
-    /// A tag by its own name.
-    Named(TagName),
-    /// The newest tag.
+pub enum Aliased<N> {
+    /// A thing by its own name.
+    Named(N),
+    /// The newest one.
     Latest,
-    /// The newest tag with the stable flag.
+    /// The newest one with the stable flag.
     Stable,
-    /// The second newest tag with the stable flag.
+    /// The second newest one with the stable flag.
     OldStable,
 }
 
+/// What the tag segment of a URL says: a tag, or an alias that stands for one.
+pub type TagRef = Aliased<TagName>;
+/// What the version segment of a URL says: a version, or an alias that stands for one.
+pub type VersionRef = Aliased<VersionName>;
+
+impl<N> Aliased<N> {
+    /// Aliases are recognised in any case, so that nothing can be made that its alias would hide
+    /// (dlrepo's tags could; spec §3).
+    fn read(text: &str, parse: fn(&str) -> Result<N, NameError>) -> Result<Self, NameError> {
+        Ok(match canonical(text)?.as_str() {
+            "latest" => Self::Latest,
+            "stable" => Self::Stable,
+            "oldstable" => Self::OldStable,
+            name => Self::Named(parse(name)?),
+        })
+    }
+}
+
 impl TagRef {
-    /// Reads a percent-decoded segment. Aliases are recognised in any case, so that no tag can
-    /// be made that its alias would hide (dlrepo's did; spec §3).
+    /// Reads a percent-decoded segment.
     ///
     /// # Errors
     /// As [`TagName::parse`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let name = TagName::parse(text)?;
-        Ok(match name.as_str() {
-            "latest" => Self::Latest,
-            "stable" => Self::Stable,
-            "oldstable" => Self::OldStable,
-            _ => Self::Named(name),
-        })
+        Self::read(text, TagName::parse)
+    }
+}
+
+impl VersionRef {
+    /// Reads a percent-decoded segment.
+    ///
+    /// # Errors
+    /// As [`VersionName::parse`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::read(text, VersionName::parse)
+    }
+}
+
+impl<N: fmt::Display> fmt::Display for Aliased<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => name.fmt(f),
+            Self::Latest => f.write_str("latest"),
+            Self::Stable => f.write_str("stable"),
+            Self::OldStable => f.write_str("oldstable"),
+        }
     }
 }
 

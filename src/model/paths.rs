@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use super::{ArtifactPath, BranchName, FormatName, JobName, TagName, UserName};
+use super::{
+    ArtifactPath, BranchName, FormatName, JobName, ProductBranchName, ProductName, TagName,
+    UserName, VariantName, VersionName, VersionNames,
+};
 
 macro_rules! paths {
     ($($(#[$doc:meta])* $name:ident { $up:ident: $parent:ty, $last:ident: $type:ty })*) => {$(
@@ -30,6 +33,18 @@ paths! {
     FormatPath { job: JobPath, format: FormatName }
     /// A file of a format.
     FilePath { format: FormatPath, path: ArtifactPath }
+    /// A product of a repository.
+    ProductPath { repo: Repo, product: ProductName }
+    /// A variant of a product.
+    VariantPath { product: ProductPath, variant: VariantName }
+    /// A branch of a variant.
+    ProductBranchPath { variant: VariantPath, branch: ProductBranchName }
+    /// A version of a product's branch.
+    VersionPath { branch: ProductBranchPath, version: VersionName }
+    /// A format of a version.
+    VersionFormatPath { version: VersionPath, format: FormatName }
+    /// A file of a version's format.
+    VersionFilePath { format: VersionFormatPath, path: ArtifactPath }
 }
 
 /// A tree of branches.
@@ -97,6 +112,14 @@ impl FormatPath {
     }
 }
 
+impl FilePath {
+    /// The repository that this file is in.
+    #[must_use]
+    pub fn repo(&self) -> &Repo {
+        &self.format.job.tag.branch.repo
+    }
+}
+
 impl fmt::Display for BranchPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/branches/{}/", self.repo, self.branch)
@@ -122,6 +145,75 @@ impl fmt::Display for FormatPath {
 }
 
 impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.format, self.path)
+    }
+}
+
+impl VersionPath {
+    /// The version of these names in a repository.
+    #[must_use]
+    pub fn new(repo: Repo, names: VersionNames) -> Self {
+        let VersionNames { product, variant, branch, version } = names;
+        let variant = VariantPath { product: ProductPath { repo, product }, variant };
+        Self { branch: ProductBranchPath { variant, branch }, version }
+    }
+
+    /// The repository that it is in.
+    #[must_use]
+    pub fn repo(&self) -> &Repo {
+        &self.branch.variant.product.repo
+    }
+
+    /// Its names within that.
+    #[must_use]
+    pub fn names(&self) -> VersionNames {
+        VersionNames {
+            product: self.branch.variant.product.product.clone(),
+            variant: self.branch.variant.variant.clone(),
+            branch: self.branch.branch.clone(),
+            version: self.version.clone(),
+        }
+    }
+
+    /// A format of this version.
+    #[must_use]
+    pub fn format(self, format: FormatName) -> VersionFormatPath {
+        VersionFormatPath { version: self, format }
+    }
+}
+
+impl fmt::Display for ProductPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/products/{}/", self.repo, self.product)
+    }
+}
+
+impl fmt::Display for VariantPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}/", self.product, self.variant)
+    }
+}
+
+impl fmt::Display for ProductBranchPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}/", self.variant, self.branch)
+    }
+}
+
+impl fmt::Display for VersionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}/", self.branch, self.version)
+    }
+}
+
+impl fmt::Display for VersionFormatPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}/", self.version, self.format)
+    }
+}
+
+impl fmt::Display for VersionFilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.format, self.path)
     }

@@ -23,7 +23,7 @@ pub enum Error {
     Damaged(Digest),
     /// The file with `login:password`.
     #[error(
-        "the setting publish.publish_auth gives no login: {0}; its file needs one line \
+        "the setting publish.auth gives no login: {0}; its file needs one line \
         login:password"
     )]
     Login(String),

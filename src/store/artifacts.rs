@@ -14,7 +14,8 @@ impl Store {
     /// the new one (I2, I5).
     ///
     /// Errors of the answer: [`Error::UploadToLockedJob`], [`Error::BlobUnknown`] for a digest
-    /// that is not stored, [`Error::IsFolder`], [`Error::IsFile`]; then nothing was made.
+    /// that is not stored, [`Error::IsFolder`], [`Error::IsFile`], [`Error::QuotaExceeded`]; then
+    /// nothing was made and the old file is what it was.
     pub fn put_artifact(&self, path: FilePath, content: Content) -> Pending<Arrival, Error> {
         let locks =
             if self.is_internal(&path.format.format) { Locks::Ignored } else { Locks::Kept };
@@ -24,9 +25,11 @@ impl Store {
             let chain = if let Some(chain) = found {
                 locks.check(chain.job.locked)?;
                 tx.check_path(&chain.format, &path)?;
+                tx.check_quota(&path, Some(&chain.format), &content, known)?;
                 chain
             } else {
                 locks.check(tx.job_is_locked(&path)?)?;
+                tx.check_quota(&path, None, &content, known)?;
                 tx.chain_or_new(&path.format)?
             };
             tx.put_artifact(&path, chain, &content, known)
@@ -96,7 +99,7 @@ impl Tx<'_, '_> {
             chain.job.dirty_formats += 1;
         }
         chain.format.nested |= path.path.as_str().contains('/');
-        chain.format.changed = self.now;
+        chain.format.changed = chain.format.next_change(self.now);
         chain.job.revision += 1;
         let minus = old.map_or_else(Usage::default, |old| Usage::of(old.size));
         self.save(&path.format, chain, Delta { minus, plus: Usage::of(size) })?;
@@ -104,7 +107,7 @@ impl Tx<'_, '_> {
     }
 
     /// Holds the blob of `content`, adding it when it is not known.
-    fn take_in(
+    pub(super) fn take_in(
         &self,
         content: &Content,
         known: Option<BlobId>,

@@ -1,10 +1,11 @@
 //! Branches: their policy and their deletion (spec dlrepo §5).
 
 use super::detached::Cause;
-use super::{Error, Store, publications, repos, tree};
+use super::tree::{self, Delta};
+use super::{Error, Store, publications, repos};
 use crate::db::Pending;
 use crate::db::schema::BRANCHES;
-use crate::model::{Branch, BranchPath, Node};
+use crate::model::{Branch, BranchPath, Node, Usage};
 
 /// A change of a policy; `None` leaves a limit as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,9 @@ impl Store {
             BRANCHES.remove(tx.txn, &repos::branch_key(tx.txn, &path)?)?;
             let usage = branch.usage;
             tx.detach(Node::Branch(branch.id), path.to_string(), &cause, usage)?;
-            tx.count(|totals| totals.named = totals.named.minus(usage))?;
+            let delta = Delta { minus: usage, plus: Usage::default() };
+            tx.charge(&path.repo, delta)?;
+            tx.count(|totals| delta.apply(&mut totals.named))?;
             Ok(branch)
         })
     }

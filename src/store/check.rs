@@ -12,7 +12,9 @@
 mod blobs;
 mod findings;
 mod fix;
+mod products;
 mod publications;
+mod repos;
 mod share;
 mod shift;
 mod strays;
@@ -38,7 +40,7 @@ use watch::{Halt, Walk};
 use super::{Error, Store, tree as names};
 use crate::db::schema::{ARTIFACTS, BLOBS, DETACHED, REFS, TOTALS};
 use crate::db::{self, Found, Snapshot, Span};
-use crate::model::{Node, Totals};
+use crate::model::{Node, RepoId, Totals};
 use crate::stop::Stop;
 
 /// Passes of a repair: what one pass could not keep in mind, the next one finds again.
@@ -166,6 +168,8 @@ struct Pass<'a, 'w, 'p> {
     waiting: HashSet<Node>,
     /// Containers whose way back is missing or wrong; the walk from the names found them.
     misnamed: HashSet<Node>,
+    /// Repositories whose way back to their user is missing or wrong.
+    unowned: HashSet<RepoId>,
     /// Rows that were met on the way, to tell whether any were not.
     met: Met,
     /// The totals as they are counted.
@@ -178,6 +182,8 @@ struct Pass<'a, 'w, 'p> {
 /// has one.
 #[derive(Default)]
 struct Met {
+    branches: u64,
+    owners: u64,
     digests: u64,
     references: u64,
     ways: u64,
@@ -192,6 +198,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
             found: Findings::default(),
             waiting: HashSet::new(),
             misnamed: HashSet::new(),
+            unowned: HashSet::new(),
             met: Met::default(),
             counted: Totals::default(),
             path: String::new(),
@@ -208,6 +215,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.walk.begin("indexes", 0)?;
         self.check_strays()?;
         self.check_publications()?;
+        self.check_products()?;
         self.check_totals()
     }
 

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use super::{Error, View};
-use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, JOBS, REFS, TAGS, UNLINKS};
+use crate::db::schema::{
+    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, JOBS, REFS, REPOS, TAGS, UNLINKS,
+};
 use crate::db::{Found, Span};
 use crate::model::{Blob, BlobId, Digest, Node, Place, Referrer, Suffix};
 
@@ -20,6 +22,8 @@ pub enum Sure {
 /// Numbers of rows. What lies below detached things counts until it is destroyed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Numbers {
+    /// Users' repositories.
+    pub repositories: u64,
     /// Branches with a name.
     pub branches: u64,
     /// Tags.
@@ -41,6 +45,7 @@ impl View {
     /// [`Error::Db`].
     pub fn numbers(&self) -> Result<Numbers, Error> {
         Ok(Numbers {
+            repositories: REPOS.count(&self.snapshot)?,
             branches: BRANCHES.count(&self.snapshot)?,
             tags: TAGS.count(&self.snapshot)?,
             jobs: JOBS.count(&self.snapshot)?,

@@ -64,6 +64,17 @@ impl Tx<'_, '_> {
         cause: &Cause,
         usage: Usage,
     ) -> Result<(), Error> {
+        self.enqueue(node, path, cause, usage).map(drop)
+    }
+
+    /// Queues something that no name leads to; tells under which key.
+    pub(super) fn enqueue(
+        &self,
+        node: Node,
+        path: String,
+        cause: &Cause,
+        usage: Usage,
+    ) -> Result<QueueKey, Error> {
         let id = QueueId(self.next(Meta::NEXT_QUEUE)?);
         let entry = Detached {
             node,
@@ -74,11 +85,13 @@ impl Tx<'_, '_> {
             attempts: 0,
             error: None,
         };
-        DETACHED.put(self.txn, &(self.now.after(cause.wait), id), &entry)?;
+        let key = (self.now.after(cause.wait), id);
+        DETACHED.put(self.txn, &key, &entry)?;
         self.count(|totals| {
             totals.queue += 1;
             totals.detached = totals.detached.plus(usage);
-        })
+        })?;
+        Ok(key)
     }
 
     fn destroy_entry(
@@ -111,7 +124,9 @@ impl Tx<'_, '_> {
         match node {
             Node::Branch(id) => self.destroy_tags(id, budget, gone),
             Node::Tag(id) => self.destroy_jobs(id, budget, gone),
-            Node::Job(id) => self.destroy_formats(id, budget, gone),
+            Node::Job(id) => {
+                Ok(self.destroy_formats(id, budget, gone)? && self.destroy_feed(id, budget)?)
+            }
             Node::Format(id) => self.destroy_files(id, budget, gone),
         }
     }

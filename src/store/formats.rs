@@ -2,7 +2,7 @@
 
 use super::detached::Cause;
 use super::tree::{self, Chain, Delta};
-use super::{Error, Store};
+use super::{Error, Store, Tx};
 use crate::db::Pending;
 use crate::db::schema::FORMATS;
 use crate::model::{FormatPath, Node, Usage};
@@ -12,13 +12,8 @@ impl Store {
     /// [`Error::NotFound`].
     pub fn finish_format(&self, path: FormatPath) -> Pending<(), Error> {
         self.change(move |tx| {
-            let Chain { mut format, mut job, tag, .. } = tree::format(tx.txn, &path)?;
-            if std::mem::replace(&mut format.dirty, false) {
-                job.dirty_formats = job.dirty_formats.saturating_sub(1);
-                tx.save_job(&path.job, tag.id, &job)?;
-                tx.save_format(&path, job.id, &format)?;
-            }
-            Ok(())
+            let chain = tree::format(tx.txn, &path)?;
+            tx.finish_format(&path, chain)
         })
     }
 
@@ -42,5 +37,17 @@ impl Store {
             let delta = Delta { minus: usage, plus: Usage::default() };
             tx.save_above_format(&path, chain, delta)
         })
+    }
+}
+
+impl Tx<'_, '_> {
+    pub(super) fn finish_format(&self, path: &FormatPath, chain: Chain) -> Result<(), Error> {
+        let Chain { mut format, mut job, tag, .. } = chain;
+        if std::mem::replace(&mut format.dirty, false) {
+            job.dirty_formats = job.dirty_formats.saturating_sub(1);
+            self.save_job(&path.job, tag.id, &job)?;
+            self.save_format(path, job.id, &format)?;
+        }
+        Ok(())
     }
 }

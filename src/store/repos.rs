@@ -5,7 +5,7 @@ use super::{Error, Tx, View};
 use crate::db::Rows;
 use crate::db::Span;
 use crate::db::schema::{BRANCHES, Meta, OWNERS, REPOS};
-use crate::model::{Branch, BranchName, BranchPath, Repo, RepoId, Repository, Usage, UserName};
+use crate::model::{Branch, BranchName, BranchPath, Repo, RepoId, Repository, UserName};
 
 /// What the branches of a repository are keyed by; `None`: nothing was ever written there.
 pub(super) fn id(rows: &impl Rows, repo: &Repo) -> Result<Option<RepoId>, Error> {
@@ -39,11 +39,15 @@ impl Tx<'_, '_> {
             return Ok(id);
         }
         let Repo::User(user) = repo else { return Ok(RepoId::SHARED) };
-        let id = RepoId(self.next(Meta::NEXT_NODE)?);
-        let record = Repository { id, created: self.now, usage: Usage::default() };
+        Ok(self.new_repository(user)?.id)
+    }
+
+    /// Makes a user's repository, which is not there.
+    pub(super) fn new_repository(&self, user: &UserName) -> Result<Repository, Error> {
+        let record = Repository::new(RepoId(self.next(Meta::NEXT_NODE)?), self.now);
         REPOS.put(self.txn, user, &record)?;
-        OWNERS.put(self.txn, &id, user)?;
-        Ok(id)
+        OWNERS.put(self.txn, &record.id, user)?;
+        Ok(record)
     }
 }
 

@@ -8,7 +8,10 @@ mod guards;
 mod leases;
 mod model;
 mod policies;
+mod products;
 mod publications;
+mod quota;
+mod rework;
 mod tree;
 
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use crate::db::tests::disk::TestDisk;
 use crate::db::{Db, Span};
 use crate::model::{
     ArtifactPath, BlobId, BranchName, BranchPath, Digest, FilePath, FormatName, FormatPath,
-    JobName, JobPath, Suffix, TagName, TagPath, Timestamp, Usage,
+    JobName, JobPath, Repo, Suffix, TagName, TagPath, Timestamp, Usage, UserName,
 };
 use crate::store::garbage::Fate;
 use audit::assert_consistent;
@@ -32,6 +35,8 @@ use audit::assert_consistent;
 const LEASE: Duration = Duration::from_secs(3600);
 /// A lease and its slack.
 const LEASE_OVER: Duration = Duration::from_secs(3602);
+/// What users may hold, in bytes: a few of the longer texts of the model.
+const USER_QUOTA: u64 = 150;
 /// More than any slice of a test needs.
 const WORK: Duration = Duration::from_secs(60);
 const ROWS: u32 = 1_000_000;
@@ -152,7 +157,12 @@ fn open(disk: &TestDisk, clock: &Arc<ManualClock>) -> Store {
     let db = Db::open_with(disk.opener(), crate::db::tests::options()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
     let internal_formats = Some(crate::model::NamePattern::parse("^int-").unwrap());
-    Store::new(db, Pins::new(), clock, Rules { lease: LEASE, internal_formats })
+    Store::new(
+        db,
+        Pins::new(),
+        clock,
+        Rules { lease: LEASE, internal_formats, user_quota: Some(USER_QUOTA) },
+    )
 }
 
 fn cause() -> Cause {
@@ -174,8 +184,14 @@ fn uploaded(text: &str) -> Content {
     Content::Uploaded { digest: digest(text), size, body }
 }
 
+/// `branch`, or `~user:branch`.
 fn branch(path: &str) -> BranchPath {
-    BranchPath::shared(BranchName::parse(path).unwrap())
+    let user = path.strip_prefix('~').and_then(|path| path.split_once(':'));
+    let (repo, name) = match user {
+        Some((user, name)) => (Repo::User(UserName::parse(user).unwrap()), name),
+        None => (Repo::Shared, path),
+    };
+    repo.branch(BranchName::parse(name).unwrap())
 }
 
 fn tag(path: &str) -> TagPath {

@@ -1,7 +1,7 @@
 //! The artifact tree's rows: finding a chain of containers by its names, making what is missing,
 //! and keeping what makes detaching O(1): usage at every level, counts of tags, ways back.
 
-use super::{Error, Tx, repos};
+use super::{Error, Tx, products, repos};
 use crate::db::Rows;
 use crate::db::schema::{BRANCHES, FORMATS, JOBS, Meta, NODES, TAG_AGES, TAGS};
 use crate::model::{
@@ -58,7 +58,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    fn apply(self, usage: &mut Usage) {
+    pub(super) fn apply(self, usage: &mut Usage) {
         *usage = usage.plus(self.plus).minus(self.minus);
     }
 }
@@ -136,6 +136,9 @@ impl Tx<'_, '_> {
     }
 
     fn new_format(&self, path: &FormatPath, job: &Job) -> Result<Format, Error> {
+        // A job that feeds a version is not new, and so neither is what lies above: nothing was
+        // changed yet.
+        products::check_new_format(self.txn, job.id, &path.format)?;
         let id = FormatId(self.next(Meta::NEXT_NODE)?);
         self.enter(Node::Format(id), job.id.0, path.format.as_str())?;
         let usage = Usage::default();
@@ -205,7 +208,8 @@ impl Tx<'_, '_> {
         self.save_above_tag(&path.tag, branch, delta)
     }
 
-    /// Writes the branch above a tag, whose usage changed by `delta`, and the totals.
+    /// Writes the branch above a tag, whose usage changed by `delta`, its repository and the
+    /// totals.
     pub(super) fn save_above_tag(
         &self,
         path: &TagPath,
@@ -214,6 +218,7 @@ impl Tx<'_, '_> {
     ) -> Result<(), Error> {
         delta.apply(&mut branch.usage);
         self.save_branch(&path.branch, &branch)?;
+        self.charge(&path.branch.repo, delta)?;
         self.count(|totals| delta.apply(&mut totals.named))
     }
 }

@@ -10,7 +10,7 @@ use super::{Settings, Sweeper};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
-use crate::model::{BlobId, Place, Run, Scope, StageReport, Unlink, Usage};
+use crate::model::{BlobId, BranchPath, Place, Repo, Run, Scope, StageReport, Unlink, Usage};
 use crate::publish;
 use crate::store::Error;
 use crate::store::garbage::Fate;
@@ -162,6 +162,9 @@ impl Sweeper {
             self.publisher.iter().for_each(publish::Handle::wake);
             match applied {
                 Applied::Some { tags, generation } => {
+                    if tags > 0 {
+                        self.tell_of_users(&plan.branch);
+                    }
                     let gone = plan.doomed.drain(..tags);
                     let bytes = gone.map(|doomed| doomed.usage.bytes).sum();
                     plan.generation = generation;
@@ -191,6 +194,16 @@ impl Sweeper {
     fn releases(&self) -> Releases {
         let has_targets = self.publisher.as_ref().is_some_and(publish::Handle::has_targets);
         if has_targets { Releases::Copies } else { Releases::Flag }
+    }
+
+    /// Whoever comes from dlrepo does not expect a policy in a user's repository to do anything.
+    fn tell_of_users(&mut self, branch: &BranchPath) {
+        if branch.repo != Repo::Shared && !std::mem::replace(&mut self.told_of_users, true) {
+            log::warn!(
+                "the cleanup policy of {branch} removes tags: dlrepo left users' branches alone, \
+                 here their policies hold too; set their limits to 0 to keep all tags"
+            );
+        }
     }
 
     fn destroy(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {

@@ -31,6 +31,7 @@ mod crash;
 mod gate;
 mod house;
 mod life;
+mod post_process;
 mod race;
 mod runs;
 mod turns;

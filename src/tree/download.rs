@@ -1,5 +1,7 @@
 //! Downloads: from a name to bytes that stay readable whatever is swept meanwhile.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 
 use super::{Error, Tree};
@@ -40,6 +42,15 @@ impl Tree {
         };
         drop(view);
         self.open_pinned(path, file)
+    }
+
+    /// Where the file of a blob lies; `None` for a small one, which has none.
+    #[must_use]
+    pub fn file_of(&self, blob: &Blob) -> Option<PathBuf> {
+        match blob.place {
+            Place::Inline => None,
+            Place::File(suffix) => Some(self.files.path_of(blob.digest, suffix)),
+        }
     }
 
     fn open_pinned(&self, path: &FilePath, mut file: File) -> Result<Opened, Error> {

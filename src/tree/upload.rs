@@ -10,12 +10,15 @@ use crate::db::{self, Pending};
 use crate::model::{Checksum, FilePath};
 use crate::store;
 use crate::store::blobs::{Arrival, Body, Content};
+use crate::store::quota::Room;
 
 /// A large upload in progress. Dropping it leaves nothing.
 pub struct Upload {
     tree: Tree,
     draft: Draft,
     claim: Option<String>,
+    room: Option<Room>,
+    received_bytes: u64,
 }
 
 impl Tree {
@@ -43,16 +46,29 @@ impl Tree {
     /// [`Error::Files`].
     pub fn begin_upload(&self, claim: Option<(String, Checksum)>) -> Result<Upload, Error> {
         let draft = self.files.begin(claim.as_ref().map(|(_, checksum)| checksum))?;
-        Ok(Upload { tree: self.clone(), draft, claim: claim.map(|(text, _)| text) })
+        let claim = claim.map(|(text, _)| text);
+        Ok(Upload { tree: self.clone(), draft, claim, room: None, received_bytes: 0 })
     }
 }
 
 impl Upload {
-    /// Takes in the next bytes.
+    /// Lets the upload take its bytes from `room`, from the first one on.
+    #[must_use]
+    pub fn within(mut self, room: Room) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// Takes in the next bytes, if there is room for them.
     ///
     /// # Errors
-    /// [`Error::Files`].
+    /// [`Error::Files`], and [`store::Error::QuotaExceeded`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let more = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.received_bytes = self.received_bytes.saturating_add(more);
+        if let Some(room) = &mut self.room {
+            room.grow(self.received_bytes)?;
+        }
         Ok(self.draft.write(bytes)?)
     }
 
@@ -64,9 +80,11 @@ impl Upload {
     pub fn finish(self, path: FilePath) -> Result<Arrival, Error> {
         let store = &self.tree.store;
         let staged = self.draft.finish()?;
+        let mut room = self.room;
         let Hashed { digest, size, .. } = staged.hashed();
         check(&staged.hashed(), self.claim.as_ref())?;
         if store.view()?.find_blob(&digest)?.is_some() {
+            drop(room.take());
             match store.put_artifact(path.clone(), Content::Stored(digest)).wait() {
                 // It was collected a moment ago.
                 Err(store::Error::BlobUnknown(_)) => {}
@@ -75,6 +93,7 @@ impl Upload {
         }
         let placed = staged.place()?;
         let content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
+        drop(room);
         let result = store.put_artifact(path, content).wait();
         settle(placed, &result);
         Ok(result?)

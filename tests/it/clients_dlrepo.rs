@@ -1,4 +1,5 @@
-//! The unmodified client of dlrepo against the server (spec dlrepo §16).
+//! The unmodified client of dlrepo against the server (spec dlrepo §16). Our own client goes
+//! through the same scenarios: see `clients_cli.rs`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,25 +8,31 @@ use std::process::Command;
 use super::harness::{Outcome, TestServer, eventually, needs, needs_client, noise};
 
 /// The client, a server, and a folder with files to upload.
-struct Setting {
+pub struct Setting {
     client: PathBuf,
-    server: TestServer,
+    pub server: TestServer,
+    /// How a name with a capital letter goes into a URL.
+    main: &'static str,
 }
 
 impl Setting {
     fn new() -> Option<Self> {
         needs("python3")?;
         let client = needs_client("dlrepo-cli")?;
-        let server = TestServer::start();
+        Some(Self::with(client, TestServer::start(), "Main"))
+    }
+
+    /// With another client, which spells the branch `Main` in this way.
+    pub fn with(client: PathBuf, server: TestServer, main: &'static str) -> Self {
         let files = server.scratch("files");
         fs::create_dir_all(files.join("sub")).unwrap();
         fs::write(files.join("small.txt"), "small").unwrap();
         fs::write(files.join("large.bin"), noise(1, 300_000)).unwrap();
         fs::write(files.join("sub/empty"), "").unwrap();
-        Some(Self { client, server })
+        Self { client, server, main }
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
         // The client needs only what comes with Python; without the rest it starts faster.
         let mut command = Command::new("python3");
         command.args(["-I", "-S"]);
@@ -36,18 +43,18 @@ impl Setting {
     }
 
     #[track_caller]
-    fn says(&self, arguments: &[&str], lines: &[&str]) {
+    pub fn says(&self, arguments: &[&str], lines: &[&str]) {
         let outcome = self.run(arguments).succeeds();
         assert_eq!(outcome.out.lines().collect::<Vec<_>>(), lines, "{arguments:?}");
     }
 
     #[track_caller]
-    fn fails(&self, arguments: &[&str], reason: &str) {
+    pub fn fails(&self, arguments: &[&str], reason: &str) {
         let outcome = self.run(arguments).exits(1);
         assert_eq!(outcome.err, format!("error: remote: {reason}\n"), "{arguments:?}");
     }
 
-    fn upload(&self, tag: &str) -> Outcome {
+    pub fn upload(&self, tag: &str) -> Outcome {
         let files = self.server.scratch("files");
         self.run(&["upload", "Main", tag, "job", "fmt", files.to_str().unwrap()]).succeeds()
     }
@@ -55,7 +62,12 @@ impl Setting {
 
 #[test]
 fn dlrepo_cli_uploads_links_and_gets() {
-    let Some(setting) = Setting::new() else { return };
+    if let Some(setting) = Setting::new() {
+        uploads_links_and_gets(&setting);
+    }
+}
+
+pub fn uploads_links_and_gets(setting: &Setting) {
     let server = &setting.server;
     let said = setting.upload("1");
     let place = server.url("/branches/main/1/job/fmt/");
@@ -69,12 +81,13 @@ fn dlrepo_cli_uploads_links_and_gets() {
         let log = log.lines().filter(|line| line.contains(path)).map(str::to_owned);
         log.collect::<Vec<_>>()
     };
-    assert!(puts("HEAD /branches/Main/1/job/fmt/large.bin 404").len() == 1);
+    let main = setting.main;
+    assert!(puts(&format!("HEAD /branches/{main}/1/job/fmt/large.bin 404")).len() == 1);
     // The second time nothing is sent: the client asks, and links.
     let received = server.blob_files();
     setting.upload("2");
-    assert!(puts("HEAD /branches/Main/2/job/fmt/large.bin 200").len() == 1);
-    assert!(puts("PUT /branches/Main/2/job/fmt/large.bin 201").len() == 1);
+    assert!(puts(&format!("HEAD /branches/{main}/2/job/fmt/large.bin 200")).len() == 1);
+    assert!(puts(&format!("PUT /branches/{main}/2/job/fmt/large.bin 201")).len() == 1);
     assert_eq!(server.blob_files(), received);
 
     let back = server.scratch("back");
@@ -89,7 +102,12 @@ fn dlrepo_cli_uploads_links_and_gets() {
 
 #[test]
 fn dlrepo_cli_shows_and_sets_metadata() {
-    let Some(setting) = Setting::new() else { return };
+    if let Some(setting) = Setting::new() {
+        shows_and_sets_metadata(&setting);
+    }
+}
+
+pub fn shows_and_sets_metadata(setting: &Setting) {
     setting.run(&["set-info", "main", "1", "job", "arch=X86", "gone=soon"]).succeeds();
     setting.run(&["set-info", "main", "1", "job", "gone="]).succeeds();
     let info = setting.run(&["get-info", "main", "1", "job"]).succeeds();
@@ -117,7 +135,12 @@ fn dlrepo_cli_shows_and_sets_metadata() {
 
 #[test]
 fn dlrepo_cli_shows_and_sets_what_a_tag_is() {
-    let Some(setting) = Setting::new() else { return };
+    if let Some(setting) = Setting::new() {
+        shows_and_sets_what_a_tag_is(&setting);
+    }
+}
+
+pub fn shows_and_sets_what_a_tag_is(setting: &Setting) {
     for tag in ["1", "2"] {
         setting.upload(tag);
     }
@@ -148,7 +171,12 @@ fn dlrepo_cli_shows_and_sets_what_a_tag_is() {
 
 #[test]
 fn dlrepo_cli_locks_jobs_and_deletes_at_every_level() {
-    let Some(setting) = Setting::new() else { return };
+    if let Some(setting) = Setting::new() {
+        locks_jobs_and_deletes_at_every_level(&setting);
+    }
+}
+
+pub fn locks_jobs_and_deletes_at_every_level(setting: &Setting) {
     let files = setting.server.scratch("files/small.txt");
     let files = files.to_str().unwrap();
     setting.upload("1");
@@ -173,7 +201,12 @@ fn dlrepo_cli_locks_jobs_and_deletes_at_every_level() {
 
 #[test]
 fn dlrepo_cli_sets_the_cleanup_policy() {
-    let Some(setting) = Setting::new() else { return };
+    if let Some(setting) = Setting::new() {
+        sets_the_cleanup_policy(&setting);
+    }
+}
+
+pub fn sets_the_cleanup_policy(setting: &Setting) {
     for tag in ["1", "2", "3"] {
         setting.upload(tag);
     }

@@ -2,13 +2,16 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod engine;
 pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
+pub mod peer;
 pub mod publishing;
 pub mod response;
 pub mod server;
+pub mod slapd;
 pub mod sweeps;
 
 pub use client::Connection;

@@ -280,7 +280,7 @@ fn the_login_is_sent_and_a_bad_file_is_told_without_its_path() {
     job(&server, TAG, "j", &[("a", b"a")]);
     set(&server, TAG, true);
     let said = failure(&server, TAG);
-    assert!(said.contains("publish.publish_auth") && !said.contains('/'), "{said}");
+    assert!(said.contains("publish.auth") && !said.contains('/'), "{said}");
     fs::write(&auth, "robot:se:cret\n").unwrap();
     is_released(&server, TAG);
     assert!(!server.log().contains("se:cret"));

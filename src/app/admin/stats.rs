@@ -38,6 +38,7 @@ impl fmt::Display for Shown {
         let entries = count(backlog.destroy_entries, "deleted thing");
         let rows = [
             ("names", number.join(", ")),
+            ("users", count(stats.numbers.repositories, "repository")),
             ("logical", amount(stats.logical, "reference")),
             ("stored", amount(stats.held, "blob")),
             ("", format!("{:.3} logical bytes for each stored one", stats.deduplication)),

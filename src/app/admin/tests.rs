@@ -112,7 +112,7 @@ fn a_blob_is_explained_in_each_of_its_states() {
 fn a_check_is_fine_unless_it_was_not_finished() {
     let it = Fixture::new();
     let check = Command::Check { mode: Mode::Report, contents: Contents::Hash };
-    let clean = it.execute(check).unwrap();
+    let clean = it.execute(check.clone()).unwrap();
     assert_eq!((clean.verdict, &clean.value["hashed"]["files"]), (Verdict::Fine, &4.into()));
     let stop = Stop::new();
     stop.request();

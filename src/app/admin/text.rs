@@ -18,12 +18,13 @@ pub(super) fn bytes(bytes: u64) -> String {
 
 /// `1 blob`, `1,000 blobs`.
 pub(super) fn count(number: u64, thing: &str) -> String {
-    let ending = match (number, thing.ends_with('h')) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{} {thing}{ending}", HumanCount(number))
+    let number_text = HumanCount(number);
+    match thing.strip_suffix('y') {
+        _ if number == 1 => format!("{number_text} {thing}"),
+        Some(stem) => format!("{number_text} {stem}ies"),
+        None if thing.ends_with('h') => format!("{number_text} {thing}es"),
+        None => format!("{number_text} {thing}s"),
+    }
 }
 
 /// Indented lines of columns that begin one below the other.

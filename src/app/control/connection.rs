@@ -94,10 +94,11 @@ impl Client {
         log::info!("an administrator asks: {command:?}");
         let mut told = Told::default();
         let mut is_there = true;
+        let outlives_its_client = command.outlives_its_client();
         let mut progress = |progress: Progress| {
             if is_there && told.is_news(&progress) {
                 is_there = self.send(&Reply::Progress(progress));
-                if !is_there && !command.outlives_its_client() {
+                if !is_there && !outlives_its_client {
                     self.stop.request();
                 }
             }

@@ -76,7 +76,7 @@ fn commands_are_json_that_stays_as_it_is() {
         (Command::Stats, json!("stats")),
     ] {
         let mut line = Vec::new();
-        send(&mut line, &Request { command }).unwrap();
+        send(&mut line, &Request { command: command.clone() }).unwrap();
         let (text, rest) = line.split_at(line.len() - 1);
         assert_eq!(rest, b"\n");
         let value: Value = serde_json::from_slice(text).unwrap();

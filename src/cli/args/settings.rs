@@ -1,5 +1,5 @@
 //! The settings' flags, made from their declarations: [`SettingFlags`] has all of them,
-//! [`Place`] those that say where the data are.
+//! [`Place`] those that say where the data are, [`Reach`] those that say where the server is.
 //!
 //! Written by hand instead of derived, because a derived flag would be a second declaration.
 
@@ -15,6 +15,10 @@ pub struct SettingFlags(pub Flags);
 /// `--data` and `--config` only.
 #[derive(Clone, Debug, Default)]
 pub struct Place(pub Flags);
+
+/// `--data`, `--config` and `--listen`.
+#[derive(Clone, Debug, Default)]
+pub struct Reach(pub Flags);
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
@@ -49,6 +53,28 @@ impl Args for Place {
 }
 
 impl FromArgMatches for Place {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Ok(Self(given(matches)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0 = given(matches);
+        Ok(())
+    }
+}
+
+impl Args for Reach {
+    fn augment_args(command: Command) -> Command {
+        let listen = SETTINGS.iter().filter(|setting| setting.flag == "listen");
+        Place::augment_args(command).args(listen.map(|listen| flag(listen).help_heading(None)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Reach {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         Ok(Self(given(matches)))
     }

@@ -64,6 +64,25 @@ fn many_threads_need_fewer_commits_than_changes() {
 }
 
 #[test]
+fn whoever_was_answered_sees_the_own_change_in_the_snapshot_that_all_share() {
+    let disk = TestDisk::default();
+    let db = open(&disk);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut last_seen = 0;
+                for _ in 0..100 {
+                    let own = db.write(add_one).wait().unwrap();
+                    let seen = read(&db, COUNTER).unwrap().unwrap();
+                    assert!(seen >= own && seen >= last_seen, "{last_seen}, {own}, {seen}");
+                    last_seen = seen;
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_batch_takes_one_change_at_least_however_small_its_bound_is() {
     let disk = TestDisk::default();
     let options = Options { work_bound: Duration::ZERO, ..options() };

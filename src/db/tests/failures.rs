@@ -20,7 +20,7 @@ fn add_big(txn: &WriteTxn) -> Result<u64, Error> {
     Ok(value)
 }
 
-/// Counts how often the disk is openings.
+/// Counts how often the disk is opened.
 fn counting(disk: &TestDisk) -> (OpenDisk, Arc<AtomicUsize>) {
     let (opener, openings) = (disk.opener(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&openings);
@@ -122,7 +122,7 @@ fn an_old_snapshot_that_errs_does_not_close_the_database_again() {
 }
 
 #[test]
-fn a_read_that_fails_has_the_database_openings_again() {
+fn a_read_that_fails_has_the_database_opened_again() {
     let disk = TestDisk::default();
     let db = Db::open_with(disk.opener(), Options { cache_bytes: 0, ..options() }).unwrap();
     db.write(add_big).wait().unwrap();
@@ -135,7 +135,7 @@ fn a_read_that_fails_has_the_database_openings_again() {
 }
 
 #[test]
-fn a_database_that_cannot_be_openings_comes_back_for_readers_alone() {
+fn a_database_that_cannot_be_opened_comes_back_for_readers_alone() {
     let disk = TestDisk::default();
     let db = Db::open_with(disk.opener(), Options { cache_bytes: 0, ..options() }).unwrap();
     db.write(add_big).wait().unwrap();
@@ -145,7 +145,7 @@ fn a_database_that_cannot_be_openings_comes_back_for_readers_alone() {
     disk.heal();
     let started = std::time::Instant::now();
     while db.snapshot().is_err() {
-        assert!(started.elapsed().as_secs() < 20, "nobody openings it again");
+        assert!(started.elapsed().as_secs() < 20, "nobody opens it again");
         std::thread::yield_now();
     }
     assert_eq!(read(&db, COUNTER).unwrap(), Some(1));

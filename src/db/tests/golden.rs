@@ -10,10 +10,11 @@ use crate::model::digest::hex;
 use crate::model::{
     Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy, Detached,
     Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place, Publication,
-    QueueId, Reason, Referrer, Refs, RepoId, Repository, Run, RunId, Scope, StageReport, Suffix,
-    Tag, TagCounts, TagId, TagName, TargetReport, TargetState, Timestamp, Totals, Trigger, Unlink,
-    Usage, UserName, Wish,
+    QueueId, Quota, Reason, Referrer, Refs, RepoId, Repository, Run, RunId, Scope, StageReport,
+    Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState, Timestamp, Totals, Trigger,
+    Unlink, Usage, UserName, Wish,
 };
+use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
 const USAGE: Usage = Usage { files: 3, bytes: 70_000 };
@@ -39,6 +40,10 @@ fn blob(refs: Refs, place: Place) -> Blob {
 fn unlink(place: Place, error: Option<String>) -> Unlink {
     let digest = Digest([0xcd; 32]);
     Unlink { digest, size: 300, place, attempts: 2, not_before: TIME, error }
+}
+
+fn repository(quota: Quota) -> Repository {
+    Repository { id: RepoId(6), created: TIME, usage: USAGE, quota }
 }
 
 fn branch() -> Branch {
@@ -142,6 +147,12 @@ fn totals() -> Totals {
     }
 }
 
+fn version_key() -> VersionKey {
+    let pairs = ["product", "product_branch", "product_variant", "version"];
+    let pairs = pairs.map(|key| (key.to_owned(), format!("{key}é")));
+    VersionKey { repo: RepoId(258), names: VersionNames::of(&pairs).unwrap().unwrap() }
+}
+
 pub(super) fn samples() -> Vec<Sample> {
     let format = Format {
         id: FormatId(4),
@@ -163,7 +174,9 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("blob, held file", &blob(Refs::Held { count: 2 }, Place::File(Suffix(u64::MAX)))),
         sample("blob, free row", &blob(Refs::Free { until: TIME }, Place::Inline)),
         sample("branch", &branch()),
-        sample("repository", &Repository { id: RepoId(6), created: TIME, usage: USAGE }),
+        sample("repository", &repository(Quota::Bytes(513))),
+        sample("repository, default quota", &repository(Quota::Default)),
+        sample("repository, no quota", &repository(Quota::Unlimited)),
         sample("user name", &UserName::parse("zoë").unwrap()),
         sample("detached branch", &detached(Node::Branch(BranchId(1)), user.clone())),
         sample("detached tag", &detached(Node::Tag(TagId(2)), rule)),
@@ -180,6 +193,8 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("totals", &totals()),
         sample("unlink, file", &unlink(Place::File(Suffix(1)), None)),
         sample("unlink, row", &unlink(Place::Inline, Some("busy".into()))),
+        sample("version", &Version { id: VersionId(8), created: TIME }),
+        sample("feed", &Feed { version: VersionId(8), key: version_key() }),
     ]
 }
 
@@ -225,6 +240,10 @@ fn keys_look_as_they_did() {
     check_key(&(), "");
     check_key(&Meta::COMMITS, "01");
     check_key(&Meta::LAST_SEEN, "07");
+    check_key(&VersionId(258), id);
+    let names = ["product", "product_variant", "product_branch", "version"];
+    let names: String = names.iter().map(|name| hex(name.as_bytes()) + "c3a900").collect();
+    check_key(&version_key(), &format!("{id}{names}"));
     check_key(&BlobId(258), id);
     check_key(&RunId(258), id);
     check_key(&Digest([0xab; 32]), &"ab".repeat(32));

@@ -18,7 +18,8 @@ use super::super::route::sums_of;
 use super::super::{HttpError, Request, Server, blocking, reply};
 use crate::model::{Checksum, FilePath};
 use crate::store;
-use crate::tree::{Opened, Source, Tree};
+use crate::store::quota::Room;
+use crate::tree::{Opened, Source, Tree, Upload};
 
 /// Chunks of a large upload that wait between the network and the disk.
 const CHUNKS_WAITING: usize = 8;
@@ -59,14 +60,42 @@ impl Server {
         Ok(response)
     }
 
-    fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
+    pub(super) fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
         let opened = match self.tree.open(path) {
             Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
                 return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
             }
             opened => opened?,
         };
-        Ok(send(request, path, opened))
+        Ok(self.send(request, path, opened))
+    }
+
+    fn send(&self, request: &Request, path: &FilePath, opened: Opened) -> Response {
+        let facts = FileFacts {
+            name: path.path.file_name(),
+            digest: opened.file.blob.digest,
+            modified: opened.file.artifact.uploaded,
+            size: opened.file.blob.size,
+        };
+        let sending = match facts.decide(&request.method, &request.headers) {
+            Decision::Answer(response) => return response,
+            Decision::Send(sending) => sending,
+        };
+        let opened = match self.hand_over(&request.method, &facts, opened) {
+            Ok(response) => return response,
+            Err(opened) => opened,
+        };
+        let content = match opened.source {
+            _ if request.method == Method::HEAD => Content::None,
+            Source::Inline(bytes) => match slice(&bytes, &sending.range) {
+                Some(part) => Content::Bytes(part),
+                None => return short_row(path),
+            },
+            Source::File(file, pin) => {
+                Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
+            }
+        };
+        facts.send(&sending, content)
     }
 
     /// `X.sha256` where no such file was uploaded.
@@ -87,6 +116,7 @@ impl Server {
     async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
         refuse_container(&path, &request.headers)?;
         self.refuse_locked(&path)?;
+        self.tree.store().view()?.check_new_format(&path.format)?;
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {
@@ -94,13 +124,16 @@ impl Server {
         }
         let claim = digest.map(claim).transpose()?;
         self.tree.admit()?;
-        let length = request.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = number(&request.headers, CONTENT_LENGTH.as_str());
+        // What dlrepo's client says instead; nothing hangs on it but how early it may be refused.
+        let announced = length.or_else(|| number(&request.headers, "content-size"));
         let (body, was_encoded) = decoded(request.body, &request.headers)?;
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
         let body = limited(body, length, self.upload_bytes_max)?;
-        self.receive(body, length, path, claim).await?;
+        let mut room = self.tree.store().room(&path);
+        room.grow(announced.filter(|_| !was_encoded).unwrap_or(0))?;
+        self.receive(body, length, path, claim, room).await?;
         Ok(reply::created())
     }
 
@@ -123,7 +156,14 @@ impl Server {
             return Err(Failure::NotFound(reason));
         };
         let content = store::blobs::Content::Stored(digest);
-        self.tree.store().put_artifact(path, content).await?;
+        let store = self.tree.store();
+        let mut room = store.room(&path);
+        // What is arriving elsewhere has its room already.
+        if let Some((_, blob)) = store.view()?.find_blob(&digest)? {
+            room.grow(blob.size)?;
+        }
+        drop(room);
+        store.put_artifact(path, content).await?;
         Ok(reply::created())
     }
 
@@ -135,6 +175,7 @@ impl Server {
         length: Option<u64>,
         path: FilePath,
         claim: Option<Claim>,
+        mut room: Room,
     ) -> Result<(), Failure> {
         let small_max = self.tree.limits().inline_bytes_max;
         let mut head = BytesMut::new();
@@ -142,17 +183,25 @@ impl Server {
             loop {
                 let Some(chunk) = body.next().await else {
                     let body = head.freeze();
+                    drop(room);
                     self.tree.put_small(path, body, claim.as_ref())?.await?;
                     return Ok(());
                 };
                 head.extend_from_slice(&chunk?);
-                if u64::try_from(head.len()).unwrap_or(u64::MAX) > small_max {
+                let received = u64::try_from(head.len()).unwrap_or(u64::MAX);
+                room.grow(received)?;
+                if received > small_max {
                     break;
                 }
             }
         }
-        receive_large(self.tree.clone(), head.freeze(), body, path, claim).await
+        receive_large(self.tree.clone(), head.freeze(), body, path, claim, room).await
     }
+}
+
+/// The number that a header says.
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// The body, broken off with an error at the first byte over the limit.
@@ -187,10 +236,14 @@ async fn receive_large(
     mut body: RequestBody,
     path: FilePath,
     claim: Option<Claim>,
+    room: Room,
 ) -> Result<(), Failure> {
     let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
     let writer = tree.clone();
-    let written = tokio::spawn(blocking(move || write_large(&writer, arriving, path, claim)));
+    let written = tokio::spawn(blocking(move || {
+        let upload = writer.begin_upload(claim)?.within(room);
+        write_large(upload, arriving, path)
+    }));
     let mut chunk = Some(Ok(head));
     while let Some(next) = chunk {
         // Dropping the sender without an end makes the writer throw its file away.
@@ -198,7 +251,11 @@ async fn receive_large(
         if chunks.send(Part::Chunk(next?)).await.is_err() {
             break;
         }
-        chunk = body.next().await;
+        chunk = tokio::select! {
+            chunk = body.next() => chunk,
+            // It has refused already: its client need not send more to be told.
+            () = chunks.closed() => break,
+        };
     }
     // If the writer is gone, its own answer says why.
     let _ = chunks.send(Part::End).await;
@@ -211,12 +268,10 @@ enum Part {
 }
 
 fn write_large(
-    tree: &Tree,
+    mut upload: Upload,
     mut arriving: mpsc::Receiver<Part>,
     path: FilePath,
-    claim: Option<Claim>,
 ) -> Result<(), Failure> {
-    let mut upload = tree.begin_upload(claim)?;
     while let Some(part) = arriving.blocking_recv() {
         match part {
             Part::Chunk(bytes) => upload.write(&bytes)?,
@@ -228,30 +283,6 @@ fn write_large(
     }
     // The request was broken off, and its own error is the answer.
     Err(Failure::BadRequest("the upload was broken off".to_owned()))
-}
-
-fn send(request: &Request, path: &FilePath, opened: Opened) -> Response {
-    let facts = FileFacts {
-        name: path.path.file_name(),
-        digest: opened.file.blob.digest,
-        modified: opened.file.artifact.uploaded,
-        size: opened.file.blob.size,
-    };
-    let sending = match facts.decide(&request.method, &request.headers) {
-        Decision::Answer(response) => return response,
-        Decision::Send(sending) => sending,
-    };
-    let content = match opened.source {
-        _ if request.method == Method::HEAD => Content::None,
-        Source::Inline(bytes) => match slice(&bytes, &sending.range) {
-            Some(part) => Content::Bytes(part),
-            None => return short_row(path),
-        },
-        Source::File(file, pin) => {
-            Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
-        }
-    };
-    facts.send(&sending, content)
 }
 
 fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {

@@ -32,12 +32,17 @@ struct FormatFields {
 
 impl Server {
     /// Without a slash: the only file, or the folder. Not while it is being uploaded.
-    pub(super) async fn format(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+    /// `url` is what the request called it, without a slash at its end.
+    pub(super) async fn format(
+        self: &Arc<Self>,
+        path: FormatPath,
+        url: String,
+    ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
             let format = clean(view.format(&path)?, &path)?;
-            let folder = format!("{}/", url(&path));
+            let folder = format!("{url}/");
             let Some(only) = only_file(&view, &format)? else { return Ok(reply::found(&folder)) };
             let mut response = reply::found(&format!("{folder}{}", encode(only.as_str())));
             if let Ok(attachment) = HeaderValue::from_str(&attachment(only.file_name())) {
@@ -55,7 +60,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         let store = self.tree.store();
         match request.method {
-            Method::PATCH => store.finish_format(path).await?,
+            Method::PATCH => self.finish_format(&request.headers, path).await?,
             Method::DELETE => {
                 store.delete_format(path, Cause::request("")).await?;
                 self.reclaim();
@@ -68,7 +73,10 @@ impl Server {
         Ok(reply::empty())
     }
 
-    async fn show_format(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+    pub(super) async fn show_format(
+        self: &Arc<Self>,
+        path: FormatPath,
+    ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
@@ -109,7 +117,7 @@ impl Server {
 }
 
 /// The format, unless it is being uploaded.
-fn clean(format: Format, path: &FormatPath) -> Result<Format, Failure> {
+pub(super) fn clean(format: Format, path: &FormatPath) -> Result<Format, Failure> {
     if format.dirty {
         return Err(Failure::NotFound(format!("{path} is still being uploaded")));
     }
@@ -130,7 +138,7 @@ fn only_file(view: &View, format: &Format) -> Result<Option<ArtifactPath>, Failu
 
 /// How a browser is to call what it saves: plain where the name may stand so, else as RFC 8187
 /// has it, in which any name can.
-fn attachment(name: &str) -> String {
+pub(super) fn attachment(name: &str) -> String {
     /// Of its `attr-char`, those that a token may have everywhere.
     const KEPT: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
@@ -143,6 +151,6 @@ fn attachment(name: &str) -> String {
 }
 
 /// The percent-encoded path of a format, without a slash at its end.
-fn url(path: &FormatPath) -> String {
+pub(super) fn url(path: &FormatPath) -> String {
     encode(path.to_string().trim_end_matches('/'))
 }

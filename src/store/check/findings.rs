@@ -38,6 +38,8 @@ pub struct Difference {
 /// Rows that were looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
+    /// Users' repositories.
+    pub repositories: u64,
     /// Branches with a name.
     pub branches: u64,
     /// Tags, those below detached things included, as all that follow.
@@ -131,13 +133,13 @@ impl fmt::Display for Recount {
         if self.count > spelt_out {
             writeln!(f, "and {} more", self.count - spelt_out)?;
         }
-        let Checked { branches, tags, jobs, formats, artifacts, .. } = self.checked;
+        let Checked { repositories, branches, tags, jobs, formats, artifacts, .. } = self.checked;
         let Checked { detached, blobs, references, unlinks, .. } = self.checked;
         writeln!(
             f,
-            "checked {branches} branches, {tags} tags, {jobs} jobs, {formats} formats, \
-             {artifacts} files, {detached} detached things, {blobs} blobs, {references} \
-             references, {unlinks} collected blobs"
+            "checked {repositories} users' repositories, {branches} branches, {tags} tags, \
+             {jobs} jobs, {formats} formats, {artifacts} files, {detached} detached things, \
+             {blobs} blobs, {references} references, {unlinks} collected blobs"
         )?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;

@@ -8,13 +8,15 @@
 use super::super::{Error, Tx, artifacts, links};
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
-use crate::db::WriteTxn;
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, DIGESTS, FREE, INLINE, NODES, REFS, TAG_AGES, TAGS, UNLINKS,
+    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FREE, INLINE, NODES, OWNERS, REFS, REPOS, TAG_AGES, TAGS,
+    UNLINKS,
 };
+use crate::db::{Span, WriteTxn};
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, Node, Place, PublicationKey, Referrer,
-    Refs, TagId, TagName, Timestamp,
+    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, JobId, JobName, Node, Place,
+    PublicationKey, Referrer, Refs, RepoId, Repository, TagId, TagName, Timestamp, UserName,
+    VersionId, VersionKey,
 };
 
 /// Removes a row that cannot be read from one derived table.
@@ -29,6 +31,10 @@ pub(super) enum Fix {
     Digest(BlobId),
     /// Makes the way back from a container to its name.
     Way(Node, Entry),
+    /// Makes the way back from a repository to its user.
+    Owner(UserName, RepoId),
+    /// Makes the record of a user's repository, which has branches.
+    Repository(UserName, RepoId),
     /// Makes the row of a tag in the order of age.
     Age(BranchId, TagName),
     /// Makes the row of a free blob in the zero-count index.
@@ -43,12 +49,22 @@ pub(super) enum Fix {
     Size(FormatId, ArtifactPath),
     /// Moves the count of a blob's references.
     RefCount(BlobId, Shift<u64>),
+    /// Lets a job feed the version that its metadata names.
+    Feed(RepoId, (TagId, JobName)),
+    /// Drops what a job feeds when it is not there, or its row in the list of the version.
+    StrayFeed(JobId),
+    /// Drops a job from the list of a version that it does not feed.
+    StrayFeeder(VersionId, JobId),
+    /// Drops a version that no job feeds.
+    StrayVersion(VersionKey),
     /// Drops a reference whose owner does not name the blob.
     StrayReference(BlobId, Referrer),
     /// Drops the way from a digest to a blob that has another one, or is not there.
     StrayDigest(Digest),
     /// Drops the way back from a container that is not there.
     StrayWay(Node),
+    /// Drops the way from a repository to a user whose it is not.
+    StrayOwner(RepoId),
     /// Drops a tag that is not there from the order of age.
     StrayAge(BranchId, Timestamp, TagId),
     /// Drops a blob that is not free (until then) from the zero-count index.
@@ -78,10 +94,13 @@ impl Fix {
             Self::Reference(..)
             | Self::Digest(_)
             | Self::Way(..)
+            | Self::Owner(..)
+            | Self::Repository(..)
             | Self::Age(..)
             | Self::Index(_)
             | Self::Due(_)
             | Self::Size(..)
+            | Self::Feed(..)
             | Self::LiveUnlink(_) => Phase::Adding,
             Self::RefCount(_, shift) if shift.counted > shift.found => Phase::Adding,
             Self::Counter(..) => Phase::Counter,
@@ -95,6 +114,8 @@ impl Fix {
             Self::Reference(format, path) => tx.fix_reference(*format, path),
             Self::Digest(id) => tx.fix_digest(*id),
             Self::Way(node, entry) => tx.fix_way(*node, entry),
+            Self::Owner(user, id) => tx.fix_owner(user, *id),
+            Self::Repository(user, id) => tx.fix_repository(user, *id),
             Self::Age(branch, name) => tx.fix_age(*branch, name),
             Self::Index(id) => tx.fix_index(*id),
             Self::Due(key) => tx.fix_due(*key),
@@ -102,9 +123,14 @@ impl Fix {
             Self::Counter(holder, counter) => holder.apply(tx, *counter),
             Self::Size(format, path) => tx.fix_size(*format, path),
             Self::RefCount(id, shift) => tx.fix_count(*id, *shift),
+            Self::Feed(repo, job) => tx.fix_feed(*repo, job),
+            Self::StrayFeed(job) => tx.drop_feed(*job),
+            Self::StrayFeeder(version, job) => tx.drop_feeder(*version, *job),
+            Self::StrayVersion(key) => tx.drop_unfed(key),
             Self::StrayReference(id, referrer) => tx.drop_reference(*id, referrer),
             Self::StrayDigest(digest) => tx.drop_digest(digest),
             Self::StrayWay(node) => tx.drop_way(*node),
+            Self::StrayOwner(id) => tx.drop_owner(*id),
             Self::StrayAge(branch, created, id) => tx.drop_age(*branch, (*created, *id)),
             Self::StrayIndex(until, id) => tx.drop_index(*until, *id),
             Self::StrayInline(id) => tx.drop_inline(*id),
@@ -150,6 +176,31 @@ impl Tx<'_, '_> {
             return Ok(false);
         }
         NODES.put(self.txn, &node, entry)?;
+        Ok(true)
+    }
+
+    fn fix_owner(&self, user: &UserName, id: RepoId) -> Result<bool, Error> {
+        if REPOS.get(self.txn, user)?.is_none_or(|record| record.id != id) {
+            return Ok(false);
+        }
+        OWNERS.put(self.txn, &id, user)?;
+        Ok(true)
+    }
+
+    /// Counts the branches, which are few: there is no record that could be shifted.
+    fn fix_repository(&self, user: &UserName, id: RepoId) -> Result<bool, Error> {
+        let is_owner = OWNERS.get(self.txn, &id)?.as_ref() == Some(user);
+        let branches = BRANCHES.all(self.txn, Span::under(&id))?;
+        let created = branches.iter().map(|(_, branch)| branch.created).min();
+        let Some(created) = created.filter(|_| is_owner) else { return Ok(false) };
+        if REPOS.has(self.txn, user)? {
+            return Ok(false);
+        }
+        let mut record = Repository::new(id, created);
+        for (_, branch) in branches {
+            record.usage = record.usage.plus(branch.usage);
+        }
+        REPOS.put(self.txn, user, &record)?;
         Ok(true)
     }
 
@@ -228,6 +279,15 @@ impl Tx<'_, '_> {
             return Ok(false);
         }
         Ok(NODES.remove(self.txn, &node)?)
+    }
+
+    fn drop_owner(&self, id: RepoId) -> Result<bool, Error> {
+        let Some(user) = OWNERS.get(self.txn, &id)? else { return Ok(false) };
+        let is_right = REPOS.get(self.txn, &user)?.is_some_and(|record| record.id == id);
+        if is_right || BRANCHES.first(self.txn, Span::under(&id))?.is_some() {
+            return Ok(false);
+        }
+        Ok(OWNERS.remove(self.txn, &id)?)
     }
 
     fn drop_age(&self, branch: BranchId, age: (Timestamp, TagId)) -> Result<bool, Error> {

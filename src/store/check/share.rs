@@ -6,10 +6,14 @@
 use std::sync::Arc;
 
 use super::tree::Below;
-use super::{AGE_MAX, Findings, Halt, Holder, Pass, Recount, Shift, Total, Walk, Watch};
-use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, JOBS, REFS, TAGS, TOTALS};
+use super::{AGE_MAX, Findings, Halt, Holder, Pass, Recount, Shift, Total, Walk, Watch, names};
+use crate::db::schema::{
+    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, JOBS, REFS, REPOS, TAGS, TOTALS,
+};
 use crate::db::{Found, Snapshot, Span};
-use crate::model::{Branch, BranchId, BranchName, RepoId, Tag, TagCounts, TagName, Totals, Usage};
+use crate::model::{
+    Branch, BranchId, BranchName, Node, RepoId, Tag, TagCounts, TagName, Totals, Usage,
+};
 use crate::stop::Stop;
 use crate::store::{Error, Store};
 
@@ -129,6 +133,7 @@ fn rows(snapshot: &Snapshot) -> Result<u64, Error> {
         JOBS.count(snapshot)?,
         TAGS.count(snapshot)?,
         BRANCHES.count(snapshot)?,
+        REPOS.count(snapshot)?,
     ];
     Ok(counts.into_iter().fold(0, u64::saturating_add))
 }
@@ -177,10 +182,11 @@ impl Pass<'_, '_, '_> {
     /// Recounts what lies behind `position`.
     fn next_unit(&mut self, position: &Position) -> Result<Unit, Error> {
         let Some((key, branch)) = next_branch(self.rows, position.after.as_ref())? else {
-            let (walked, reached) = (self.sum_totals(), Position::default());
+            let (walked, reached) = (self.sum_all(), Position::default());
             return Ok(Unit { walked, reached, next: Next::Enough });
         };
-        self.path = format!("/branches/{}/", key.1);
+        self.path = names::path_of(self.rows, Node::Branch(branch.id))
+            .unwrap_or_else(|_| format!("/…/branches/{}/", key.1));
         let tag = next_tag(self.rows, branch.id, position.within.as_ref())?;
         let Some((name, tag)) = tag else {
             let walked = self.sum_tags(key.clone(), &branch);
@@ -212,6 +218,12 @@ impl Pass<'_, '_, '_> {
         self.compare(&format!("the usage of {path}"), shift, holder.clone());
         self.compare_tags(&path, Shift { found: branch.tags, counted }, holder);
         Ok(())
+    }
+
+    /// Compares what is the sum of records that were recounted before.
+    fn sum_all(&mut self) -> Result<(), Halt> {
+        self.sum_repositories()?;
+        self.sum_totals()
     }
 
     /// Compares those totals that are sums of few records.

@@ -2,10 +2,10 @@
 //! the two is what every later state of the counter is wrong by.
 
 use super::super::{Error, Tx};
-use crate::db::schema::{BRANCHES, DETACHED, FORMATS, JOBS, TAGS};
+use crate::db::schema::{BRANCHES, DETACHED, FORMATS, JOBS, REPOS, TAGS};
 use crate::model::{
     BranchId, BranchName, FormatId, FormatName, JobId, JobName, RepoId, TagCounts, TagId, TagName,
-    Totals, Usage,
+    Totals, Usage, UserName,
 };
 use crate::store::detached::QueueKey;
 
@@ -30,6 +30,7 @@ pub(super) enum Counter {
 /// Whose counter: the key of its record, and its id, since another may have the name by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
+    Repository(UserName, RepoId),
     Branch((RepoId, BranchName), BranchId),
     Tag((BranchId, TagName), TagId),
     Job((TagId, JobName), JobId),
@@ -139,6 +140,9 @@ impl Holder {
 
     fn apply_usage(&self, tx: &Tx, shift: Shift<Usage>) -> Result<bool, Error> {
         match self {
+            Self::Repository(user, id) => {
+                record!(tx, REPOS, user, id, repo => shift.move_usage(&mut repo.usage))
+            }
             Self::Branch(key, id) => {
                 record!(tx, BRANCHES, key, id, branch => shift.move_usage(&mut branch.usage))
             }

@@ -2,8 +2,10 @@
 //! is possible, repaired (I2); and no difference is seen where there is none.
 
 mod damage;
+mod products;
 mod publications;
 mod repairs;
+mod repos;
 mod serving;
 
 use std::sync::Arc;
@@ -35,7 +37,8 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000_000)));
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules = Rules { lease: Duration::from_secs(600), internal_formats: None };
+        let rules =
+            Rules { lease: Duration::from_secs(600), internal_formats: None, user_quota: None };
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         Self { _dir: dir, clock, store }
     }

@@ -5,7 +5,7 @@ use super::fix::Fix;
 use super::shift::{Counter, Holder, Shift};
 use super::{Halt, Pass};
 use crate::db;
-use crate::db::schema::{ARTIFACTS, BRANCHES, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
+use crate::db::schema::{ARTIFACTS, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
 use crate::db::{Found, Span};
 use crate::model::{
     Branch, BranchId, Detached, Entry, FormatId, JobId, Node, Tag, TagCounts, TagId, TagName, Usage,
@@ -22,20 +22,7 @@ pub(super) enum Below {
 
 impl Pass<'_, '_, '_> {
     pub(super) fn check_tree(&mut self) -> Result<(), Halt> {
-        for row in BRANCHES.cursor(self.rows, Span::all()) {
-            self.walk.step()?;
-            match row? {
-                Found::Row(key, branch) => {
-                    self.found.recount.checked.branches += 1;
-                    self.path = format!("/branches/{}/", key.1);
-                    self.way(Node::Branch(branch.id), key.0.0, key.1.as_str(), Below::Names)?;
-                    self.check_branch(key, &branch)?;
-                }
-                Found::Unreadable { key, what } => {
-                    self.found.unreadable(BRANCHES.name(), &key, &what);
-                }
-            }
-        }
+        self.check_repositories()?;
         for row in DETACHED.cursor(self.rows, Span::all()) {
             self.walk.step()?;
             match row? {
@@ -48,11 +35,13 @@ impl Pass<'_, '_, '_> {
         Ok(())
     }
 
-    fn check_branch(
+    /// Recounts what lies below a branch; returns the counted usage.
+    pub(super) fn check_branch(
         &mut self,
         key: (crate::model::RepoId, crate::model::BranchName),
         branch: &Branch,
-    ) -> Result<(), Halt> {
+    ) -> Result<Usage, Halt> {
+        self.way(Node::Branch(branch.id), key.0.0, key.1.as_str(), Below::Names)?;
         let (usage, counted) = self.tags(branch.id, Below::Names)?;
         self.counted.named = self.counted.named.plus(usage);
         let holder = Holder::Branch(key, branch.id);
@@ -60,7 +49,7 @@ impl Pass<'_, '_, '_> {
         let shift = Shift { found: branch.usage, counted: usage };
         self.compare(&format!("the usage of {path}"), shift, holder.clone());
         self.compare_tags(&path, Shift { found: branch.tags, counted }, holder);
-        Ok(())
+        Ok(usage)
     }
 
     pub(super) fn compare_tags(&mut self, path: &str, shift: Shift<TagCounts>, holder: Holder) {
@@ -143,6 +132,9 @@ impl Pass<'_, '_, '_> {
             self.found.recount.checked.jobs += 1;
             let end = self.enter(name.as_str());
             self.way(Node::Job(job.id), at.0, name.as_str(), below)?;
+            if below == Below::Names {
+                self.feed(at, &name, &job)?;
+            }
             let (counted, dirty) = self.formats(job.id, below)?;
             let holder = Holder::Job((at, name), job.id);
             let shift = Shift { found: job.dirty_formats, counted: dirty };

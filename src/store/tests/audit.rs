@@ -1,5 +1,7 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod products;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,10 +10,12 @@ use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
     ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, META, Meta, NODES,
-    PUBLICATIONS, PUBLICATIONS_DUE, REFS, TAG_AGES, TAGS, TOTALS, UNLINKS,
+    OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS, UNLINKS,
 };
 use crate::db::{Snapshot, Span, Table};
-use crate::model::{BlobId, Entry, Node, Place, Referrer, Refs, Tag, TagCounts, Totals, Usage};
+use crate::model::{
+    BlobId, Entry, Node, Place, Referrer, Refs, RepoId, Tag, TagCounts, Totals, Usage,
+};
 use crate::store::Store;
 
 /// Panics with every difference between the rows and a recount of them.
@@ -24,9 +28,11 @@ fn audit(store: &Store) -> Vec<String> {
     let snapshot = store.view().unwrap().snapshot;
     let tree = Tree::read(&snapshot);
     let mut audit = Audit { snapshot, tree, found: Vec::new() };
+    audit.repositories();
     audit.containers();
     audit.nodes();
     audit.detached();
+    audit.products();
     audit.references();
     audit.blobs();
     audit.totals();
@@ -132,6 +138,24 @@ impl Audit {
 
     fn rows<K: Key, V: Value>(&self, table: &Table<K, V>) -> Vec<(K, V)> {
         rows(&self.snapshot, table)
+    }
+
+    /// Usage of each user's repository; each has an owner, and every branch a repository.
+    fn repositories(&mut self) {
+        let mut usages: BTreeMap<u64, Usage> = BTreeMap::new();
+        for ((repo, _), branch) in self.rows(&BRANCHES) {
+            let usage = usages.entry(repo.0).or_default();
+            *usage = usage.plus(self.tree.usage(Node::Branch(branch.id)));
+        }
+        usages.remove(&RepoId::SHARED.0);
+        let mut owners = Vec::new();
+        for (user, repo) in self.rows(&REPOS) {
+            let counted = usages.remove(&repo.id.0).unwrap_or_default();
+            self.same(&format!("usage of ~{user}"), repo.usage, counted);
+            owners.push((repo.id, user));
+        }
+        self.same("branches of no repository", usages, BTreeMap::new());
+        self.same("owners", map(self.rows(&OWNERS)), map(owners));
     }
 
     /// Usage at each level, tag counts and dirty formats of what can be read.

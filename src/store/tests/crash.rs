@@ -18,7 +18,7 @@ fn day(house: &House) -> usize {
     let steps: [&dyn Fn() -> Result<(), Error>; 7] = [
         &|| put("b/t/j/f/x", "1"),
         &|| put("b/t/j/f/y", LONG),
-        &|| put("b/u/j/f/y", LONG),
+        &|| put("~u:b/u/j/f/y", LONG),
         &|| store.delete_tag(super::tag("b/t"), super::cause()).wait(),
         &|| store.destroy_slice(WORK, ROWS).map(drop).map_err(|(_, error)| error),
         &|| {
@@ -39,7 +39,7 @@ fn check(house: &House, done: usize) {
     let totals = house.store.view().unwrap().totals().unwrap();
     assert!(!(1..=2).contains(&done) || house.has_file("b/t/j/f/x"));
     assert!(done != 2 || house.has_file("b/t/j/f/y"));
-    assert!(done < 3 || house.has_file("b/u/j/f/y"));
+    assert!(done < 3 || house.has_file("~u:b/u/j/f/y"));
     assert!(done < 4 || !house.has_file("b/t/j/f/x"));
     assert!(done < 5 || totals.queue == 0);
     assert!(done < 6 || house.find("1").is_none());

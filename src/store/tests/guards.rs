@@ -224,3 +224,22 @@ fn metadata_is_merged_and_makes_what_is_missing() {
     assert_eq!(merge(&[("b", None), ("a", Some("3"))]), [pair("a", "3")]);
     assert_eq!(house.store.view().unwrap().branch(&branch("b")).unwrap().tags.all, 1);
 }
+
+#[test]
+fn metadata_that_is_too_much_changes_nothing() {
+    let house = House::new();
+    let merge = |changes: Vec<(String, Option<String>)>| {
+        house.check(house.store.merge_metadata(job("b/t/j"), changes).wait())
+    };
+    let large = |key: &str| vec![(key.to_owned(), Some("x".repeat(40 << 10)))];
+    let many = |from: usize| (from..from + 600).map(|n| (n.to_string(), Some("v".into())));
+    let refused = |result| matches!(result, Err(Error::MetadataTooLarge { .. }));
+    assert!(refused(merge(vec![("k".into(), Some("x".repeat(65 << 10)))])));
+    assert!(house.store.view().unwrap().job(&job("b/t/j")).is_err());
+    merge(large("a")).unwrap();
+    assert!(refused(merge(large("b"))));
+    merge(many(0).collect()).unwrap();
+    assert!(refused(merge(many(600).collect())));
+    let metadata = house.store.view().unwrap().job(&job("b/t/j")).unwrap().metadata;
+    assert_eq!(metadata.len(), 601);
+}

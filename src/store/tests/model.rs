@@ -1,14 +1,17 @@
 //! Random operations against the store and against plain maps, with sweeps and restarts among
 //! them: what can be read is what the maps say, and every count is right (I1-I3, I6).
 
+mod repos;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use repos::key;
+
 use super::{House, LEASE, LEASE_OVER, assert_consistent, branch, digest, file, format, job, tag};
 use crate::db::tests::random::{Random, for_seeds};
 use crate::model::tag::TagChange;
-use crate::model::{BranchName, Repo};
 use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::detached::Cause;
@@ -18,6 +21,7 @@ use crate::store::publications::Releases;
 
 const OPERATIONS: usize = 1000;
 const AUDIT_EVERY: usize = 20;
+const BRANCHES: [&str; 5] = ["b0", "b1", "b2", "~u:b0", "~u:b1"];
 const FORMATS: [&str; 3] = ["f", "g", "int-x"];
 const PATHS: [&str; 7] = ["a", "a/b", "a/b/c", "a.b", "d", "d/e", "x"];
 const LEASED: usize = 3;
@@ -71,7 +75,7 @@ fn text(random: &mut Random) -> String {
 
 fn names(random: &mut Random) -> [String; 4] {
     [
-        format!("b{}", random.below(3)),
+        (*random.pick(&BRANCHES)).to_owned(),
         format!("t{}", random.below(5)),
         format!("j{}", random.below(2)),
         (*random.pick(&FORMATS)).to_owned(),
@@ -91,6 +95,7 @@ fn word<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::BranchProtected(_)) => "protected",
         Err(Error::UploadToLockedJob | Error::FormatOfLockedJob) => "job locked",
         Err(Error::DirtyFormats) => "dirty",
+        Err(Error::QuotaExceeded { .. }) => "quota",
         Err(error) => panic!("{error}"),
     }
 }
@@ -143,7 +148,7 @@ impl World {
         let result = self.house().store.put_artifact(at, content).wait();
         let expected = match how {
             Put::Link if !is_stored => "unknown blob",
-            _ => self.put_expected(&names, path),
+            _ => self.put_expected(&names, path, &text),
         };
         assert_eq!(word(&result), expected, "{names:?} {path}");
         if let Ok(arrival) = result {
@@ -152,7 +157,14 @@ impl World {
         }
     }
 
-    fn put_expected(&mut self, names: &[String; 4], path: &str) -> &'static str {
+    fn put_expected(&mut self, names: &[String; 4], path: &str, text: &str) -> &'static str {
+        match self.path_expected(names, path) {
+            "ok" if !self.fits(names, path, text) => "quota",
+            expected => expected,
+        }
+    }
+
+    fn path_expected(&mut self, names: &[String; 4], path: &str) -> &'static str {
         let Some(job) = self.job(names) else { return "ok" };
         if job.locked && !names[3].starts_with("int-") {
             return "job locked";
@@ -270,7 +282,7 @@ impl World {
         let (plans, _) = store.view().unwrap().plans(None, 99).unwrap();
         for mut plan in plans {
             let doomed: Vec<_> = plan.doomed.iter().map(|doomed| doomed.tag.to_string()).collect();
-            assert_eq!(doomed, self.doomed(&plan.branch.branch), "{}", plan.branch);
+            assert_eq!(doomed, self.doomed(&key(&plan.branch)), "{}", plan.branch);
             while !plan.doomed.is_empty() {
                 let rows = u32::try_from(random.below(4)).unwrap();
                 let slice = store.apply_slice(plan.clone(), Releases::Flag, super::WORK, rows);
@@ -280,13 +292,13 @@ impl World {
                 plan.doomed.drain(..tags);
                 plan.generation = generation;
             }
-            let branch = self.branches.get_mut(plan.branch.branch.as_str()).unwrap();
+            let branch = self.branches.get_mut(&key(&plan.branch)).unwrap();
             branch.tags.retain(|name, _| !doomed.contains(name));
         }
     }
 
-    fn doomed(&self, branch: &BranchName) -> Vec<String> {
-        let branch = &self.branches[branch.as_str()];
+    fn doomed(&self, branch: &str) -> Vec<String> {
+        let branch = &self.branches[branch];
         let mut doomed = Vec::new();
         for (released, keep) in [(false, branch.daily), (true, branch.released)] {
             let tags = branch.tags.iter().filter(|(_, t)| !t.locked && t.released == released);
@@ -393,7 +405,7 @@ impl World {
     fn listed(&self) -> BTreeSet<String> {
         let view = self.house().store.view().unwrap();
         let mut lines = BTreeSet::new();
-        for (b, branch) in view.branches(&Repo::Shared).unwrap() {
+        for (b, branch) in self.listed_branches(&view) {
             let policy = branch.policy;
             lines.insert(format!("{b} {} {}", policy.max_daily_tags, policy.max_released_tags));
             for (t, tag) in view.tags(branch.id).unwrap() {

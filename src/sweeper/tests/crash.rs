@@ -12,25 +12,25 @@ const THIRD: &str = "a third text that is long enough to be a file";
 
 type Step = fn(&mut House) -> Result<(), Error>;
 
-/// Every way in and out of the store, over small and large bodies.
+/// Every way in and out of the store, over small and large bodies, in two repositories.
 const DAY: &[Step] = &[
     |house| house.put("b/t/small", "small"),
     |house| house.put("b/t/large", LARGE),
-    |house| house.put("b/u/copy", LARGE),
-    |house| house.put("b/u/small", "small"),
+    |house| house.put("~u:b/u/copy", LARGE),
+    |house| house.put("~u:b/u/small", "small"),
     |house| house.put("b/t/large", LARGE),
     |house| house.put("b/t/small", OTHER),
     |house| house.put("b/t/large", "tiny"),
-    |house| house.promise_and_link("b/v/link", OTHER),
+    |house| house.promise_and_link("~u:b/v/link", OTHER),
     |house| house.put("b/t/own", THIRD),
     |house| house.delete_tag("b/t"),
     |house| {
         house.sweep();
         Ok(())
     },
-    |house| house.promise_and_link("b/v/free", "tiny"),
-    |house| house.promise_and_link("b/v/third", THIRD),
-    |house| house.delete_tag("b/v"),
+    |house| house.promise_and_link("~u:b/v/free", "tiny"),
+    |house| house.promise_and_link("~u:b/v/third", THIRD),
+    |house| house.delete_tag("~u:b/v"),
     |house| {
         house.clock.advance(LEASE_OVER);
         house.sweep();

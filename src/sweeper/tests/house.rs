@@ -17,8 +17,8 @@ use crate::db::tests::disk::{TestDisk as RowDisk, Unsynced};
 use crate::db::tests::random::Random;
 use crate::db::{self, Db};
 use crate::model::{ArtifactPath, Branch, BranchName, BranchPath, Digest, FilePath};
-use crate::model::{FormatName, JobName};
-use crate::model::{Run, Scope, TagName, TagPath, Timestamp, Totals, Trigger};
+use crate::model::{FormatName, JobName, Repo};
+use crate::model::{Run, Scope, TagName, TagPath, Timestamp, Totals, Trigger, UserName};
 use crate::stop::Stop;
 use crate::store::blobs::Content;
 use crate::store::detached::Cause;
@@ -108,7 +108,7 @@ impl House {
         let options = db::Options { make_room, ..db::tests::options() };
         let db = Db::open_with(self.gate.rows(self.rows_disk.opener()), options).unwrap();
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
-        let rules = Rules { lease: self.lease, internal_formats: None };
+        let rules = Rules { lease: self.lease, internal_formats: None, user_quota: Some(1 << 20) };
         let store = Store::new(db, Pins::new(), clock, rules);
         let named = |digest, suffix| Ok::<_, Error>(store.view()?.names_file(digest, suffix)?);
         let recovered = files.recover(named).unwrap();
@@ -277,11 +277,16 @@ impl House {
     /// Removes everything, so that the machine can be used again: that is cheaper than another.
     #[track_caller]
     pub fn clear(&mut self, when: &str) {
-        let branches = self.store().view().unwrap().branches(&crate::model::Repo::Shared);
-        for (name, _) in branches.unwrap() {
-            let path = BranchPath::shared(name);
-            self.store().delete_branch(path, Cause::request("eve")).wait().unwrap();
+        let view = self.store().view().unwrap();
+        let users = view.repositories(None, usize::MAX).unwrap().into_iter();
+        let users = users.map(|(user, _)| Repo::User(user));
+        for repo in users.chain([Repo::Shared]) {
+            for (name, _) in view.branches(&repo).unwrap() {
+                let path = repo.clone().branch(name);
+                self.store().delete_branch(path, Cause::request("eve")).wait().unwrap();
+            }
         }
+        drop(view);
         self.told.clear();
         self.clock.advance(HOUR);
         self.sweep();
@@ -310,7 +315,7 @@ impl House {
         result
     }
 
-    fn tell(&mut self, path: &str, body: Option<&str>, is_sure: bool, is_possible: bool) {
+    pub fn tell(&mut self, path: &str, body: Option<&str>, is_sure: bool, is_possible: bool) {
         let body = body.map(|text| text.as_bytes().to_vec());
         let told = self.told.entry(path.to_owned()).or_insert_with(|| vec![None]);
         if is_sure {
@@ -325,7 +330,7 @@ fn digest(text: &str) -> Digest {
     hash_bytes(text.as_bytes(), None).digest
 }
 
-fn is_unknown<T>(result: &Result<T, store::Error>) -> bool {
+pub fn is_unknown<T>(result: &Result<T, store::Error>) -> bool {
     matches!(result, Err(store::Error::Db(db::Error::OutcomeUnknown(_))))
 }
 
@@ -335,7 +340,7 @@ pub fn upload(tree: &Tree, path: FilePath, bytes: &[u8]) -> Result<(), Error> {
         tree.put_small(path, bytes.to_vec().into(), None)?.wait()?;
         return Ok(());
     }
-    let mut upload = tree.begin_upload(None)?;
+    let mut upload = tree.begin_upload(None)?.within(tree.store().room(&path));
     upload.write(bytes)?;
     upload.finish(path).map(drop)
 }
@@ -351,8 +356,14 @@ pub fn bytes_of(source: Source) -> Vec<u8> {
     }
 }
 
+/// `branch`, or `~user:branch`.
 pub fn branch(path: &str) -> BranchPath {
-    BranchPath::shared(BranchName::parse(path).unwrap())
+    let user = path.strip_prefix('~').and_then(|path| path.split_once(':'));
+    let (repo, name) = match user {
+        Some((user, name)) => (Repo::User(UserName::parse(user).unwrap()), name),
+        None => (Repo::Shared, path),
+    };
+    repo.branch(BranchName::parse(name).unwrap())
 }
 
 pub fn tag(path: &str) -> TagPath {

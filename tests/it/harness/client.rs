@@ -173,6 +173,21 @@ impl Connection {
         }
     }
 
+    /// Reads the head of an answer and leaves its body where it is.
+    pub fn head_of_answer(&mut self) -> Response {
+        self.read_head()
+    }
+
+    /// The number of bytes that still come until the connection ends, well or not.
+    pub fn rest(&mut self) -> u64 {
+        let mut buffer = vec![0; PIECE];
+        let mut count = 0;
+        while let Ok(length @ 1..) = self.stream.read(&mut buffer) {
+            count += u64::try_from(length).unwrap();
+        }
+        count
+    }
+
     /// Whether the server has closed the connection, once it has.
     pub fn is_at_end(&mut self) -> bool {
         let mut byte = [0];

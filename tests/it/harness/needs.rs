@@ -25,6 +25,13 @@ pub fn needs_client(name: &str) -> Option<PathBuf> {
     found(place.is_file().then_some(place), &why)
 }
 
+/// A file that is made beforehand; `how` tells by what.
+#[track_caller]
+pub fn file(place: &Path, how: &str) -> Option<()> {
+    found(place.is_file().then(PathBuf::new), &format!("there is no {}: {how}", place.display()))
+        .map(drop)
+}
+
 #[track_caller]
 fn found(place: Option<PathBuf>, why: &str) -> Option<PathBuf> {
     if place.is_none() {
