@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use larder::app::Running;
-use larder::config::Settings;
+use larder::config::{AuthMode, Settings};
 use larder::model::{Run, Scope, Trigger};
 use serde_json::Value;
 
@@ -60,6 +60,7 @@ fn settings(folder: &std::path::Path) -> Settings {
     settings.server.data = folder.join("data");
     settings.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.store.lease = Duration::ZERO;
+    settings.auth.auth = AuthMode::None;
     settings
 }
 

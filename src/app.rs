@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod control;
 mod house;
+pub mod people;
 mod running;
 mod signals;
 
@@ -12,7 +13,8 @@ use crate::config::Settings;
 use crate::model::{Scope, Trigger};
 use signals::Signals;
 
-pub use house::{Error, House};
+pub use house::{Error, House, access};
+pub use people::FirstAdmin;
 pub use running::Running;
 pub use signals::Ending;
 
@@ -26,21 +28,41 @@ pub fn serve(settings: &Settings) -> Result<Ending, Error> {
     let mut signals = running
         .block_on(async { Signals::new() })
         .map_err(|source| Error::Start { what: "the signal handlers", source })?;
-    greet(running.address());
+    greet(&running, settings);
     let sweep = || _ = running.sweeper().ask(Scope::Full, Trigger::Signal);
-    running.block_on(signals.until_end(sweep));
+    running.block_on(signals.until_end(sweep, || running.reload()));
     Ok(running.stop_unless(signals.second()))
 }
 
-fn greet(address: std::net::SocketAddr) {
+/// What a person who started it by hand needs next: four lines in any case.
+fn greet(running: &Running, settings: &Settings) {
+    let address = running.address();
+    let data = settings.server.data.display();
+    let (what, login) = match running.first_admin() {
+        _ if !running.asks_who() => (
+            "Nobody has to log in: whoever can connect may read and write.".to_owned(),
+            String::new(),
+        ),
+        Some(FirstAdmin { password, file }) => (
+            format!(
+                "The account admin was made, its password is {password} (also in {}).",
+                file.display()
+            ),
+            format!("-u admin:{password} "),
+        ),
+        None => (
+            format!("People log in; `larder user list --data {data}` shows the accounts here."),
+            "-u LOGIN ".to_owned(),
+        ),
+    };
     let mut out = std::io::stdout().lock();
     // Nobody may be reading, which is no reason not to serve.
     let _ = writeln!(out, "listening on http://{address}");
     let _ = writeln!(
         out,
-        "There are no accounts yet: everybody on this machine may read and write. Try:\n  \
-         curl -T README.md http://{address}/branches/main/v1/docs/text/README.md\n  \
-         curl http://{address}/branches/main/latest/docs/text/README.md -L"
+        "{what} Try:\n  \
+         curl {login}-T README.md http://{address}/branches/main/v1/docs/text/README.md\n  \
+         curl {login}http://{address}/branches/main/latest/docs/text/README.md -L"
     );
     let _ = out.flush();
 }

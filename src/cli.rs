@@ -1,9 +1,11 @@
 //! Floor 6: the command line.
 
+mod acl;
 mod admin;
 pub mod args;
 mod bar;
 mod health;
+mod people;
 
 use std::process::ExitCode;
 
@@ -11,7 +13,7 @@ use clap::Parser;
 
 use crate::app;
 use crate::config::{Flags, Loaded, Place, Settings};
-use args::{Args, Command};
+use args::{AclCommand, Args, Command};
 
 /// What the log of a command has: the record of a sweep tells its failures already.
 const QUIET: &str = "warn,larder::sweeper=error";
@@ -28,6 +30,9 @@ pub fn run() -> Result<ExitCode, String> {
             print!("{}", loaded.render(config.answer.form()));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Acl(acl) => match acl.command {
+            AclCommand::Check(check) => self::acl::check(&check),
+        },
         Command::Sweep(sweep) => admin::run(&sweep.common, sweep.command()),
         Command::Check(check) => admin::run(&check.common, check.command()),
         Command::Why(why) => {
@@ -35,6 +40,8 @@ pub fn run() -> Result<ExitCode, String> {
         }
         Command::Health(health) => Ok(health::run(&health)),
         Command::Quota(quota) => admin::run(quota.common(), quota.command()),
+        Command::User(user) => people::user(user.command),
+        Command::Token(token) => people::token(token.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -30,11 +30,11 @@ pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{
-    INLINE_MAX_BYTES, Ldap, Log, PostProcess, Publish, Server, Settings, Space, Store, Sweeper,
-    Tree, Uploads, Users,
+    Auth, INLINE_MAX_BYTES, Ldap, Log, PostProcess, Publish, Server, Settings, Space, Store,
+    Sweeper, Tree, Uploads, Users,
 };
-pub use text::size as parse_size;
-pub use values::{LogFilter, PublicUrl, UrlPrefix};
+pub use text::{duration, size as parse_size};
+pub use values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 
 pub use crate::model::{CommandLine, NamePattern};
 
@@ -72,6 +72,8 @@ impl Settings {
             }
         }
         loaded.warnings.extend(dlrepo::warning(&env));
+        loaded.warnings.extend(dlrepo::passwords_warning(&env));
+        loaded.compare()?;
         Ok(loaded)
     }
 

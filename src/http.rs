@@ -10,8 +10,10 @@ pub mod conditional;
 pub mod error;
 pub mod failure;
 pub mod file_body;
+pub mod guard;
 pub mod host;
 pub mod listen;
+pub mod login;
 mod own;
 mod publications;
 pub mod range;
@@ -35,12 +37,13 @@ use warp::path::FullPath;
 use warp::reply::Response;
 
 use crate::access::Access;
-use crate::model::{Caller, Right};
+use crate::model::Caller;
 use crate::sweeper::Handle;
 use body::RequestBody;
 pub use error::HttpError;
 use failure::Failure;
 use listen::Peer;
+use login::{Door, Head};
 use route::{Route, Routed, Spelling};
 
 /// The target of the line that is logged for each request.
@@ -50,6 +53,10 @@ const ACCESS: &str = "larder::access";
 pub struct Server {
     /// Who may do what.
     pub access: Access,
+    /// What browsers show when they ask who somebody is.
+    pub realm: String,
+    /// Who is asking.
+    pub door: Door,
     /// The artifact tree, and the store below it.
     pub tree: crate::tree::Tree,
     /// Who gives the space back.
@@ -118,25 +125,41 @@ impl Server {
     ) -> Response {
         let started = Instant::now();
         let method = request.method.clone();
-        let response = self.dispatch(request, path).await.unwrap_or_else(Failure::into_response);
-        log_request(&method, path, &response, started.elapsed(), peer);
+        let (caller, response) = self.admit(request, path, peer).await;
+        let response = response.unwrap_or_else(Failure::into_response);
+        log_request(&method, path, &response, started.elapsed(), peer, &caller);
         response
+    }
+
+    /// Finds out who is asking, then answers.
+    async fn admit(
+        self: &Arc<Self>,
+        mut request: Request,
+        path: &str,
+        peer: Option<SocketAddr>,
+    ) -> (Caller, Result<Response, Failure>) {
+        let (method, headers) = (&request.method, &request.headers);
+        let peer = peer.map(|peer| peer.ip());
+        match self.door.identify(Head { method, path, headers, peer }).await {
+            Ok(caller) => {
+                request.caller = caller.clone();
+                (caller, self.dispatch(request, path).await)
+            }
+            Err(failure) => (Caller::Anonymous, Err(failure)),
+        }
     }
 
     async fn dispatch(self: &Arc<Self>, request: Request, path: &str) -> Result<Response, Failure> {
         let public = self.public_url.as_ref().map(|(_, authority)| authority.as_str());
-        host::check(&request.method, &request.headers, public)?;
-        match route::route(&request.method, path) {
+        host::check(&request.method, &request.headers, public, self.door.hosts())?;
+        let routed = route::route(&request.method, path);
+        self.guard(&request, path, &routed)?;
+        match routed {
             Routed::Found(route, spelling) => self.handle(request, route, spelling).await,
             Routed::NotFound(reason) => Err(Failure::NotFound(reason)),
             Routed::BadRequest(reason) => Err(Failure::BadRequest(reason)),
             Routed::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed(allow)),
         }
-    }
-
-    /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.
-    fn may_read(&self, caller: &Caller, path: &str) -> bool {
-        self.access.allows(caller, Right::Read, path)
     }
 
     /// The address to show to people.
@@ -155,7 +178,7 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         match route {
-            Route::Home => Ok(own::home(&self.address(&request.headers))),
+            Route::Home => self.home(request).await,
             Route::ClientScript => Ok(client_script::answer(&self.address(&request.headers))),
             Route::UserHome(user) => self.user_home(request, user, spelling).await,
             Route::Health => Ok(own::health()),
@@ -194,16 +217,19 @@ fn log_request(
     response: &Response,
     took: Duration,
     peer: Option<SocketAddr>,
+    caller: &Caller,
 ) {
     if !log::log_enabled!(target: ACCESS, log::Level::Info) {
         return;
     }
     let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+    let user = caller.login().map_or("-", |login| login.as_str());
     log::info!(
         target: ACCESS,
-        "{method} {} {} {bytes} {took:.1?} {peer} -",
+        "{method} {} {} {bytes} {took:.1?} {peer} {}",
         path.escape_default(),
         response.status().as_u16(),
+        user.escape_default(),
     );
 }

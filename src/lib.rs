@@ -16,7 +16,7 @@
 //! | 0 words | [`model`] | pure: names, digests, records, references, policies |
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
-//! | 3 services | [`tree`], [`cleanup`] | what needs more than one store call, or files |
+//! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -57,6 +57,7 @@
 //! `PUT /branches/b/t/j/f/app.tgz` with `Digest: sha256:…`
 //!
 //! 1. [`http::route`] parses the path into names; a bad one is refused at the door.
+//!    In a user's repository it needs room below the quota ([`store::quota`]).
 //! 2. A body of up to `store.inline_max` bytes stays in memory. A larger one goes through a bounded
 //!    channel to one blocking task that hashes it while it writes to `staging` ([`blobs`]).
 //! 3. The digest is compared (422, nothing kept). A file is synced, gets its staging name, is
@@ -67,6 +68,14 @@
 //!    commits it together with its neighbours.
 //! 5. 201, and the staging name goes. After a crash before 4, the start finds the staging name and
 //!    removes both; after 4 everything is there.
+//!
+//! # Who may do what
+//!
+//! [`http::guard`] stands at the door: [`http::route`] makes a URL a thing with one canonical path
+//! (I9), and [`access`] is asked about that path before anything else is looked at, so a refusal
+//! is the same whether the thing exists or not. Lists ask about each of their lines. That a
+//! content is here is told only to who may read a path that has it, or who sent it a short time
+//! ago ([`store::possessions`]). The grammar of the rules is pure ([`model::acl`]).
 //!
 //! # One deletion
 //!
@@ -117,6 +126,13 @@
 //! adds their sizes up. So the length and the entity tag are known before the first byte, and a
 //! range begins at the mark before it. No snapshot is open while it is sent; each blob is pinned
 //! as its turn comes, and one that is gone breaks the answer off.
+//!
+//! # Who is asking
+//!
+//! [`http::login`] reads credentials before a URL is looked at, [`access::login`] tells whose they
+//! are: a local account, a token, or somebody whom one other back end knows. What was found out by
+//! hashing a password is remembered for a while, and rests on rows that are read again with every
+//! request.
 //!
 //! # When the disk fails
 //!

@@ -4,6 +4,8 @@
 //! like is decided here; where it is kept is decided in [`crate::store`].
 //! Deliberately absent: bytes on a disk, time from outside, HTTP.
 
+pub mod account;
+pub mod acl;
 pub mod blob;
 pub mod branch;
 pub mod caller;
@@ -16,6 +18,7 @@ pub mod ids;
 pub mod job;
 pub mod json;
 pub mod names;
+pub mod networks;
 pub mod node;
 pub mod paths;
 pub mod pattern;
@@ -28,9 +31,12 @@ pub mod retry;
 pub mod run;
 pub mod tag;
 pub mod time;
+pub mod token;
 pub mod totals;
 pub mod usage;
 
+pub use account::Account;
+pub use acl::Rights;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use caller::{Caller, Rank, Right, User};
@@ -39,13 +45,14 @@ pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
 pub use ids::{
-    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, VersionId,
+    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, TokenId, VersionId,
 };
 pub use job::Job;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
     ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
 };
+pub use networks::Networks;
 pub use node::{Entry, Node};
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
@@ -61,5 +68,6 @@ pub use repository::{Quota, Repository};
 pub use run::{Run, Scope, StageReport, Trigger};
 pub use tag::Tag;
 pub use time::Timestamp;
+pub use token::{Token, TokenOwner, TokenScope};
 pub use totals::Totals;
 pub use usage::Usage;

@@ -5,6 +5,7 @@
 //! Deliberately absent: files (a caller places bytes before it tells the store, I1), HTTP, and
 //! anything that takes more than one transaction.
 
+pub mod accounts;
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
@@ -16,6 +17,7 @@ pub mod garbage;
 pub mod jobs;
 mod links;
 pub mod policies;
+pub mod possessions;
 pub mod products;
 pub mod publications;
 pub mod quota;
@@ -23,6 +25,7 @@ pub mod repos;
 pub mod rework;
 pub mod runs;
 pub mod tags;
+pub mod tokens;
 mod tree;
 mod tx;
 pub mod view;
@@ -37,7 +40,9 @@ use std::time::Duration;
 use crate::blobs::Pins;
 use crate::clock::Clock;
 use crate::db::{self, Db, Pending};
+use crate::model::UserName;
 use crate::model::human::human;
+use crate::model::token::TOKEN_NAME_LENGTH_MAX;
 
 pub use tx::Budget;
 pub(crate) use tx::Tx;
@@ -129,6 +134,18 @@ pub enum Error {
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),
+    /// The login is taken.
+    #[error("there is an account {0} already; `larder user passwd` gives it another password")]
+    AccountExists(UserName),
+    /// There is no such local account.
+    #[error("there is no account {0} here; `larder user list` shows those there are")]
+    AccountUnknown(UserName),
+    /// Somebody must be able to do everything.
+    #[error("{0} is the only administrator; make another with `larder user add --admin` first")]
+    LastAdmin(UserName),
+    /// Too short or too long.
+    #[error("the name of a token has 1 to {TOKEN_NAME_LENGTH_MAX} bytes")]
+    TokenName,
 }
 
 /// What the store is told once.

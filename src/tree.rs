@@ -14,7 +14,7 @@ mod upload;
 use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
-use crate::model::{BranchPath, Digest, JobPath};
+use crate::model::{BranchPath, Digest, JobPath, UserName};
 use crate::store::detached::Cause;
 use crate::store::{self, Store};
 
@@ -91,13 +91,20 @@ pub struct Tree {
     space: Arc<Space>,
     limits: Limits,
     post_process: Option<Arc<post_process::PostProcess>>,
+    sender: Option<UserName>,
 }
 
 impl Tree {
     /// A tree over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
-        Self { store, files, space, limits, post_process: None }
+        Self { store, files, space, limits, post_process: None, sender: None }
+    }
+
+    /// The same tree; it is noted that `sender` sent what is uploaded by way of it.
+    #[must_use]
+    pub fn for_sender(&self, sender: Option<UserName>) -> Self {
+        Self { sender, ..self.clone() }
     }
 
     /// The store below.
@@ -153,6 +160,18 @@ impl Tree {
             Err(error) => {
                 log::warn!("no lease could be given for {digest}, so it is to be sent: {error}");
                 Ok(None)
+            }
+        }
+    }
+
+    /// As [`Self::promise`], to somebody who sent the content a short time ago; so the content
+    /// and the note of that stay for a lease. `None`: it is not here, or they did not.
+    pub async fn promise_to_sender(&self, digest: Digest, sender: UserName) -> Option<u64> {
+        match self.store.lease_to_sender(digest, sender).await {
+            Ok(leased) => leased.map(|blob| blob.size),
+            Err(error) => {
+                log::warn!("no lease could be given for {digest}, so it is to be sent: {error}");
+                None
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod check;
 mod hex;
+pub mod people;
 mod plan;
 mod quota;
 mod stats;
@@ -53,6 +54,8 @@ pub enum Command {
     Stats,
     /// Shows or changes what users' repositories may hold.
     Quota(Quotas),
+    /// Changes or shows accounts and tokens.
+    People(people::People),
 }
 
 /// How to sweep.
@@ -72,7 +75,7 @@ impl Command {
     /// that the server was asked for goes on in any case.
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
-        matches!(self, Self::Check { mode: Mode::Repair, .. })
+        matches!(self, Self::Check { mode: Mode::Repair, .. } | Self::People(_))
     }
 }
 
@@ -158,6 +161,7 @@ impl Desk<'_> {
             Command::Why { digest } => self.why(digest),
             Command::Stats => self.stats(),
             Command::Quota(what) => self.quota(what),
+            Command::People(command) => self.people(command),
         }
     }
 

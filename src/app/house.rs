@@ -8,27 +8,32 @@
 //! DIR/work/          where post-processes work
 //! DIR/ballast        space that is given up when the disk is full
 //! DIR/filter/        where the filter command of publications runs
+//! DIR/admin-password the password that the first start made, for its owner
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
+use crate::access::tokens::TokenUses;
+use crate::access::{Access, AclError, backend, password};
 use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
 use crate::clock::SystemClock;
-use crate::config::{self, Settings};
+use crate::config::{self, AuthMode, Settings};
 use crate::db::{self, Db, Pressure};
 use crate::http::Server;
+use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
+use crate::model::{NameError, UserName};
 use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
@@ -106,9 +111,38 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The auth file.
+    #[error(transparent)]
+    People(#[from] backend::Error),
+    /// A password that cannot be taken.
+    #[error(transparent)]
+    Password(password::Error),
+    /// A login that nobody can have.
+    #[error("{0}")]
+    Login(NameError),
+    /// The first password has to be kept somewhere.
+    #[error("the first password cannot be written to {}: {source}", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A token of somebody whose groups are not known here.
+    #[error(
+        "there is no account {0} here: make one with `larder user add`, or, when another back end \
+         knows {0}, tell the groups with --group"
+    )]
+    TokenOfNobody(UserName),
+    /// A number that no token has.
+    #[error("there is no token {0}; `larder token list` shows those there are")]
+    TokenUnknown(u64),
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] AclError),
     /// A programming error.
     #[error("{0} broke off; see the log for why, and tell us")]
     Broken(&'static str),
@@ -136,6 +170,7 @@ pub struct House {
     files: BlobFiles,
     space: Arc<Space>,
     publisher: publish::Handle,
+    uses: Arc<TokenUses>,
     // The last to go.
     _lock: File,
 }
@@ -152,7 +187,7 @@ impl House {
         let files = BlobFiles::open(root, Arc::clone(&disk))?;
         let space = &settings.space;
         let space = Arc::new(Space::open(root, disk, space.reserve, space.ballast)?);
-        let db = Db::open(&root.join(DATABASE), options(settings, &space))?;
+        let db = open_database(&root.join(DATABASE), options(settings, &space))?;
         let rules = Rules {
             lease: settings.store.lease,
             internal_formats: settings.tree.internal_format_filter.clone(),
@@ -160,7 +195,8 @@ impl House {
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let publisher = publish::Handle::new(&settings.publish.url);
-        let house = Self { root: root.clone(), store, files, space, publisher, _lock: lock };
+        let uses = Arc::default();
+        let house = Self { root: root.clone(), store, files, space, publisher, uses, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
@@ -200,6 +236,12 @@ impl House {
     #[must_use]
     pub fn space(&self) -> &Arc<Space> {
         &self.space
+    }
+
+    /// When tokens were used last, as far as it is not written down.
+    #[must_use]
+    pub fn uses(&self) -> &Arc<TokenUses> {
+        &self.uses
     }
 
     /// The sweeper of this house, not started.
@@ -256,12 +298,20 @@ impl House {
 
     /// What the handlers of this house work on.
     #[must_use]
-    pub fn server(&self, settings: &Settings, sweeper: sweeper::Handle, stop: Stop) -> Server {
+    pub fn server(
+        &self,
+        settings: &Settings,
+        (access, door): (Access, Door),
+        sweeper: sweeper::Handle,
+        stop: Stop,
+    ) -> Server {
         let public_url = settings.server.public_url.as_ref();
         let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
-            access: Access,
+            access,
+            realm: settings.auth.auth_realm.to_string(),
+            door,
             tree: with_post_process(self.tree(settings), settings, stop),
             sweeper,
             publisher: self.publisher.clone(),
@@ -325,6 +375,29 @@ fn sendfile(settings: &Settings) -> Option<Sendfile> {
     let prefix = sendfile_prefix.as_ref().map(ToString::to_string);
     let header = sendfile_header.clone()?;
     Some(Sendfile::new(header, data, prefix, settings.store.lease))
+}
+
+/// The rules that the settings ask for.
+///
+/// # Errors
+/// [`AclError`], with file, line and reason.
+pub fn access(settings: &Settings) -> Result<Access, AclError> {
+    match &settings.access.acls_dir {
+        _ if settings.auth.auth == AuthMode::None => Ok(Access::open()),
+        Some(folder) => Access::with_rules(folder),
+        None => Ok(Access::built_in()),
+    }
+}
+
+/// A new database is for its owner only: it has hashes of passwords.
+fn open_database(path: &Path, options: db::Options) -> Result<Db, Error> {
+    let is_new = !path.exists();
+    let db = Db::open(path, options)?;
+    if is_new {
+        let unusable = |source| Error::Folder { path: path.to_owned(), source };
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(unusable)?;
+    }
+    Ok(db)
 }
 
 fn restore(space: &Space) {

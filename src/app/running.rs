@@ -18,7 +18,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::control::Control;
-use super::{Ending, Error, House};
+use super::people::{FirstAdmin, People};
+use super::{Ending, Error, House, house};
+use crate::access::Access;
 use crate::config::Settings;
 use crate::http::{self, listen};
 use crate::model::{Scope, Trigger};
@@ -38,6 +40,7 @@ const TASKS_END_MAX: Duration = Duration::from_secs(5);
 /// settings; that blocks, so it is not for a thread that runs futures.
 pub struct Running {
     address: SocketAddr,
+    access: Access,
     sweeper: Handle,
     runtime: tokio::runtime::Handle,
     parts: Option<Parts>,
@@ -54,6 +57,7 @@ struct Parts {
     finish: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     ballast: JoinHandle<()>,
+    people: People,
     deadline: Duration,
 }
 
@@ -64,6 +68,7 @@ impl Running {
     /// # Errors
     /// Why the house could not be opened, or the address not be bound.
     pub fn start(settings: &Settings) -> Result<Self, Error> {
+        let access = house::access(settings)?;
         let house = Arc::new(House::open(settings)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -78,7 +83,12 @@ impl Running {
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
         let publisher = start_publisher(&house, settings, &sweeper, &stop)?;
-        let server = Arc::new(house.server(settings, sweeper.clone(), stop.clone()));
+        let people = {
+            let _context = runtime.enter();
+            People::start(&house, settings)?
+        };
+        let guards = (access.clone(), people.door(settings));
+        let server = Arc::new(house.server(settings, guards, sweeper.clone(), stop.clone()));
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.
@@ -103,9 +113,10 @@ impl Running {
             finish,
             serving,
             ballast,
+            people,
             deadline,
         };
-        Ok(Self { address, sweeper, runtime: handle, parts: Some(parts) })
+        Ok(Self { address, access, sweeper, runtime: handle, parts: Some(parts) })
     }
 
     /// Where it listens.
@@ -118,6 +129,30 @@ impl Running {
     #[must_use]
     pub fn sweeper(&self) -> &Handle {
         &self.sweeper
+    }
+
+    /// The account that this start made, if it was the first.
+    #[must_use]
+    pub fn first_admin(&self) -> Option<&FirstAdmin> {
+        self.people().and_then(|people| people.first_admin.as_ref())
+    }
+
+    /// Whether people log in.
+    pub(super) fn asks_who(&self) -> bool {
+        self.people().is_some_and(People::are_asked)
+    }
+
+    /// Reads again what was read from files at the start, each part by itself: one that is wrong
+    /// stays as it was and is told in the log.
+    pub fn reload(&self) {
+        reload_rules(&self.access);
+        if let Some(people) = self.people() {
+            people.reload();
+        }
+    }
+
+    fn people(&self) -> Option<&People> {
+        self.parts.as_ref().map(|parts| &parts.people)
     }
 
     /// Stops in order: no new requests, those in progress get the deadline, then all is closed.
@@ -156,6 +191,7 @@ impl Parts {
             finish,
             serving,
             ballast,
+            people,
             deadline,
         } = self;
         ballast.abort();
@@ -185,6 +221,7 @@ impl Parts {
             std::mem::forget((house, runtime));
             return ending;
         }
+        people.stop(&house);
         runtime.shutdown_timeout(TASKS_END_MAX);
         drop(house);
         log::info!("stopped");
@@ -197,6 +234,17 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(WAITING_MAX)
+}
+
+fn reload_rules(access: &Access) {
+    let Some(folder) = access.folder() else {
+        log::info!("SIGHUP: there is no folder with rules to be read again");
+        return;
+    };
+    match access.reload() {
+        Ok(()) => log::info!("the rules in {} are in force", folder.display()),
+        Err(error) => log::error!("the rules stay as they were, correct them: {error}"),
+    }
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

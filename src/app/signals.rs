@@ -39,15 +39,13 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGINT or SIGTERM; calls `sweep` at each SIGUSR1.
-    pub(super) async fn until_end(&mut self, sweep: impl Fn()) -> Ending {
+    /// Waits for SIGINT or SIGTERM; calls `sweep` at each SIGUSR1 and `reload` at each SIGHUP.
+    pub(super) async fn until_end(&mut self, sweep: impl Fn(), reload: impl Fn()) -> Ending {
         loop {
             tokio::select! {
                 _ = self.interrupts.recv() => return Ending::InOrder,
                 _ = self.terminate.recv() => return Ending::InOrder,
-                _ = self.hang_up.recv() => {
-                    log::info!("SIGHUP: there are no rules to read again yet");
-                }
+                _ = self.hang_up.recv() => reload(),
                 _ = self.user1.recv() => sweep(),
             }
         }

@@ -16,13 +16,23 @@ const WANTING: u8 = 1;
 
 /// Does `command` and prints the answer. `Err` is a sentence for people.
 pub(super) fn run(common: &Common, command: Command) -> Result<ExitCode, String> {
+    run_then(common, command, |_| ())
+}
+
+/// Does `command`, lets `then` add to the answer, and prints it.
+pub(super) fn run_then(
+    common: &Common,
+    command: Command,
+    then: impl FnOnce(&mut Answer),
+) -> Result<ExitCode, String> {
     let loaded = load(common.flags())?;
     start_quiet_log(&loaded);
     let form = common.answer.form();
     let bar = Bar::new(form);
     let answer = ask(&loaded.settings, command, &mut |progress| bar.show(&progress));
     bar.finish();
-    let answer = answer?;
+    let mut answer = answer?;
+    then(&mut answer);
     print(&answer, form).map_err(|error| format!("the answer cannot be written: {error}"))?;
     Ok(match answer.verdict {
         Verdict::Fine => ExitCode::SUCCESS,

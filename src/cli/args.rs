@@ -13,12 +13,15 @@ use crate::cleanup::{Contents, Mode};
 use crate::config::{Flags, Form};
 use crate::model::Digest;
 
+mod acl;
 mod health;
+pub mod people;
 mod quota;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, AclCheck, AclCommand, Login};
 pub use health::Health;
 pub use quota::QuotaArgs;
 pub use settings::{Place, Reach, SettingFlags};
@@ -57,6 +60,12 @@ pub enum Command {
     Stats(Stats),
     /// Show or change what users' repositories may hold.
     Quota(QuotaArgs),
+    /// Tell who may do what.
+    Acl(Acl),
+    /// Make, change and show local accounts.
+    User(people::User),
+    /// Make, show and revoke access tokens.
+    Token(people::Token),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.
@@ -74,7 +83,8 @@ pub struct Serve {
 
 const SERVE: &str = "\
 The first line on standard output is `listening on http://ADDR:PORT`; the log goes to standard
-error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep.
+error. Signals: TERM and INT stop in order, a second one at once; USR1 starts a full sweep; HUP
+reads the rules and the auth file again.
 
 Examples:
   larder serve --data /srv/larder

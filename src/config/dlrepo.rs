@@ -29,20 +29,20 @@ pub const POST_PROCESS_CMD: &str = "DLREPO_POST_PROCESS_CMD";
 pub const POST_PROCESS_FILTER: &str = "DLREPO_POST_PROCESS_FILTER";
 pub const X_SENDFILE_HEADER: &str = "DLREPO_X_SENDFILE_HEADER";
 pub const USER_QUOTA: &str = "DLREPO_USER_QUOTA";
+pub const ACLS_DIR: &str = "DLREPO_ACLS_DIR";
 pub const LOG_LEVEL: &str = "DLREPO_LOG_LEVEL";
+pub const AUTH_DISABLED: &str = "DLREPO_AUTH_DISABLED";
+pub const AUTH_REALM: &str = "DLREPO_AUTH_REALM";
+pub const AUTH_FILE: &str = "DLREPO_AUTH_FILE";
+pub const AUTH_HTTP_LOGIN_HEADER: &str = "DLREPO_AUTH_HTTP_LOGIN_HEADER";
+pub const AUTH_HTTP_GROUPS_HEADER: &str = "DLREPO_AUTH_HTTP_GROUPS_HEADER";
+pub const AUTH_CACHE_SIZE: &str = "DLREPO_AUTH_CACHE_SIZE";
+pub const AUTH_CACHE_TTL: &str = "DLREPO_AUTH_CACHE_TTL";
+const IGNORE_PASSWORDS: &str = "DLREPO_IGNORE_PASSWORDS";
 
 /// Variables of dlrepo's server that nothing here acts on.
 pub const IGNORED: &[&str] = &[
-    "DLREPO_ACLS_DIR",
-    "DLREPO_AUTH_CACHE_SIZE",
-    "DLREPO_AUTH_CACHE_TTL",
-    "DLREPO_AUTH_DISABLED",
-    "DLREPO_AUTH_FILE",
-    "DLREPO_AUTH_HTTP_GROUPS_HEADER",
-    "DLREPO_AUTH_HTTP_LOGIN_HEADER",
-    "DLREPO_AUTH_REALM",
     "DLREPO_CHUNK_SIZE",
-    "DLREPO_IGNORE_PASSWORDS",
     "DLREPO_LATEST_RELEASES",
     "DLREPO_LATEST_RELEASES_USER",
     "DLREPO_LOG_OUTPUT",
@@ -57,6 +57,11 @@ impl Alias {
             Self::None => None,
             Self::Same(name) => env(name).map(|text| (name.to_owned(), text)),
             Self::OffWhenZero(name) => env(name).map(|text| (name.to_owned(), on_unless_0(&text))),
+            Self::Disabled(name) => {
+                // dlrepo takes exactly this for yes.
+                let mode = |text: String| if text == "1" { "none" } else { "on" }.to_owned();
+                env(name).map(|text| (name.to_owned(), mode(text)))
+            }
             Self::PythonLevel(name) => env(name).map(|text| (name.to_owned(), level(&text))),
             Self::AddressAndPort(address, port) => {
                 let used = [address, port].map(|name| env(name).map(|_| name));
@@ -82,6 +87,16 @@ pub fn warning(env: &impl Fn(&str) -> Option<String>) -> Option<String> {
 /// A switch that only `0` turns off.
 fn on_unless_0(text: &str) -> String {
     (text != "0").to_string()
+}
+
+/// Said when passwords are not to be checked: that is never done here.
+pub fn passwords_warning(env: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    env(IGNORE_PASSWORDS).filter(|text| text == "1").map(|_| {
+        format!(
+            "{IGNORE_PASSWORDS} is not followed: whoever knows a login could be anybody, so \
+             passwords are always checked; for a server without people there is --auth none"
+        )
+    })
 }
 
 /// Our level for one of Python's; any other text is left for the setting to refuse.

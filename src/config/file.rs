@@ -92,13 +92,13 @@ impl Source<'_> {
             DeValue::Integer(number) if number.radix() == 10 && setting.kind.takes_numbers() => {
                 Ok(number.as_str().to_owned())
             }
-            DeValue::Boolean(value) if setting.kind.takes_switches() => Ok(value.to_string()),
+            DeValue::Boolean(switch) if setting.kind.takes_switches() => Ok(switch.to_string()),
             _ => {
                 let given = self.text.get(value.span()).unwrap_or_default();
-                let problem = if setting.kind.takes_numbers() {
-                    "it is neither text in quotes nor a whole number"
-                } else if setting.kind.takes_switches() {
+                let problem = if setting.kind.takes_switches() {
                     "it is neither true nor false"
+                } else if setting.kind.takes_numbers() {
+                    "it is neither text in quotes nor a whole number"
                 } else {
                     "it is not text in quotes"
                 };

@@ -11,9 +11,9 @@ use http::HeaderName;
 
 use super::settings::Settings;
 use super::text;
-use super::values::{LogFilter, PublicUrl, UrlPrefix};
+use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 use crate::access::ldap;
-use crate::model::{CommandLine, NamePattern};
+use crate::model::{CommandLine, NamePattern, Networks};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -22,7 +22,9 @@ pub type At<T> = fn(&mut Settings) -> &mut T;
 pub enum Kind {
     /// A folder, relative to the one that the process runs in.
     Folder(At<PathBuf>),
-    /// A loopback address with a port.
+    /// A folder, or none.
+    OptionalFolder(At<Option<PathBuf>>),
+    /// An address with a port.
     Listen(At<SocketAddr>),
     /// A web address, or none.
     Url(At<Option<PublicUrl>>),
@@ -48,6 +50,12 @@ pub enum Kind {
     LdapUrl(At<Option<ldap::Url>>),
     /// A filter for a directory, or none.
     LdapFilter(At<Option<ldap::Filter>>),
+    /// Whether people log in.
+    Auth(At<AuthMode>),
+    /// Text that is shown in a header.
+    Realm(At<Realm>),
+    /// Addresses and networks.
+    Networks(At<Networks>),
     /// A length of time.
     Time(RangeInclusive<Duration>, At<Duration>),
     /// A number of bytes.
@@ -69,11 +77,16 @@ impl Kind {
             Self::Header(at) => *at(settings) = Some(text::header(given)?),
             Self::UrlPrefix(at) => *at(settings) = Some(UrlPrefix::parse(given)?),
             Self::Filter(at) => *at(settings) = LogFilter::parse(given)?,
-            Self::File(at) => *at(settings) = Some(text::folder(given)?),
+            Self::OptionalFolder(at) | Self::File(at) => {
+                *at(settings) = Some(text::folder(given)?);
+            }
             Self::Text(at) => *at(settings) = Some(text::words(given)?),
             Self::Switch(at) => *at(settings) = text::switch(given)?,
             Self::LdapUrl(at) => *at(settings) = Some(ldap::Url::parse(given)?),
             Self::LdapFilter(at) => *at(settings) = Some(ldap::Filter::parse(given)?),
+            Self::Auth(at) => *at(settings) = AuthMode::parse(given)?,
+            Self::Realm(at) => *at(settings) = Realm::parse(given)?,
+            Self::Networks(at) => *at(settings) = Networks::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
             Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
@@ -87,6 +100,9 @@ impl Kind {
         let settings = &mut settings.clone();
         match self {
             Self::Folder(at) => Some(at(settings).display().to_string()),
+            Self::OptionalFolder(at) => {
+                at(settings).as_ref().map(|path| path.display().to_string())
+            }
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Urls(at) => {
@@ -103,6 +119,9 @@ impl Kind {
             Self::Switch(at) => Some(at(settings).to_string()),
             Self::LdapUrl(at) => at(settings).as_ref().map(ToString::to_string),
             Self::LdapFilter(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Auth(at) => Some(at(settings).to_string()),
+            Self::Realm(at) => Some(at(settings).to_string()),
+            Self::Networks(at) => Some(at(settings).to_string()),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
             Self::Count(_, at) => Some(at(settings).to_string()),
@@ -113,7 +132,7 @@ impl Kind {
     #[must_use]
     pub fn allowed(&self) -> String {
         match self {
-            Self::Folder(_) => "a folder".to_owned(),
+            Self::Folder(_) | Self::OptionalFolder(_) => "a folder".to_owned(),
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
             Self::Urls(_) => format!("{}; more of them joined by commas", PublicUrl::ALLOWED),
@@ -127,6 +146,9 @@ impl Kind {
             Self::Switch(_) => text::SWITCH_ALLOWED.to_owned(),
             Self::LdapUrl(_) => ldap::Url::ALLOWED.to_owned(),
             Self::LdapFilter(_) => ldap::Filter::ALLOWED.to_owned(),
+            Self::Auth(_) => AuthMode::ALLOWED.to_owned(),
+            Self::Realm(_) => Realm::ALLOWED.to_owned(),
+            Self::Networks(_) => Networks::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
                 let (least, most) = (text::print_duration(*least), text::print_duration(*most));
@@ -145,7 +167,7 @@ impl Kind {
     #[must_use]
     pub fn placeholder(&self) -> &'static str {
         match self {
-            Self::Folder(_) => "DIR",
+            Self::Folder(_) | Self::OptionalFolder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) | Self::LdapUrl(_) => "URL",
             Self::Urls(_) => "URL,URL",
@@ -155,9 +177,11 @@ impl Kind {
             Self::UrlPrefix(_) => "PATH",
             Self::Filter(_) => "LEVEL",
             Self::File(_) => "FILE",
-            Self::Text(_) => "TEXT",
+            Self::Text(_) | Self::Realm(_) => "TEXT",
             Self::Switch(_) => "BOOL",
             Self::LdapFilter(_) => "FILTER",
+            Self::Auth(_) => "on|none",
+            Self::Networks(_) => "NETWORKS",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",
             Self::Count(..) => "NUMBER",

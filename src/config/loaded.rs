@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::error::{Error, Place};
 use super::setting::{SETTINGS, Setting};
 use super::settings::Settings;
+use super::values::AuthMode;
 
 /// How to show something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,35 @@ impl Loaded {
             *place = at;
         }
         Ok(())
+    }
+
+    /// Refuses settings that do not go together, and notes those that go together badly.
+    pub(super) fn compare(&mut self) -> Result<(), Error> {
+        let Settings { server, auth, .. } = &self.settings;
+        if auth.auth == AuthMode::None
+            && !auth.open_to_everybody
+            && !server.listen.ip().is_loopback()
+        {
+            let problem = "nobody has to log in (auth.auth = none), so whoever can connect could \
+                           write and delete, and only loopback may be listened on. Let people log \
+                           in (--auth on), or say --open-to-everybody true";
+            return Err(self.refuse("listen", problem));
+        }
+        if auth.http_login_header.is_some() != auth.http_groups_header.is_some() {
+            let what = "auth.http_login_header and auth.http_groups_header are used together \
+                        only, and one of them is not set: no header is read";
+            self.warnings.push(what.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The error for the value of the setting with this flag.
+    fn refuse(&self, flag: &str, problem: &str) -> Error {
+        let mut entries = self.entries();
+        let found = entries.find(|(setting, ..)| setting.flag == flag);
+        // Each flag that is asked about is declared.
+        let (setting, value, place) = found.expect("a known flag");
+        setting.refuse(place.clone(), &value.unwrap_or_default(), problem)
     }
 
     /// Each setting with its value, `None` when it is not set, and the value's place.

@@ -32,6 +32,8 @@ pub enum Alias {
     Same(&'static str),
     /// A switch that is off when the text is exactly `0`.
     OffWhenZero(&'static str),
+    /// `1` when nobody is to log in.
+    Disabled(&'static str),
     /// One of Python's level names.
     PythonLevel(&'static str),
     /// An address and a port in two variables, either of which may be missing.
@@ -111,7 +113,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         section: "server",
         flag: "listen",
-        help: "Address and port to listen on; loopback only as long as there are no rights",
+        help: "Address and port to listen on; loopback only when nobody has to log in",
         alias: Alias::AddressAndPort(dlrepo::LISTEN_ADDRESS, dlrepo::LISTEN_PORT),
         kind: Kind::Listen(|s| &mut s.server.listen),
     },
@@ -396,6 +398,76 @@ pub static SETTINGS: &[Setting] = &[
         help: "Bytes that each user's repository may hold; 0: no limit",
         alias: Alias::Same(dlrepo::USER_QUOTA),
         kind: Kind::Size(0..=1024 * TIB, |s| &mut s.users.quota),
+    },
+    Setting {
+        section: "access",
+        flag: "acls-dir",
+        help: "Folder with the rights of each group, one file named as the group",
+        alias: Alias::Same(dlrepo::ACLS_DIR),
+        kind: Kind::OptionalFolder(|s| &mut s.access.acls_dir),
+    },
+    Setting {
+        section: "auth",
+        flag: "auth",
+        help: "Whether people log in; none: everybody may do everything",
+        alias: Alias::Disabled(dlrepo::AUTH_DISABLED),
+        kind: Kind::Auth(|s| &mut s.auth.auth),
+    },
+    Setting {
+        section: "auth",
+        flag: "open-to-everybody",
+        help: "Whether a server where nobody logs in may listen beyond loopback",
+        alias: Alias::None,
+        kind: Kind::Switch(|s| &mut s.auth.open_to_everybody),
+    },
+    Setting {
+        section: "auth",
+        flag: "auth-realm",
+        help: "What browsers show when they ask for a login",
+        alias: Alias::Same(dlrepo::AUTH_REALM),
+        kind: Kind::Realm(|s| &mut s.auth.auth_realm),
+    },
+    Setting {
+        section: "auth",
+        flag: "auth-file",
+        help: "File of people beside the local accounts, with lines login:password:groups",
+        alias: Alias::Same(dlrepo::AUTH_FILE),
+        kind: Kind::File(|s| &mut s.auth.auth_file),
+    },
+    Setting {
+        section: "auth",
+        flag: "http-login-header",
+        help: "Header in which a trusted proxy tells the login",
+        alias: Alias::Same(dlrepo::AUTH_HTTP_LOGIN_HEADER),
+        kind: Kind::Header(|s| &mut s.auth.http_login_header),
+    },
+    Setting {
+        section: "auth",
+        flag: "http-groups-header",
+        help: "Header in which a trusted proxy tells the groups, joined by commas",
+        alias: Alias::Same(dlrepo::AUTH_HTTP_GROUPS_HEADER),
+        kind: Kind::Header(|s| &mut s.auth.http_groups_header),
+    },
+    Setting {
+        section: "auth",
+        flag: "trusted-proxies",
+        help: "Whose login headers and X-Forwarded-For are believed",
+        alias: Alias::None,
+        kind: Kind::Networks(|s| &mut s.auth.trusted_proxies),
+    },
+    Setting {
+        section: "auth",
+        flag: "auth-cache-size",
+        help: "Successful logins that are remembered; 0: none",
+        alias: Alias::Same(dlrepo::AUTH_CACHE_SIZE),
+        kind: Kind::Count(0..=1_000_000, |s| &mut s.auth.auth_cache_size),
+    },
+    Setting {
+        section: "auth",
+        flag: "auth-cache-ttl",
+        help: "How long a successful login is remembered",
+        alias: Alias::Same(dlrepo::AUTH_CACHE_TTL),
+        kind: Kind::Time(NO_TIME..=DAY, |s| &mut s.auth.auth_cache_ttl),
     },
     Setting {
         section: "log",

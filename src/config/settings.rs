@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::values::{LogFilter, PublicUrl, UrlPrefix};
+use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 pub use crate::access::ldap::Settings as Ldap;
-use crate::model::{CommandLine, NamePattern};
+use crate::model::{CommandLine, NamePattern, Networks};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,6 +41,10 @@ pub struct Settings {
     pub post_process: PostProcess,
     /// What users get.
     pub users: Users,
+    /// Who may do what.
+    pub access: Access,
+    /// Who may use the server, and how that is found out.
+    pub auth: Auth,
     /// What is logged.
     pub log: Log,
 }
@@ -50,7 +54,7 @@ pub struct Settings {
 pub struct Server {
     /// The folder that holds everything; one process at a time has it open.
     pub data: PathBuf,
-    /// A loopback address; port 0 takes a free one.
+    /// Loopback, unless people log in; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The address that people use, when it is not the one listened on.
     pub public_url: Option<PublicUrl>,
@@ -222,6 +226,45 @@ impl Default for PostProcess {
     }
 }
 
+/// Who may use the server, and how that is found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Whether anybody is asked.
+    pub auth: AuthMode,
+    /// Whether a server that asks nobody may listen beyond loopback.
+    pub open_to_everybody: bool,
+    /// What browsers show when they ask.
+    pub auth_realm: Realm,
+    /// People with passwords and groups, one on each line.
+    pub auth_file: Option<PathBuf>,
+    /// The header in which a proxy tells the login.
+    pub http_login_header: Option<HeaderName>,
+    /// The header in which a proxy tells the groups.
+    pub http_groups_header: Option<HeaderName>,
+    /// Whose headers are believed.
+    pub trusted_proxies: Networks,
+    /// Successful logins that are remembered.
+    pub auth_cache_size: u32,
+    /// For how long.
+    pub auth_cache_ttl: Duration,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            auth: AuthMode::On,
+            open_to_everybody: false,
+            auth_realm: Realm::default(),
+            auth_file: None,
+            http_login_header: None,
+            http_groups_header: None,
+            trusted_proxies: Networks::local(),
+            auth_cache_size: 4096,
+            auth_cache_ttl: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
 /// What users get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users {
@@ -233,6 +276,13 @@ impl Default for Users {
     fn default() -> Self {
         Self { quota: 10 << 30 }
     }
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The folder with a file of rights for each group.
+    pub acls_dir: Option<PathBuf>,
 }
 
 /// What is logged.

@@ -77,7 +77,7 @@ fn every_default_is_read_back_by_its_own_setting() {
 fn every_setting_has_a_field_of_its_own() {
     for setting in SETTINGS {
         let other = match setting.kind {
-            Kind::Folder(_) => "elsewhere",
+            Kind::Folder(_) | Kind::OptionalFolder(_) => "elsewhere",
             Kind::Listen(_) => "[::1]:1",
             Kind::Command(_) => "/bin/sign --all",
             Kind::Header(_) => "x-sendfile",
@@ -87,10 +87,13 @@ fn every_setting_has_a_field_of_its_own() {
             Kind::File(_) => "some/file",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
-            Kind::Text(_) => "something",
-            Kind::Switch(_) => "false",
+            Kind::Text(_) | Kind::Realm(_) => "something",
+            Kind::Switch(_) if setting.default_text().as_deref() == Some("true") => "false",
+            Kind::Switch(_) => "true",
             Kind::LdapUrl(_) => "ldaps://example",
             Kind::LdapFilter(_) => "(uid={login})",
+            Kind::Auth(_) => "none",
+            Kind::Networks(_) => "10.0.0.0/8",
             Kind::Time(..) => "999ms",
             Kind::Size(..) => "1MiB",
             Kind::Count(..) => "7",
@@ -110,7 +113,7 @@ fn every_setting_has_a_field_of_its_own() {
 fn defaults() {
     let settings = Settings::default();
     let Settings { server, store, space, sweeper, uploads, tree, publish, .. } = settings;
-    let Settings { users, ldap, post_process, log, .. } = Settings::default();
+    let Settings { users, access, auth, ldap, post_process, log, .. } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
     assert_eq!((store.lease, store.slice), (Duration::from_secs(600), Duration::from_millis(5)));
@@ -124,6 +127,11 @@ fn defaults() {
     assert_eq!(ldap.timeout, Duration::from_secs(10));
     assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
     assert_eq!((users.quota, log.log.as_str()), (10 << 30, "info"));
+    assert_eq!(access.acls_dir, None);
+    assert_eq!(log.log.as_str(), "info");
+    assert_eq!((auth.auth, auth.open_to_everybody), (AuthMode::On, false));
+    assert_eq!((auth.auth_cache_size, auth.auth_cache_ttl), (4096, Duration::from_secs(600)));
+    assert_eq!(auth.trusted_proxies.to_string(), "127.0.0.0/8,::1/128,unix");
 }
 
 #[test]
@@ -221,7 +229,9 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("[log]\nlog = 1", 2, "`1`: it is not text in quotes. Allowed: off, error, warn"),
         ("[log]\nlog = \"loud\"", 2, "`loud` is no level"),
         ("[tree]\ninternal_format_filter = \"(\"", 2, "unclosed group. Allowed: a regular expr"),
-        ("[server]\nlisten = \"0.0.0.0:80\"", 2, "Larder checks no rights yet"),
+        ("[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nauth = \"none\"", 2, "nobody has to log in"),
+        ("[auth]\nopen_to_everybody = 1", 2, "neither true nor false"),
+        ("[auth]\nauth_realm = \"a\\\"b\"", 2, "cannot stand there"),
         ("[server]\npublic_url = \"example\"", 2, "Allowed: http://HOST"),
         ("[store]\nlease = ", 2, "not readable as TOML"),
         ("[store]\nlease = 1\nlease = 2", 3, "not readable as TOML: duplicate key"),
@@ -237,13 +247,13 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
 fn a_bad_value_is_refused_wherever_it_stands_also_when_it_is_hidden() {
     let good: &[(&str, &str)] = &[("listen", "127.0.0.1:1")];
     for (env, place) in [
-        (&[("LARDER_LISTEN", "0.0.0.0:1")][..], "variable LARDER_LISTEN: "),
-        (&[("DLREPO_LISTEN_ADDRESS", "0.0.0.0")], "variable DLREPO_LISTEN_ADDRESS: "),
+        (&[("LARDER_LISTEN", "nowhere")][..], "variable LARDER_LISTEN: "),
+        (&[("DLREPO_LISTEN_ADDRESS", "here")], "variable DLREPO_LISTEN_ADDRESS: "),
         (&[("DLREPO_LISTEN_PORT", "http")], "variable DLREPO_LISTEN_PORT: "),
     ] {
         let error = World { flags: good, env, ..World::default() }.error();
         assert!(error.starts_with(place), "{error}");
-        assert!(error.contains("Allowed: 127.0.0.1:PORT, [::1]:PORT"), "{error}");
+        assert!(error.contains("Allowed: ADDRESS:PORT, [ADDRESS]:PORT"), "{error}");
     }
     let error = World { flags: &[("listen", "*:1")], ..World::default() }.error();
     assert!(error.starts_with("flag --listen: server.listen cannot be `*:1`"), "{error}");
@@ -270,6 +280,7 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_ORPHAN_BLOB_LIFETIME", "60")], "lease", "1m"),
         (&[("DLREPO_TAG_CLEANUP_PERIOD", "0")], "sweep-period", "0s"),
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
+        (&[("DLREPO_ACLS_DIR", "/etc/dlrepo/acls")], "acls-dir", "/etc/dlrepo/acls"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
         (&[("DLREPO_PUBLISH_URL", "http://a, http://b/")], "publish-url", "http://a,http://b"),
         (&[("DLREPO_PUBLISH_AUTH", "/etc/auth")], "publish-auth", "/etc/auth"),
@@ -287,6 +298,12 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_POST_PROCESS_CMD", "/bin/sign")], "post-process", "/bin/sign"),
         (&[("DLREPO_POST_PROCESS_FILTER", "rpm/")], "post-process-filter", "rpm/"),
         (&[("DLREPO_X_SENDFILE_HEADER", "X-Sendfile")], "sendfile-header", "x-sendfile"),
+        (&[("DLREPO_AUTH_DISABLED", "1")], "auth", "none"),
+        (&[("DLREPO_AUTH_DISABLED", "0")], "auth", "on"),
+        (&[("DLREPO_AUTH_REALM", "dl repo")], "auth-realm", "dl repo"),
+        (&[("DLREPO_AUTH_FILE", "/etc/auth")], "auth-file", "/etc/auth"),
+        (&[("DLREPO_AUTH_CACHE_SIZE", "10")], "auth-cache-size", "10"),
+        (&[("DLREPO_AUTH_CACHE_TTL", "60")], "auth-cache-ttl", "1m"),
         (&[("DLREPO_LOG_LEVEL", "CRITICAL")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "ERROR")], "log", "error"),
         (&[("DLREPO_LOG_LEVEL", "WARNING")], "log", "warn"),
@@ -307,13 +324,50 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
 #[test]
 fn variables_of_dlrepo_without_meaning_are_named_in_one_warning() {
     let env = &[
-        ("DLREPO_STATIC_DIR", "http://x"),
-        ("DLREPO_ACLS_DIR", "/etc/dlrepo/acls"),
+        ("DLREPO_TEMPLATES_DIR", "/etc/dlrepo/templates"),
+        ("DLREPO_STATIC_DIR", "/etc/dlrepo/static"),
         ("DLREPO_USER_QUOTA", ""),
     ];
     let warnings = World { env, ..World::default() }.load().unwrap().warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(warning.ends_with("are ignored: DLREPO_ACLS_DIR, DLREPO_STATIC_DIR"), "{warning}");
+    let names = "DLREPO_STATIC_DIR, DLREPO_TEMPLATES_DIR";
+    assert!(warning.ends_with(&format!("are ignored: {names}")), "{warning}");
+}
+
+#[test]
+fn only_a_server_that_asks_who_somebody_is_listens_beyond_loopback() {
+    let load = |flags: &[(&str, &str)]| World { flags, ..World::default() }.load();
+    for address in ["0.0.0.0:1337", "[::]:1337", "192.0.2.1:80", "[::ffff:127.0.0.1]:80"] {
+        load(&[("listen", address)]).unwrap();
+        let none = [("listen", address), ("auth", "none")];
+        let error = load(&none).unwrap_err().to_string();
+        assert!(error.starts_with("flag --listen: ") && error.contains("loopback"), "{error}");
+        let on_purpose = [&none[..], &[("open-to-everybody", "true")]].concat();
+        load(&on_purpose).unwrap();
+    }
+    load(&[("listen", "127.0.0.1:0"), ("auth", "none")]).unwrap();
+}
+
+#[test]
+fn a_proxy_tells_login_and_groups_or_nothing() {
+    let (login, groups) =
+        (("DLREPO_AUTH_HTTP_LOGIN_HEADER", "X-L"), ("DLREPO_AUTH_HTTP_GROUPS_HEADER", "X-G"));
+    let warnings =
+        |env: &[(&str, &str)]| World { env, ..World::default() }.load().unwrap().warnings;
+    assert_eq!(warnings(&[login, groups]), Vec::<String>::new());
+    for one in [login, groups] {
+        assert!(warnings(&[one])[0].contains("are used together"));
+    }
+}
+
+#[test]
+fn passwords_are_always_checked() {
+    let warnings = |value| {
+        let env = &[("DLREPO_IGNORE_PASSWORDS", value)];
+        World { env, ..World::default() }.load().unwrap().warnings
+    };
+    assert!(warnings("1")[0].contains("passwords are always checked"));
+    assert_eq!(warnings("0"), Vec::<String>::new());
 }
 
 #[test]

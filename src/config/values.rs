@@ -1,4 +1,5 @@
-//! Settings that are more than a number: [`PublicUrl`], [`UrlPrefix`] and [`LogFilter`].
+//! Settings that are more than a number: [`PublicUrl`], [`UrlPrefix`], [`LogFilter`],
+//! [`AuthMode`] and [`Realm`].
 //!
 //! Each is valid because it exists, and prints as it was given.
 
@@ -115,6 +116,69 @@ impl Default for LogFilter {
 }
 
 impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who may use the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Whoever has the right, once it is known who asks.
+    #[default]
+    On,
+    /// Everybody may do everything.
+    None,
+}
+
+impl AuthMode {
+    /// What [`AuthMode::parse`] takes.
+    pub const ALLOWED: &str = "on, or none: everybody may do everything";
+
+    /// Reads `on` or `none`.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        match given.trim() {
+            "on" => Ok(Self::On),
+            "none" => Ok(Self::None),
+            _ => Err("it is neither on nor none".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for AuthMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::None => "none",
+        })
+    }
+}
+
+/// What browsers show when they ask for a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Realm(String);
+
+impl Realm {
+    /// What [`Realm::parse`] takes.
+    pub const ALLOWED: &str = "ASCII text without quotes and backslashes";
+
+    /// Reads a text that can stand between quotes in a header.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let fits = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        match given.chars().find(|c| !fits(*c)) {
+            Some(bad) => Err(format!("{bad:?} cannot stand there")),
+            None => Ok(Self(given.to_owned())),
+        }
+    }
+}
+
+impl Default for Realm {
+    fn default() -> Self {
+        Self("Larder".to_owned())
+    }
+}
+
+impl fmt::Display for Realm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -4,7 +4,7 @@
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
     ProductBranchName, ProductName, QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp,
-    UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
+    TokenId, UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -87,7 +87,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp VersionId }
+numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp TokenId VersionId }
 
 macro_rules! texts {
     ($($name:ident)*) => {$(

@@ -7,10 +7,10 @@ use super::Table;
 use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
-    Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest, Entry,
-    Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication, PublicationKey,
-    QueueId, Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName, Timestamp, Totals,
-    Unlink, UserName, Version, VersionId, VersionKey,
+    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest,
+    Entry, Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication,
+    PublicationKey, QueueId, Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName,
+    Timestamp, Token, TokenId, Totals, Unlink, UserName, Version, VersionId, VersionKey,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -80,6 +80,14 @@ tables! {
     FEEDERS: (VersionId, JobId) => () = "feeders.1";
     /// Derived: the version that a job's metadata names.
     FEEDS: JobId => Feed = "feeds.1";
+    // ── rights
+    /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
+    POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
+    // ── people
+    /// Truth: local accounts.
+    ACCOUNTS: UserName => Account = "accounts.1";
+    /// Truth: access tokens, without their secrets.
+    TOKENS: TokenId => Token = "tokens.1";
     // ── deletion
     /// Truth: detached things by the moment they are due; their children by their ids above.
     DETACHED: (Timestamp, QueueId) => Detached = "detached.1";
@@ -137,6 +145,7 @@ macro_rules! records {
 
 // The version of each record's fields. What they look like in bytes is nailed down in the tests.
 records! {
+    Account = 1;
     Artifact = 1;
     Blob = 1;
     Branch = 1;
@@ -148,6 +157,7 @@ records! {
     Repository = 1;
     Run = 1;
     Tag = 1;
+    Token = 1;
     Totals = 1;
     Unlink = 1;
     Version = 1;

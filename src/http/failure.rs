@@ -4,6 +4,8 @@
 //! What is the client's to mend gets its own words; what is ours is logged in full and told in
 //! general, since messages of the lower floors name files.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use warp::reply::Response;
 
@@ -18,6 +20,20 @@ pub enum Failure {
     Http(HttpError),
     /// 400 with this reason.
     BadRequest(String),
+    /// 401: whoever asks is to say who they are.
+    Unauthorized {
+        /// What a browser shows when it asks.
+        realm: String,
+    },
+    /// 403: it is known who asks, and they lack the right.
+    Forbidden,
+    /// 429: too many logins have failed.
+    TooManyLogins {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// 503: whoever knows the people does not answer; the text is for the log only.
+    LoginUnavailable(String),
     /// 404 with this reason.
     NotFound(String),
     /// 405 with this `Allow` list.
@@ -54,6 +70,14 @@ impl Failure {
     pub fn into_response(self) -> Response {
         let (status, reason) = match self {
             Self::Http(error) => return reply::refusal(&error),
+            Self::Unauthorized { realm } => return reply::unauthorized(&realm),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden".to_owned()),
+            Self::TooManyLogins { retry_after } => return reply::too_many_logins(retry_after),
+            Self::LoginUnavailable(reason) => {
+                log::error!("answering 503: it cannot be found out who asks: {reason}");
+                let told = "Logins cannot be checked at the moment, try again";
+                return reply::text(StatusCode::SERVICE_UNAVAILABLE, told);
+            }
             Self::MethodNotAllowed(allow) => return reply::method_not_allowed(allow),
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
             Self::NotFound(reason) => (StatusCode::NOT_FOUND, reason),
@@ -108,8 +132,14 @@ fn status(error: &tree::Error) -> StatusCode {
 fn store_status(error: &store::Error) -> StatusCode {
     use store::Error;
     match error {
-        Error::NotFound(_) | Error::BlobUnknown(_) => StatusCode::NOT_FOUND,
-        Error::IsFolder(_) | Error::IsFile(_) | Error::Changed(_) => StatusCode::CONFLICT,
+        Error::NotFound(_) | Error::BlobUnknown(_) | Error::AccountUnknown(_) => {
+            StatusCode::NOT_FOUND
+        }
+        Error::IsFolder(_)
+        | Error::IsFile(_)
+        | Error::Changed(_)
+        | Error::AccountExists(_)
+        | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
         | Error::BranchProtected(_)
@@ -118,6 +148,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::FormatOfLockedJob
         | Error::DirtyFormats
         | Error::QuotaExceeded { .. }
+        | Error::TokenName
         | Error::Version(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

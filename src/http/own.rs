@@ -17,9 +17,9 @@ const RUNS_SHOWN_MAX: usize = 1000;
 
 const HOME: &str = include_str!("home.html");
 
-/// `GET /`: what this is, and how to upload.
-pub(super) fn home(address: &str) -> Response {
-    html(HOME.replace("http://HOST:PORT", &escape(address)))
+/// `GET /`: what this is, and how to upload. `users` is markup.
+pub(super) fn home(address: &str, users: &str) -> Response {
+    html(HOME.replace("http://HOST:PORT", &escape(address)).replace("USERS", users))
 }
 
 /// 200 with a page that brings its style along, loads nothing and runs nothing.

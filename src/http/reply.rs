@@ -15,7 +15,7 @@ use futures_util::Stream;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     ETAG, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
+    LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::ext::ReasonPhrase;
@@ -70,6 +70,23 @@ pub fn found(path: &str) -> Response {
 pub fn method_not_allowed(allow: &[&str]) -> Response {
     let response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     with(response, ALLOW, &render_allow(allow))
+}
+
+/// 401, asking for a login and a password.
+#[must_use]
+pub fn unauthorized(realm: &str) -> Response {
+    let realm = realm.replace(['\\', '"'], "_");
+    let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+    let response = text(StatusCode::UNAUTHORIZED, "Unauthorized");
+    with(response, WWW_AUTHENTICATE, &challenge)
+}
+
+/// 429: logins are not looked at for so long.
+#[must_use]
+pub fn too_many_logins(retry_after: Duration) -> Response {
+    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    let reason = "Too many logins have failed, try again later";
+    with(text(StatusCode::TOO_MANY_REQUESTS, reason), RETRY_AFTER, &seconds.to_string())
 }
 
 /// 200 without a body.

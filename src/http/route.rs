@@ -15,7 +15,8 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::{ArtifactPath, BranchPath, NameError, Repo, TagName, TagRef, UserName};
+use super::guard;
+use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
 pub use tree::{FormatAt, JobAt, TagAt, sums_of};
@@ -216,6 +217,15 @@ impl Route {
         Some(&at.tag)
     }
 
+    /// Whether an alias is in the way to this.
+    #[must_use]
+    pub fn is_by_alias(&self) -> bool {
+        match self {
+            Self::Product(route) => route.is_by_alias(),
+            route => !matches!(route.tag(), None | Some(TagRef::Named(_))),
+        }
+    }
+
     /// The same thing in the tag that an alias stands for.
     #[must_use]
     pub fn in_tag(mut self, tag: TagName) -> Self {
@@ -261,10 +271,41 @@ impl Route {
         }
     }
 
+    /// [`Self::canonical_path`] without percent-encoding: what rights are granted at (I9).
+    #[must_use]
+    pub fn path(&self) -> String {
+        let path = self.canonical_path();
+        // It is our own encoding, of UTF-8.
+        percent_decode_str(&path).decode_utf8_lossy().into_owned()
+    }
+
+    /// The right that a request for this needs; `None`: it is open to everybody.
+    #[must_use]
+    pub fn right(&self, method: &Method) -> Option<Right> {
+        match self {
+            Self::Health | Self::Ready => None,
+            _ => Some(guard::right_of(method)),
+        }
+    }
+
+    /// The folder of which this shows a part or a digest under another name: whoever may not
+    /// read that one may not read this either.
+    #[must_use]
+    pub fn within(&self) -> Option<Self> {
+        match self {
+            Self::Format(at) | Self::FormatArchive(at) | Self::Sums(at) => {
+                Some(Self::FormatFolder(at.clone()))
+            }
+            Self::JobArchive(at) => Some(Self::Job(at.clone())),
+            Self::Product(route) => route.within().map(Self::Product),
+            _ => None,
+        }
+    }
+
     /// The methods to name in `Allow`, sorted.
     #[must_use]
     pub fn allow(&self) -> &'static [&'static str] {
-        if !matches!(self.tag(), None | Some(TagRef::Named(_))) {
+        if self.tag().is_some() && self.is_by_alias() {
             return self.allow_by_alias();
         }
         match self {

@@ -19,8 +19,10 @@ use warp::reply::Response;
 
 use super::failure::Failure;
 use super::route::{FormatAt, JobAt, Route, Spelling, TagAt, sums_of};
-use super::{Request, Server, reply};
-use crate::model::{FilePath, FormatPath, JobPath, Scope, TagPath, TagRef, Trigger};
+use super::{Request, Server, blocking, reply};
+use crate::model::{
+    BranchPath, Caller, FilePath, FormatPath, JobPath, Scope, TagName, TagPath, TagRef, Trigger,
+};
 use crate::store::{self, View};
 
 impl Server {
@@ -38,10 +40,10 @@ impl Server {
             && matches!(route, Route::Artifact(..))
             && let Some(digest) = request.headers.get("digest")
         {
-            return self.promise(digest).await;
+            return self.promise(&request.caller, &route, digest).await;
         }
-        if reads && let Some(elsewhere) = self.elsewhere(&route, spelling)? {
-            return Ok(elsewhere);
+        if reads && is_elsewhere(&route, spelling) {
+            return self.elsewhere(request.caller, route).await;
         }
         match route {
             Route::Branches(repo) => self.branches(request, repo).await,
@@ -52,45 +54,57 @@ impl Server {
             Route::FormatArchive(at) => self.format_archive(request, format_path(&at)?).await,
             Route::Format(at) => {
                 let path = format_path(&at)?;
-                let url = formats::url(&path);
-                self.format(path, url).await
+                let shown = path.to_string();
+                self.format(request.caller, path, shown).await
             }
-            Route::FormatFolder(at) => self.format_folder(request, format_path(&at)?).await,
-            Route::Sums(at) => self.sums(format_path(&at)?).await,
+            Route::FormatFolder(at) => {
+                let path = format_path(&at)?;
+                let shown = path.to_string();
+                self.format_folder(request, path, shown).await
+            }
+            Route::Sums(at) => {
+                let path = format_path(&at)?;
+                let shown = path.to_string();
+                self.sums(request.caller, path, shown).await
+            }
             Route::Artifact(at, path) => self.artifact(request, format_path(&at)?.file(path)).await,
             Route::Folder(at, path) => Err(artifacts::folder(&format_path(&at)?.file(path))),
             other => Err(Failure::Internal(format!("no handler for {other:?}"))),
         }
     }
 
-    /// Where a GET or HEAD is redirected to: the real URL behind an alias or another spelling,
-    /// if there is such a thing.
-    fn elsewhere(&self, route: &Route, spelling: Spelling) -> Result<Option<Response>, Failure> {
-        let alias = match (route, route.tag()) {
-            (Route::Tag(at), Some(tag)) => Some((&at.branch, tag)),
-            (Route::Job(at) | Route::JobArchive(at), Some(tag)) => Some((&at.parent.branch, tag)),
-            (
-                Route::Format(at)
-                | Route::FormatArchive(at)
-                | Route::FormatFolder(at)
-                | Route::Sums(at)
-                | Route::Artifact(at, _)
-                | Route::Folder(at, _),
-                Some(tag),
-            ) => Some((&at.parent.parent.branch, tag)),
-            _ => None,
+    /// Redirects a GET or HEAD to the real URL behind an alias or another spelling, if there is
+    /// such a thing and the caller may read it.
+    async fn elsewhere(
+        self: &Arc<Self>,
+        caller: Caller,
+        route: Route,
+    ) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            let real = server.behind_alias(&view, &caller, route)?;
+            check_exists(&view, &real, |path| server.may_read(&caller, path))?;
+            Ok(reply::found(&real.canonical_path()))
+        })
+        .await
+    }
+
+    /// The thing itself. An alias stands for a tag among those that the caller may read; whether
+    /// there are others is not told.
+    fn behind_alias(&self, view: &View, caller: &Caller, route: Route) -> Result<Route, Failure> {
+        let Some((branch, tag)) = alias_of(&route) else { return Ok(route) };
+        let readable =
+            |name: &TagName| self.may_read(caller, &branch.clone().tag(name.clone()).to_string());
+        let name = match view.resolve_among(branch, tag, readable) {
+            Err(store::Error::NotFound(_)) if !self.may_read(caller, &route.path()) => {
+                return Err(self.denied(caller));
+            }
+            name => name?,
         };
-        let alias = alias.filter(|(_, tag)| !matches!(tag, TagRef::Named(_)));
-        if alias.is_none() && spelling == Spelling::Canonical {
-            return Ok(None);
-        }
-        let view = self.tree.store().view()?;
-        let mut real = route.clone();
-        if let Some((branch, tag)) = alias {
-            real = real.in_tag(view.resolve(branch, tag)?);
-        }
-        check_exists(&view, &real)?;
-        Ok(Some(reply::found(&real.canonical_path())))
+        let real = route.in_tag(name);
+        self.guard_read(caller, &real)?;
+        Ok(real)
     }
 
     /// Something was deleted: its space is to come back.
@@ -99,7 +113,32 @@ impl Server {
     }
 }
 
-fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
+/// Whether a GET or HEAD is not served where it is.
+fn is_elsewhere(route: &Route, spelling: Spelling) -> bool {
+    spelling == Spelling::Variant || alias_of(route).is_some()
+}
+
+/// The branch and the alias of a route that lies below one.
+fn alias_of(route: &Route) -> Option<(&BranchPath, &TagRef)> {
+    let at = match route {
+        Route::Tag(at) => at,
+        Route::Job(at) | Route::JobArchive(at) => &at.parent,
+        Route::Format(at)
+        | Route::FormatArchive(at)
+        | Route::FormatFolder(at)
+        | Route::Sums(at)
+        | Route::Artifact(at, _)
+        | Route::Folder(at, _) => &at.parent.parent,
+        _ => return None,
+    };
+    (!matches!(at.tag, TagRef::Named(_))).then_some((&at.branch, &at.tag))
+}
+
+fn check_exists(
+    view: &View,
+    route: &Route,
+    may_read: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
     match route {
         Route::Branch(branch) => {
             view.branch(branch)?;
@@ -117,7 +156,7 @@ fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
             view.format(&format_path(at)?)?;
         }
         Route::Artifact(at, path) | Route::Folder(at, path) => {
-            check_file(view, &format_path(at)?.file(path.clone()))?;
+            check_file(view, &format_path(at)?.file(path.clone()), may_read)?;
         }
         _ => {}
     }
@@ -125,7 +164,11 @@ fn check_exists(view: &View, route: &Route) -> Result<(), Failure> {
 }
 
 /// Whether there is a file, a folder, or a checksum that can be made.
-fn check_file(view: &View, file: &FilePath) -> Result<(), Failure> {
+fn check_file(
+    view: &View,
+    file: &FilePath,
+    may_read: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
     let found = view.file(file);
     if let Err(store::Error::NotFound(_)) = &found
         && view.is_folder(file)?
@@ -133,8 +176,11 @@ fn check_file(view: &View, file: &FilePath) -> Result<(), Failure> {
         return Ok(());
     }
     if let (Err(store::Error::NotFound(_)), Some(of)) = (&found, sums_of(&file.path)) {
-        view.file(&file.format.clone().file(of))?;
-        return Ok(());
+        let of = file.format.clone().file(of);
+        if may_read(&of.to_string()) {
+            view.file(&of)?;
+            return Ok(());
+        }
     }
     found?;
     Ok(())

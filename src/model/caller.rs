@@ -1,5 +1,7 @@
 //! [`Caller`]: who asks; [`Right`]: what for (spec dlrepo §15).
 
+use serde::{Deserialize, Serialize};
+
 use super::UserName;
 
 /// Who makes a request.
@@ -12,7 +14,7 @@ pub enum Caller {
 }
 
 /// Somebody who logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The canonical login, also the name of the user's repository.
     pub login: UserName,
@@ -23,7 +25,8 @@ pub struct User {
 }
 
 /// Whether the rules hold for somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rank {
     /// What the rules grant.
     Ordinary,
@@ -40,6 +43,12 @@ impl Caller {
             Self::User(user) => Some(&user.login),
         }
     }
+
+    /// The login, or nothing: what is noted of who made a change.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.login().map_or("", UserName::as_str)
+    }
 }
 
 /// What a request does to the thing that it names.
@@ -53,4 +62,15 @@ pub enum Right {
     Update,
     /// Take it away: DELETE.
     Delete,
+}
+
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Add => "add",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
 }

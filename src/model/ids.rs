@@ -34,6 +34,8 @@ ids! {
     QueueId;
     /// A run of the sweeper.
     RunId;
+    /// An access token; drawn by lot, unlike the others, since its owner sees it.
+    TokenId;
 }
 
 impl RepoId {

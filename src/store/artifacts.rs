@@ -5,7 +5,9 @@ use super::tree::{self, Chain, Delta};
 use super::{Error, Store, Tx};
 use crate::db::schema::{ARTIFACTS, BLOBS};
 use crate::db::{Pending, Span};
-use crate::model::{Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, Referrer, Usage};
+use crate::model::{
+    Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, Referrer, Usage, UserName,
+};
 use crate::store::tx::promised;
 
 impl Store {
@@ -17,6 +19,16 @@ impl Store {
     /// that is not stored, [`Error::IsFolder`], [`Error::IsFile`], [`Error::QuotaExceeded`]; then
     /// nothing was made and the old file is what it was.
     pub fn put_artifact(&self, path: FilePath, content: Content) -> Pending<Arrival, Error> {
+        self.put_artifact_of(path, content, None)
+    }
+
+    /// As [`Self::put_artifact`]; notes in the same transaction that `sender` sent the content.
+    pub fn put_artifact_of(
+        &self,
+        path: FilePath,
+        content: Content,
+        sender: Option<UserName>,
+    ) -> Pending<Arrival, Error> {
         let locks =
             if self.is_internal(&path.format.format) { Locks::Ignored } else { Locks::Kept };
         self.change(move |tx| {
@@ -32,7 +44,11 @@ impl Store {
                 tx.check_quota(&path, None, &content, known)?;
                 tx.chain_or_new(&path.format)?
             };
-            tx.put_artifact(&path, chain, &content, known)
+            let arrival = tx.put_artifact(&path, chain, &content, known)?;
+            if let Some(sender) = &sender {
+                tx.possess(content.digest(), sender)?;
+            }
+            Ok(arrival)
         })
     }
 }

@@ -34,6 +34,15 @@ pub enum Body {
     File(Suffix),
 }
 
+impl Content {
+    /// Their digest.
+    pub(super) fn digest(&self) -> &Digest {
+        match self {
+            Self::Uploaded { digest, .. } | Self::Stored(digest) => digest,
+        }
+    }
+}
+
 impl Body {
     fn place(&self) -> Place {
         match self {
@@ -57,15 +66,8 @@ impl Store {
     /// may be told that it need not send it. `None`: it is not here (any more).
     pub fn lease(&self, digest: Digest) -> Pending<Option<Blob>, Error> {
         self.change(move |tx| {
-            let Some((id, mut blob)) = find(tx.txn, &digest)? else { return Ok(None) };
-            let refs = blob.refs.lease(tx.lease_end);
-            if refs != blob.refs {
-                tx.unindex(id, &blob)?;
-                blob.refs = refs;
-                tx.index(id, &blob)?;
-                BLOBS.put(tx.txn, &id, &blob)?;
-            }
-            Ok(Some(blob))
+            let Some((id, blob)) = find(tx.txn, &digest)? else { return Ok(None) };
+            tx.lease(id, blob).map(Some)
         })
     }
 }
@@ -77,6 +79,18 @@ pub(super) fn find(rows: &impl Rows, digest: &Digest) -> Result<Option<(BlobId, 
 }
 
 impl Tx<'_, '_> {
+    /// Keeps a blob for a lease from now on, whoever names it.
+    pub(super) fn lease(&self, id: BlobId, mut blob: Blob) -> Result<Blob, Error> {
+        let refs = blob.refs.lease(self.lease_end);
+        if refs != blob.refs {
+            self.unindex(id, &blob)?;
+            blob.refs = refs;
+            self.index(id, &blob)?;
+            BLOBS.put(self.txn, &id, &blob)?;
+        }
+        Ok(blob)
+    }
+
     /// Finds the blob that `content` means, if it is stored.
     pub(super) fn known(&self, content: &Content) -> Result<Option<BlobId>, Error> {
         match content {

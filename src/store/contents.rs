@@ -146,4 +146,21 @@ impl View {
         }
         Ok(owners)
     }
+
+    /// The paths of files that a name leads to and that hold a blob, of the newest formats first;
+    /// at most `limit` references are looked at.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn live_paths(&self, id: BlobId, limit: usize) -> Result<Vec<String>, Error> {
+        let mut paths = Vec::new();
+        for (key, ()) in REFS.page(&self.snapshot, Span::under(&id).descending(), limit)? {
+            let (_, Referrer::Artifact(format, path)) = key;
+            let node = Node::Format(format);
+            if super::links::unnamed(&self.snapshot, node)?.is_none() {
+                paths.push(format!("{}{path}", self.path_of(node)?));
+            }
+        }
+        Ok(paths)
+    }
 }

@@ -9,6 +9,9 @@
 
 mod listing;
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
 use super::{Budget, Error, Tx, repos};
 use crate::db::schema::{BRANCHES, FEEDERS, FEEDS, FORMATS, JOBS, Meta, NODES, TAGS, VERSIONS};
 use crate::db::{Rows, Span};
@@ -18,6 +21,9 @@ use crate::model::{
 };
 
 pub use listing::VersionState;
+
+/// Names that are looked up one by one.
+const LOOKS_MAX: usize = 16;
 
 /// A job that feeds a version, reached by its names.
 struct Feeder {
@@ -86,31 +92,59 @@ pub(super) fn check_new_format(
     name: &FormatName,
 ) -> Result<(), Error> {
     match FEEDS.get(rows, &job)? {
-        Some(feed) => check_format(rows, &feed.key, job, name),
+        Some(feed) => check_formats(rows, &feed.key, job, &BTreeSet::from([name.clone()])),
         None => Ok(()),
     }
 }
 
-fn check_format(
+/// Whether no live job but `own` gives a version one of these formats.
+fn check_formats(
     rows: &impl Rows,
     key: &VersionKey,
     own: JobId,
-    name: &FormatName,
+    names: &BTreeSet<FormatName>,
 ) -> Result<(), Error> {
     let Some(version) = VERSIONS.get(rows, key)? else { return Ok(()) };
     for ((_, job), ()) in FEEDERS.all(rows, Span::under(&version.id))? {
-        // Most have no such format, which is one look; only a conflict is looked into.
-        if job == own || !FORMATS.has(rows, &(job, name.clone()))? {
+        if job == own {
             continue;
         }
+        // Most have none of them; only a conflict is looked into.
+        let Some(format) = shared_format(rows, job, names)? else { continue };
         if let Some(other) = feeder(rows, job)? {
             let repo = repos::of(rows, key.repo)?.unwrap_or(Repo::Shared);
             let version = VersionPath::new(repo, key.names.clone()).to_string();
-            let (format, job) = (name.clone(), other.path.to_string());
+            let job = other.path.to_string();
             return Err(Error::FormatConflict { format, version, job });
         }
     }
     Ok(())
+}
+
+/// One of `names` that a job has a format of. The work is bounded by the number of its formats
+/// where there are many names, so that all jobs together cost no more than a walk over them (I7).
+fn shared_format(
+    rows: &impl Rows,
+    job: JobId,
+    names: &BTreeSet<FormatName>,
+) -> Result<Option<FormatName>, Error> {
+    if names.len() <= LOOKS_MAX {
+        for name in names {
+            if FORMATS.has(rows, &(job, name.clone()))? {
+                return Ok(Some(name.clone()));
+            }
+        }
+        return Ok(None);
+    }
+    let mut found = None;
+    FORMATS.each(rows, Span::under(&job), |(_, name), _| {
+        if !names.contains(&name) {
+            return Ok::<_, Error>(ControlFlow::Continue(()));
+        }
+        found = Some(name);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
 }
 
 impl Tx<'_, '_> {
@@ -133,9 +167,9 @@ impl Tx<'_, '_> {
         let fed = FEEDS.get(self.txn, &job.id)?;
         // What it feeds already was tested as each format came.
         if fed.is_none_or(|fed| fed.key != key) {
-            for ((_, format), _) in FORMATS.all(self.txn, Span::under(&job.id))? {
-                check_format(self.txn, &key, job.id, &format)?;
-            }
+            let formats = FORMATS.all(self.txn, Span::under(&job.id))?;
+            let formats = formats.into_iter().map(|((_, name), _)| name).collect();
+            check_formats(self.txn, &key, job.id, &formats)?;
         }
         Ok(Some(key.names))
     }

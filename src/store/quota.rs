@@ -137,7 +137,9 @@ impl Tx<'_, '_> {
         content: &Content,
         known: Option<BlobId>,
     ) -> Result<(), Error> {
-        let Repo::User(user) = path.repo() else { return Ok(()) };
+        if *path.repo() == Repo::Shared {
+            return Ok(());
+        }
         let size = match (content, known) {
             (_, Some(id)) => promised(&BLOBS, self.txn, &id)?.size,
             (Content::Uploaded { size, .. }, None) => *size,
@@ -148,8 +150,21 @@ impl Tx<'_, '_> {
             None => None,
         };
         let minus = old.map_or_else(Usage::default, |old| Usage::of(old.size));
+        self.check_room(path.repo(), Delta { minus, plus: Usage::of(size) })
+    }
+
+    /// Whether a repository may change so. For whoever knows that before it changes anything.
+    pub(super) fn check_room(&self, repo: &Repo, delta: Delta) -> Result<(), Error> {
+        let Repo::User(user) = repo else { return Ok(()) };
         let record = REPOS.get(self.txn, user)?;
-        self.check_growth(user, record.as_ref(), Delta { minus, plus: Usage::of(size) })
+        let growth = delta.plus.bytes.saturating_sub(delta.minus.bytes);
+        let used_bytes = used(record.as_ref());
+        match limit(record.as_ref(), self.user_quota) {
+            Some(quota_bytes) if growth > 0 && used_bytes.saturating_add(growth) > quota_bytes => {
+                Err(Error::QuotaExceeded { user: user.clone(), used_bytes, quota_bytes })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adjusts the usage of a repository, in which files came or went. The last word on its
@@ -159,26 +174,10 @@ impl Tx<'_, '_> {
         if delta.minus == delta.plus {
             return Ok(());
         }
+        self.check_room(repo, delta)?;
         let mut record = promised(&REPOS, self.txn, user)?;
-        self.check_growth(user, Some(&record), delta)?;
         delta.apply(&mut record.usage);
         Ok(REPOS.put(self.txn, user, &record)?)
-    }
-
-    fn check_growth(
-        &self,
-        user: &UserName,
-        record: Option<&Repository>,
-        delta: Delta,
-    ) -> Result<(), Error> {
-        let growth = delta.plus.bytes.saturating_sub(delta.minus.bytes);
-        let used_bytes = used(record);
-        match limit(record, self.user_quota) {
-            Some(quota_bytes) if growth > 0 && used_bytes.saturating_add(growth) > quota_bytes => {
-                Err(Error::QuotaExceeded { user: user.clone(), used_bytes, quota_bytes })
-            }
-            _ => Ok(()),
-        }
     }
 }
 

@@ -113,14 +113,17 @@ impl Store {
     }
 
     /// Lets the format's name lead to the new files, and declares its upload finished; the old
-    /// ones are detached. The answer may be [`Error::NotFound`], [`Error::JobLocked`], and
-    /// [`Error::Changed`] when the format is not what the rework began with.
+    /// ones are detached. The answer may be [`Error::NotFound`], [`Error::JobLocked`],
+    /// [`Error::QuotaExceeded`], and [`Error::Changed`] when the format is not what the rework
+    /// began with.
     pub fn swap_rework(&self, rework: Rework) -> Pending<(), Error> {
         let locks = self.locks(&rework.path);
         self.change(move |tx| {
             let Rework { path, base, cause, id, key, nested } = &rework;
             let mut chain = unchanged(tx.txn, path, base, locks)?;
             let entry = waiting(tx.txn, path, *key, *id)?;
+            let delta = Delta { minus: chain.format.usage, plus: entry.usage };
+            tx.check_room(&path.job.tag.branch.repo, delta)?;
             DETACHED.remove(tx.txn, key)?;
             tx.count(|totals| {
                 totals.queue = totals.queue.saturating_sub(1);
@@ -141,7 +144,6 @@ impl Store {
                 chain.job.dirty_formats = chain.job.dirty_formats.saturating_sub(1);
             }
             tx.save_format(path, chain.job.id, &chain.format)?;
-            let delta = Delta { minus: old.usage, plus: entry.usage };
             tx.save_above_format(path, chain, delta)
         })
     }

@@ -90,6 +90,19 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn resolve(&self, branch: &BranchPath, tag: &TagRef) -> Result<TagName, Error> {
+        self.resolve_among(branch, tag, |_| true)
+    }
+
+    /// As [`Self::resolve`], but an alias stands for one of the tags that `counts` lets count.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Db`].
+    pub fn resolve_among(
+        &self,
+        branch: &BranchPath,
+        tag: &TagRef,
+        counts: impl Fn(&TagName) -> bool,
+    ) -> Result<TagName, Error> {
         let (alias, skipped, stable_only) = match tag {
             TagRef::Named(name) => return Ok(name.clone()),
             TagRef::Latest => ("latest", 0, false),
@@ -99,7 +112,7 @@ impl View {
         let record = self.branch(branch)?;
         let candidates = if stable_only { record.tags.stable } else { record.tags.all };
         let found = if candidates > skipped {
-            self.nth_newest(&record, skipped, stable_only)?
+            self.nth_newest(&record, skipped, stable_only, counts)?
         } else {
             None
         };
@@ -111,11 +124,15 @@ impl View {
         branch: &Branch,
         mut skipped: u64,
         stable_only: bool,
+        counts: impl Fn(&TagName) -> bool,
     ) -> Result<Option<TagName>, Error> {
         let newest_first = Span::under(&branch.id).descending();
         let mut found = None;
         TAG_AGES.each(&self.snapshot, newest_first, |_, name| {
             if stable_only && !promised(&TAGS, &self.snapshot, &(branch.id, name.clone()))?.stable {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if !counts(&name) {
                 return Ok(ControlFlow::Continue(()));
             }
             if skipped > 0 {

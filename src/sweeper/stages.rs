@@ -17,6 +17,7 @@ use crate::store::garbage::Fate;
 use crate::store::policies::Applied;
 use crate::store::publications::Releases;
 
+const EXPIRE: &str = "expire";
 const POLICIES: &str = "policies";
 const DESTROY: &str = "destroy";
 const COLLECT: &str = "collect";
@@ -25,6 +26,8 @@ const RECOUNT: &str = "recount";
 
 /// Branches that are planned from one snapshot.
 const BRANCHES_PAGE: usize = 100;
+/// Notes of who sent what that are looked at in one snapshot.
+const POSSESSIONS_PAGE: usize = 10_000;
 /// Files that are unlinked before their folders are synced and their rows go. There are 256
 /// folders, so a page that is not many times larger is mostly syncs.
 const UNLINK_PAGE: usize = 10_000;
@@ -79,6 +82,9 @@ impl Sweeper {
             fail(run, format!("policies and collecting wait, because {why}"));
         }
         if run.scope == Scope::Full && may_remove {
+            if self.store.view().is_ok_and(|view| view.has_possessions()) {
+                self.stage(run, EXPIRE, Self::expire);
+            }
             self.stage(run, POLICIES, Self::apply_policies);
         }
         self.stage(run, DESTROY, Self::destroy);
@@ -125,6 +131,31 @@ impl Sweeper {
         let StageReport { items, bytes, .. } = stage.report;
         self.mailbox.progress(Progress { run: run.id, stage: stage.name, items, bytes });
         !self.stop.is_requested()
+    }
+
+    /// Forgets who sent what, where that is long ago.
+    fn expire(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let now = self.store.clock().now();
+            let page = self.store.view()?.stale_possessions(after, now, POSSESSIONS_PAGE)?;
+            let over: Arc<[_]> = page.stale.into();
+            let mut from = 0;
+            while from < over.len() {
+                let (work, rows) = (stage.pace.time(), stage.pace.rows());
+                let (done, times) =
+                    self.store.forget_possessions(Arc::clone(&over), from, work, rows)?;
+                from += done;
+                let files = u64::try_from(done).unwrap_or(u64::MAX);
+                if !self.note(run, stage, Usage { files, bytes: 0 }, times) {
+                    return Ok(());
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
     }
 
     fn apply_policies(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {

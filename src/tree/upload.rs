@@ -37,7 +37,7 @@ impl Tree {
         check(&hashed, claim.map(|(text, _)| text))?;
         let Hashed { digest, size, .. } = hashed;
         let content = Content::Uploaded { digest, size, body: Body::Inline(body) };
-        Ok(self.store.put_artifact(path, content))
+        Ok(self.store.put_artifact_of(path, content, self.sender.clone()))
     }
 
     /// Begins a large upload; call on a thread that may wait.
@@ -78,14 +78,15 @@ impl Upload {
     /// # Errors
     /// [`Error::Mismatch`], [`Error::Files`] and the store's refusals; then nothing is kept.
     pub fn finish(self, path: FilePath) -> Result<Arrival, Error> {
-        let store = &self.tree.store;
+        let (store, sender) = (&self.tree.store, &self.tree.sender);
         let staged = self.draft.finish()?;
         let mut room = self.room;
         let Hashed { digest, size, .. } = staged.hashed();
         check(&staged.hashed(), self.claim.as_ref())?;
         if store.view()?.find_blob(&digest)?.is_some() {
             drop(room.take());
-            match store.put_artifact(path.clone(), Content::Stored(digest)).wait() {
+            let known = Content::Stored(digest);
+            match store.put_artifact_of(path.clone(), known, sender.clone()).wait() {
                 // It was collected a moment ago.
                 Err(store::Error::BlobUnknown(_)) => {}
                 result => return Ok(result?),
@@ -94,7 +95,7 @@ impl Upload {
         let placed = staged.place()?;
         let content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
         drop(room);
-        let result = store.put_artifact(path, content).wait();
+        let result = store.put_artifact_of(path, content, sender.clone()).wait();
         settle(placed, &result);
         Ok(result?)
     }

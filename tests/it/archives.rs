@@ -154,7 +154,7 @@ fn other_spellings_and_aliases_lead_to_the_archive() {
 
 #[test]
 fn any_range_is_served_and_held_by_the_entity_tag() {
-    let server = with_job();
+    let mut server = with_job();
     let whole = server.get(JOB).expect(200);
     let (size, etag) = (whole.body.len(), whole.header("etag").unwrap().to_owned());
     for (from, to) in [(0, 1), (511, 513), (1000, 701_000), (size - 11_000, size), (5, size - 5)] {
@@ -168,6 +168,9 @@ fn any_range_is_served_and_held_by_the_entity_tag() {
     server.get(JOB).header("If-None-Match", &etag).expect(304).has("etag", &etag).body_is("");
     server.get(JOB).header("If-Match", "\"other\"").expect(412);
     assert_eq!(server.get(JOB).expect(200).header("etag"), Some(etag.as_str()));
+    server.restart();
+    let rest = server.get(JOB).header("Range", "bytes=600000-").header("If-Range", &etag);
+    rest.expect(206).body_is(&whole.body[600_000..]);
     // Equal content at another time is another archive.
     server.holds("/branches/main/1.0/j/f/a.txt", "content");
     let other = server.get(JOB).header("Range", "bytes=0-9").header("If-Range", &etag).expect(200);

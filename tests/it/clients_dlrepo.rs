@@ -218,3 +218,26 @@ pub fn sets_the_cleanup_policy(setting: &Setting) {
     setting.says(&["tags", "main"], &["3"]);
     setting.fails(&["cleanup-policy", "none", "-d", "1"], "404: /branches/none/ does not exist");
 }
+
+#[test]
+fn dlrepo_cli_makes_a_version_and_gets_its_files() {
+    let Some(setting) = Setting::new() else { return };
+    setting.upload("1");
+    let keys = ["product=Box", "product_variant=arm64", "product_branch=1", "version=1.0"];
+    let set = [&["set-info", "main", "1", "job"][..], &keys].concat();
+    // The client prints where the version is, unless it is asked not to.
+    let mut command = Command::new("python3");
+    command.args(["-I", "-S"]).arg(&setting.client);
+    command.args(["--url", &setting.server.url("/"), "--prefix", "/"]).args(&set);
+    let said = Outcome::of(command.env("HOME", setting.server.scratch(""))).succeeds();
+    let url = setting.server.url("/products/box/arm64/1/1.0/");
+    assert!(said.out.contains(&url), "{} is not in {}", url, said.out);
+    let page = setting.server.get("/products/box/arm64/1/1.0/fmt/small.txt").expect(200);
+    page.body_is("small");
+    // A conflict is told with its reason.
+    setting.run(&["set-info", "main", "2", "job", "arch=x"]).succeeds();
+    let files = setting.server.scratch("files");
+    setting.run(&["upload", "main", "2", "job", "fmt", files.to_str().unwrap()]).succeeds();
+    let refused = setting.run(&[&["set-info", "main", "2", "job"][..], &keys].concat()).exits(1);
+    refused.complains(&["400", "format fmt ", "/branches/main/1/job/"]);
+}

@@ -8,6 +8,7 @@ pub mod mounts;
 pub mod needs;
 pub mod outcome;
 pub mod peer;
+pub mod people;
 pub mod publishing;
 pub mod response;
 pub mod server;

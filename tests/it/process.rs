@@ -10,7 +10,7 @@ fn the_first_line_tells_the_address() {
     let server = TestServer::start();
     let greeting = server.greeting();
     assert!(greeting.starts_with(&format!("listening on {}\n", server.url(""))), "{greeting}");
-    assert!(greeting.contains("no accounts yet: everybody on this machine may"), "{greeting}");
+    assert!(greeting.contains("Nobody has to log in: whoever can connect may"), "{greeting}");
 }
 
 #[test]

@@ -18,13 +18,15 @@ fn effective(variables: &[(&str, &str)], key: &str) -> (String, String) {
 }
 
 #[test]
-fn only_loopback_is_listened_on() {
+fn only_loopback_is_listened_on_where_nobody_logs_in() {
     for address in ["0.0.0.0:1337", "192.0.2.1:80", "[::]:0"] {
-        let refused = Outcome::of(&mut larder(&["serve", "--listen", address])).exits(2);
-        refused.complains(&["flag --listen", "server.listen", address, "loopback"]);
+        let refused = Outcome::of(&mut larder(&["serve", "--auth=none", "--listen", address]));
+        let words = ["flag --listen", "server.listen", address, "loopback", "--open-to-everybody"];
+        refused.exits(2).complains(&words);
     }
     let mut command = larder(&["serve"]);
-    let refused = Outcome::of(command.env("DLREPO_LISTEN_ADDRESS", "0.0.0.0")).exits(2);
+    command.env("DLREPO_AUTH_DISABLED", "1").env("DLREPO_LISTEN_ADDRESS", "0.0.0.0");
+    let refused = Outcome::of(&mut command).exits(2);
     refused.complains(&["DLREPO_LISTEN_ADDRESS", "0.0.0.0:1337", "loopback"]);
 }
 
@@ -60,6 +62,8 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         ("DLREPO_ORPHAN_BLOB_LIFETIME", "60", "store.lease", "1m"),
         ("DLREPO_TAG_CLEANUP_PERIOD", "0", "sweeper.sweep_period", "0s"),
         ("DLREPO_INTERNAL_FORMAT_FILTER", "dbg", "tree.internal_format_filter", "dbg"),
+        ("DLREPO_AUTH_DISABLED", "1", "auth.auth", "none"),
+        ("DLREPO_AUTH_FILE", "/etc/people", "auth.auth_file", "/etc/people"),
         ("DLREPO_LOG_LEVEL", "WARNING", "log.log", "warn"),
     ] {
         let (text, source) = effective(&[(name, value)], key);
@@ -75,9 +79,10 @@ fn a_service_file_of_dlrepo_keeps_working() {
     let server = TestServer::swept_at_once()
         .variable("DLREPO_INTERNAL_FORMAT_FILTER", "debug")
         .variable("DLREPO_AUTH_DISABLED", "1")
+        .variable("DLREPO_CHUNK_SIZE", "1")
         .variable("DLREPO_PUBLIC_URL", "http://repo.example")
         .start();
-    server.logs(&["WARN", "DLREPO_AUTH_DISABLED"]);
+    server.logs(&["WARN", "DLREPO_CHUNK_SIZE"]);
     server.holds("/branches/b/t/j/debug-info/a", "a");
     let format = server.get("/branches/b/t/j/debug-info/").expect(200).json();
     assert_eq!(format["artifact_format"]["internal"], true);

@@ -59,8 +59,12 @@ fn the_page_tells_usage_quota_and_what_is_available() {
     }
     server.head("/~alice/").expect(200).body_is("");
     server.post("/~alice/").expect(405).has("allow", "GET,HEAD");
+    let home = server.get("/").expect(200).text();
+    assert!(home.contains("<a href=\"/~alice/\">~alice</a>"), "{home}");
     let odd = "/~%3Cb%3E%26%22'/";
     server.holds(&format!("{odd}branches/b/t/j/f/a"), "");
+    let home = server.get("/").expect(200).text();
+    assert!(home.contains(">~&lt;b&gt;&amp;&quot;'</a>") && !home.contains("<b>"), "{home}");
     let text = page(odd, "*/*");
     assert!(text.contains("<h1>~&lt;b&gt;&amp;&quot;'</h1>"), "{text}");
     assert!(

@@ -147,6 +147,7 @@ impl fmt::Display for StageLine<'_> {
 /// What a stage counts.
 fn thing(stage: &str) -> &'static str {
     match stage {
+        "expire" => "note",
         "policies" => "tag",
         "destroy" => "reference",
         "collect" | "unlink" => "blob",

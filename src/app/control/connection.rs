@@ -92,9 +92,9 @@ impl Client {
 
     fn execute(&self, command: Command, service: &Service) -> Reply {
         log::info!("an administrator asks: {command:?}");
+        let outlives_its_client = command.outlives_its_client();
         let mut told = Told::default();
         let mut is_there = true;
-        let outlives_its_client = command.outlives_its_client();
         let mut progress = |progress: Progress| {
             if is_there && told.is_news(&progress) {
                 is_there = self.send(&Reply::Progress(progress));

@@ -10,10 +10,11 @@ use tempfile::TempDir;
 
 use super::wire::{Reply, Request, receive, send};
 use super::*;
+use crate::app::admin::people::{Expiry, Hash, People};
 use crate::app::admin::{Command, Progress, Sweep};
 use crate::cleanup::{Contents, Mode};
 use crate::config::Settings;
-use crate::model::Digest;
+use crate::model::{Digest, Timestamp, TokenScope, UserName};
 use crate::stop::Stop;
 
 /// A house with a sweeper that never runs, so that a sweep is waited for.
@@ -64,6 +65,16 @@ fn error_of(replies: &[Value]) -> &str {
     replies.last().unwrap()["error"].as_str().unwrap()
 }
 
+fn eve() -> UserName {
+    UserName::parse("eve").unwrap()
+}
+
+#[test]
+fn a_log_does_not_show_passwords() {
+    let command = People::SetPassword { login: eve(), hash: Hash("$argon2id$".into()) };
+    assert!(!format!("{:?}", Command::People(command)).contains("argon"));
+}
+
 #[test]
 fn commands_are_json_that_stays_as_it_is() {
     let digest = Digest([0xab; 32]);
@@ -74,6 +85,23 @@ fn commands_are_json_that_stays_as_it_is() {
         (check, json!({"check": {"mode": "repair", "contents": "trust"}})),
         (Command::Why { digest }, json!({"why": {"digest": "ab".repeat(32)}})),
         (Command::Stats, json!("stats")),
+        (
+            Command::People(People::SetPassword { login: eve(), hash: Hash("$argon2id$".into()) }),
+            json!({"people": {"set_password": {"login": "eve", "hash": "$argon2id$"}}}),
+        ),
+        (
+            Command::People(People::CreateToken {
+                user: eve(),
+                name: "n".into(),
+                scopes: vec![TokenScope::ReadApi],
+                groups: vec!["g".into()],
+                expires: Some(Expiry::At(Timestamp(5))),
+            }),
+            json!({"people": {"create_token": {
+                "user": "eve", "name": "n", "scopes": ["read_api"], "groups": ["g"],
+                "expires": {"at": 5},
+            }}}),
+        ),
     ] {
         let mut line = Vec::new();
         send(&mut line, &Request { command: command.clone() }).unwrap();

@@ -2,8 +2,9 @@
 
 use clap::{CommandFactory, Parser};
 
-use super::{Args, Command};
+use super::{AclCommand, Args, Command};
 use crate::config::{Form, SETTINGS, Setting};
+use crate::model::Caller;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
     let words = std::iter::once("larder").chain(line.split_whitespace());
@@ -48,6 +49,27 @@ fn data_and_config_are_flags_of_all() {
         assert_eq!(common.flags().get(setting("data")), Some("there"));
         assert_eq!(common.flags().config.as_deref(), Some("c.toml".as_ref()));
         assert_eq!(common.answer.form(), Form::Json);
+    }
+}
+
+#[test]
+fn rules_are_asked_about_somebody_or_nobody() {
+    let parse = |line: &str| match parse(&format!("acl check {line}")) {
+        Ok(Command::Acl(acl)) => match acl.command {
+            AclCommand::Check(check) => Ok(check),
+        },
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
+    };
+    let check = parse("Eve put /x --groups a,b --acls-dir d --data there").unwrap();
+    let Caller::User(user) = check.caller() else { panic!() };
+    assert_eq!((user.login.as_str(), user.groups), ("eve", vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!((check.method.as_str(), check.path.as_str()), ("PUT", "/x"));
+    assert_eq!(check.acls_dir.as_deref(), Some("d".as_ref()));
+    assert_eq!(check.place.0.get(setting("data")), Some("there"));
+    assert_eq!(parse("- GET /x").unwrap().caller(), Caller::Anonymous);
+    for line in ["a/b GET /x", "eve G,T /x", "eve GET", ".x GET /"] {
+        assert!(parse(line).is_err(), "{line}");
     }
 }
 

@@ -8,11 +8,12 @@ use crate::db::keys::Key;
 use crate::db::schema::Meta;
 use crate::model::digest::hex;
 use crate::model::{
-    Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy, Detached,
-    Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place, Publication,
-    QueueId, Quota, Reason, Referrer, Refs, RepoId, Repository, Run, RunId, Scope, StageReport,
-    Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState, Timestamp, Totals, Trigger,
-    Unlink, Usage, UserName, Wish,
+    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy,
+    Detached, Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place,
+    Publication, QueueId, Quota, Rank, Reason, Referrer, Refs, RepoId, Repository, Run, RunId,
+    Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
+    Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
+    Wish,
 };
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
@@ -153,6 +154,24 @@ fn version_key() -> VersionKey {
     VersionKey { repo: RepoId(258), names: VersionNames::of(&pairs).unwrap().unwrap() }
 }
 
+fn account(rank: Rank) -> Account {
+    let groups = vec!["readers".into(), "ci".into()];
+    Account { hash: "$argon2id$".into(), groups, rank, created: TIME }
+}
+
+fn token(owner: TokenOwner) -> Token {
+    Token {
+        user: UserName::parse("zoë").unwrap(),
+        name: "ci".into(),
+        scopes: vec![TokenScope::Api, TokenScope::ReadApi],
+        owner,
+        created: TIME,
+        expires: Some(TIME),
+        hash: [0xee; 32],
+        last_used: None,
+    }
+}
+
 pub(super) fn samples() -> Vec<Sample> {
     let format = Format {
         id: FormatId(4),
@@ -178,6 +197,10 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("repository, default quota", &repository(Quota::Default)),
         sample("repository, no quota", &repository(Quota::Unlimited)),
         sample("user name", &UserName::parse("zoë").unwrap()),
+        sample("account", &account(Rank::Ordinary)),
+        sample("account, admin", &account(Rank::Admin)),
+        sample("token of an account", &token(TokenOwner::Account { created: TIME })),
+        sample("token of a stranger", &token(TokenOwner::Elsewhere { groups: vec!["g".into()] })),
         sample("detached branch", &detached(Node::Branch(BranchId(1)), user.clone())),
         sample("detached tag", &detached(Node::Tag(TagId(2)), rule)),
         sample("detached job", &detached(Node::Job(JobId(3)), user.clone())),
@@ -246,6 +269,8 @@ fn keys_look_as_they_did() {
     check_key(&version_key(), &format!("{id}{names}"));
     check_key(&BlobId(258), id);
     check_key(&RunId(258), id);
+    check_key(&TokenId(258), id);
+    check_key(&UserName::parse("u").unwrap(), "7500");
     check_key(&Digest([0xab; 32]), &"ab".repeat(32));
     check_key(&(RepoId(258), name), &format!("{id}6d61696e00"));
     check_key(&(FormatId(258), path.clone()), &format!("{id}612f4200"));

@@ -174,6 +174,24 @@ impl ProductRoute {
         }
     }
 
+    /// Whether an alias is in the way to this.
+    #[must_use]
+    pub fn is_by_alias(&self) -> bool {
+        self.version().is_some_and(|at| !matches!(at.version, VersionRef::Named(_)))
+    }
+
+    /// The folder of which this shows a part, a digest or an archive under another name.
+    #[must_use]
+    pub fn within(&self) -> Option<Self> {
+        match self {
+            Self::Format(at) | Self::FormatArchive(at) | Self::Sums(at) => {
+                Some(Self::FormatFolder(at.clone()))
+            }
+            Self::Archive(at) => Some(Self::Version(at.clone())),
+            _ => None,
+        }
+    }
+
     /// The same thing in the version that an alias stands for.
     #[must_use]
     pub fn in_version(mut self, version: VersionName) -> Self {

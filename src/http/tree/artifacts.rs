@@ -14,9 +14,10 @@ use super::super::body::decode::decoded;
 use super::super::failure::Failure;
 use super::super::file_body::FileBody;
 use super::super::reply::{Content, Decision, FileFacts};
-use super::super::route::sums_of;
+use super::super::route::{Route, sums_of};
 use super::super::{HttpError, Request, Server, blocking, reply};
-use crate::model::{Checksum, FilePath};
+use crate::access::Proof;
+use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::store::quota::Room;
 use crate::tree::{Opened, Source, Tree, Upload};
@@ -36,21 +37,35 @@ impl Server {
         match request.method {
             // Boxed, so that the future of a download is not as large as that of an upload.
             Method::PUT => Box::pin(self.put(request, path)).await,
-            _ => self.get(&request, &path),
+            _ => self.get(&request, &path, &path.to_string()),
         }
     }
 
-    /// HEAD with `Digest`: whether the client may link instead of upload. The path does not
-    /// matter.
-    pub(super) async fn promise(&self, digest: &HeaderValue) -> Result<Response, Failure> {
+    /// HEAD with `Digest`: whether the client may link instead of upload. The path matters to
+    /// the guard only.
+    pub(super) async fn promise(
+        &self,
+        caller: &Caller,
+        route: &Route,
+        digest: &HeaderValue,
+    ) -> Result<Response, Failure> {
+        if !self.may_read(caller, &route.path()) {
+            return Err(self.denied(caller));
+        }
         let (_, checksum) = claim(digest)?;
         // Only SHA-256 is an identity: content known by another sum is to be sent.
         let Some(digest) = checksum.digest() else {
             return Err(Failure::NotFound("no content is stored under such a digest".to_owned()));
         };
-        let Some(size) = self.tree.promise(digest).await? else {
-            return Err(store::Error::BlobUnknown(digest).into());
+        let promised = match self.proof(caller, &digest)? {
+            Proof::Reads(blob) => {
+                self.access.promised(self.tree.store(), caller, blob);
+                self.tree.promise(digest).await?
+            }
+            Proof::Sent(user) => self.tree.promise_to_sender(digest, user).await,
+            Proof::None => None,
         };
+        let size = promised.ok_or(store::Error::BlobUnknown(digest))?;
         let mut response = reply::empty();
         let headers = response.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
@@ -60,10 +75,17 @@ impl Server {
         Ok(response)
     }
 
-    pub(super) fn get(&self, request: &Request, path: &FilePath) -> Result<Response, Failure> {
+    /// `shown` is the canonical path that it was asked for by: rights are granted there.
+    pub(super) fn get(
+        &self,
+        request: &Request,
+        path: &FilePath,
+        shown: &str,
+    ) -> Result<Response, Failure> {
         let opened = match self.tree.open(path) {
             Err(crate::tree::Error::Store(store::Error::NotFound(what))) => {
-                return self.virtual_sums(path).unwrap_or(Err(Failure::NotFound(what)));
+                let sums = self.virtual_sums(&request.caller, path, shown);
+                return sums.unwrap_or(Err(Failure::NotFound(what)));
             }
             opened => opened?,
         };
@@ -99,8 +121,16 @@ impl Server {
     }
 
     /// `X.sha256` where no such file was uploaded.
-    fn virtual_sums(&self, path: &FilePath) -> Option<Result<Response, Failure>> {
+    fn virtual_sums(
+        &self,
+        caller: &Caller,
+        path: &FilePath,
+        shown: &str,
+    ) -> Option<Result<Response, Failure>> {
         let of = path.format.clone().file(sums_of(&path.path)?);
+        if !self.may_read(caller, shown.strip_suffix(".sha256")?) {
+            return None;
+        }
         let found = self.tree.store().view().and_then(|view| view.file(&of));
         match found {
             Ok(file) => {
@@ -120,7 +150,7 @@ impl Server {
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {
-            return self.link(link, path).await;
+            return self.link(&request.caller, link, path).await;
         }
         let claim = digest.map(claim).transpose()?;
         self.tree.admit()?;
@@ -133,7 +163,10 @@ impl Server {
         let body = limited(body, length, self.upload_bytes_max)?;
         let mut room = self.tree.store().room(&path);
         room.grow(announced.filter(|_| !was_encoded).unwrap_or(0))?;
-        self.receive(body, length, path, claim, room).await?;
+        // Of whoever may know everything nothing needs to be noted.
+        let sender = request.caller.login().filter(|_| !self.access.trusts(&request.caller));
+        let tree = self.tree.for_sender(sender.cloned());
+        receive(tree, body, length, path, claim, room).await?;
         Ok(reply::created())
     }
 
@@ -149,12 +182,20 @@ impl Server {
         }
     }
 
-    async fn link(&self, link: &HeaderValue, path: FilePath) -> Result<Response, Failure> {
+    async fn link(
+        &self,
+        caller: &Caller,
+        link: &HeaderValue,
+        path: FilePath,
+    ) -> Result<Response, Failure> {
         let (text, checksum) = claim(link)?;
         let Some(digest) = checksum.digest() else {
             let reason = format!("no content is stored under {text}, link by sha256");
             return Err(Failure::NotFound(reason));
         };
+        if self.proof(caller, &digest)? == Proof::None {
+            return Err(store::Error::BlobUnknown(digest).into());
+        }
         let content = store::blobs::Content::Stored(digest);
         let store = self.tree.store();
         let mut room = store.room(&path);
@@ -167,36 +208,46 @@ impl Server {
         Ok(reply::created())
     }
 
-    /// Takes in a body: in memory while it is small, else through a channel to one blocking task
-    /// that hashes and writes while the network goes on receiving.
-    async fn receive(
-        &self,
-        mut body: RequestBody,
-        length: Option<u64>,
-        path: FilePath,
-        claim: Option<Claim>,
-        mut room: Room,
-    ) -> Result<(), Failure> {
-        let small_max = self.tree.limits().inline_bytes_max;
-        let mut head = BytesMut::new();
-        if length.is_none_or(|length| length <= small_max) {
-            loop {
-                let Some(chunk) = body.next().await else {
-                    let body = head.freeze();
-                    drop(room);
-                    self.tree.put_small(path, body, claim.as_ref())?.await?;
-                    return Ok(());
-                };
-                head.extend_from_slice(&chunk?);
-                let received = u64::try_from(head.len()).unwrap_or(u64::MAX);
-                room.grow(received)?;
-                if received > small_max {
-                    break;
-                }
+    /// What shows that a content may be known to the caller, if it is here.
+    fn proof(&self, caller: &Caller, digest: &Digest) -> Result<Proof, Failure> {
+        let store = self.tree.store();
+        let view = store.view()?;
+        match view.find_blob(digest)? {
+            Some((blob, _)) => Ok(self.access.proof(store, &view, caller, blob)?),
+            None => Ok(Proof::None),
+        }
+    }
+}
+
+/// Takes in a body: in memory while it is small, else through a channel to one blocking task
+/// that hashes and writes while the network goes on receiving.
+async fn receive(
+    tree: Tree,
+    mut body: RequestBody,
+    length: Option<u64>,
+    path: FilePath,
+    claim: Option<Claim>,
+    mut room: Room,
+) -> Result<(), Failure> {
+    let small_max = tree.limits().inline_bytes_max;
+    let mut head = BytesMut::new();
+    if length.is_none_or(|length| length <= small_max) {
+        loop {
+            let Some(chunk) = body.next().await else {
+                let body = head.freeze();
+                drop(room);
+                tree.put_small(path, body, claim.as_ref())?.await?;
+                return Ok(());
+            };
+            head.extend_from_slice(&chunk?);
+            let received = u64::try_from(head.len()).unwrap_or(u64::MAX);
+            room.grow(received)?;
+            if received > small_max {
+                break;
             }
         }
-        receive_large(self.tree.clone(), head.freeze(), body, path, claim, room).await
     }
+    receive_large(tree, head.freeze(), body, path, claim, room).await
 }
 
 /// The number that a header says.

@@ -79,7 +79,8 @@ impl Server {
         match request.method {
             Method::POST => self.set_policy(request, path).await,
             Method::DELETE => {
-                self.tree.delete_branch(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.delete_branch(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }
@@ -99,10 +100,13 @@ impl Server {
             let view = server.tree.store().view()?;
             let branch = view.branch(&path)?;
             let tags = view.tags(branch.id)?.into_iter();
-            let tags = tags.filter(|(_, tag)| tag.released || !only_released).map(tag_line);
+            let tags = tags.filter(|(name, tag)| {
+                let is_shown = tag.released || !only_released;
+                is_shown && server.may_read(&request.caller, &format!("{path}{name}/"))
+            });
             let name = path.branch.to_string();
             let cleanup_policy = branch.policy;
-            let branch = BranchFields { name, cleanup_policy, tags: tags.collect() };
+            let branch = BranchFields { name, cleanup_policy, tags: tags.map(tag_line).collect() };
             Ok(reply::json(&BranchPage { branch }))
         })
         .await

@@ -13,7 +13,7 @@ use warp::reply::Response;
 use super::super::failure::Failure;
 use super::super::route::encode;
 use super::super::{Request, Server, blocking, reply};
-use crate::model::{ArtifactPath, Format, FormatPath};
+use crate::model::{ArtifactPath, Caller, Format, FormatPath};
 use crate::store::View;
 use crate::store::detached::Cause;
 
@@ -32,18 +32,24 @@ struct FormatFields {
 
 impl Server {
     /// Without a slash: the only file, or the folder. Not while it is being uploaded.
-    /// `url` is what the request called it, without a slash at its end.
+    /// `shown` is the canonical path that it was asked for by, as in all of these: rights are
+    /// granted there.
     pub(super) async fn format(
         self: &Arc<Self>,
+        caller: Caller,
         path: FormatPath,
-        url: String,
+        shown: String,
     ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
             let format = clean(view.format(&path)?, &path)?;
-            let folder = format!("{url}/");
-            let Some(only) = only_file(&view, &format)? else { return Ok(reply::found(&folder)) };
+            let folder = encode(&shown);
+            let may_read =
+                |only: &ArtifactPath| server.may_read(&caller, &format!("{shown}{only}"));
+            let Some(only) = only_file(&view, &format)?.filter(may_read) else {
+                return Ok(reply::found(&folder));
+            };
             let mut response = reply::found(&format!("{folder}{}", encode(only.as_str())));
             if let Ok(attachment) = HeaderValue::from_str(&attachment(only.file_name())) {
                 response.headers_mut().insert(CONTENT_DISPOSITION, attachment);
@@ -57,33 +63,38 @@ impl Server {
         self: &Arc<Self>,
         request: Request,
         path: FormatPath,
+        shown: String,
     ) -> Result<Response, Failure> {
         let store = self.tree.store();
         match request.method {
             Method::PATCH => self.finish_format(&request.headers, path).await?,
             Method::DELETE => {
-                store.delete_format(path, Cause::request("")).await?;
+                store.delete_format(path, Cause::request(request.caller.name())).await?;
                 self.reclaim();
             }
             Method::HEAD => {
                 clean(store.view()?.format(&path)?, &path)?;
             }
-            _ => return self.show_format(path).await,
+            _ => return self.show_format(request.caller, path, shown).await,
         }
         Ok(reply::empty())
     }
 
     pub(super) async fn show_format(
         self: &Arc<Self>,
+        caller: Caller,
         path: FormatPath,
+        shown: String,
     ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
             let format = view.format(&path)?;
             let mut files = Vec::new();
-            view.each_file(format.id, |path, _| {
-                files.push(path.to_string());
+            view.each_file(format.id, |file, _| {
+                if server.may_read(&caller, &format!("{shown}{file}")) {
+                    files.push(file.to_string());
+                }
                 Ok(ControlFlow::Continue(()))
             })?;
             let artifact_format = FormatFields {
@@ -98,16 +109,23 @@ impl Server {
     }
 
     /// The checksums of a format's files, as `sha256sum` writes them.
-    pub(super) async fn sums(self: &Arc<Self>, path: FormatPath) -> Result<Response, Failure> {
+    pub(super) async fn sums(
+        self: &Arc<Self>,
+        caller: Caller,
+        path: FormatPath,
+        shown: String,
+    ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
             let format = view.format(&path)?;
             let mut sums = String::new();
-            view.each_file(format.id, |path, file| {
-                let digest = view.blob_of(&file)?.digest;
-                // Writing to a String cannot fail.
-                let _ = writeln!(sums, "{digest}  {path}");
+            view.each_file(format.id, |name, file| {
+                if server.may_read(&caller, &format!("{shown}{name}")) {
+                    let digest = view.blob_of(&file)?.digest;
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(sums, "{digest}  {name}");
+                }
                 Ok(ControlFlow::Continue(()))
             })?;
             Ok(reply::plain(sums))
@@ -148,9 +166,4 @@ pub(super) fn attachment(name: &str) -> String {
     } else {
         format!("attachment; filename*=UTF-8''{encoded}")
     }
-}
-
-/// The percent-encoded path of a format, without a slash at its end.
-pub(super) fn url(path: &FormatPath) -> String {
-    encode(path.to_string().trim_end_matches('/'))
 }

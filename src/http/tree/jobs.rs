@@ -12,7 +12,7 @@ use super::super::{Request, Server, blocking, body, reply};
 use super::fields::{Fields, Members};
 use super::python::metadata_text;
 use super::tags::with_metadata;
-use crate::model::JobPath;
+use crate::model::{Caller, JobPath};
 use crate::store::detached::Cause;
 
 const REFUSAL: &str = "Invalid parameters";
@@ -33,21 +33,28 @@ impl Server {
             Method::PUT => self.change_job(request, path).await,
             Method::POST => self.unlock_job(request, path).await,
             Method::DELETE => {
-                self.tree.store().delete_job(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.store().delete_job(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }
-            _ => self.show_job(path).await,
+            _ => self.show_job(request.caller, path).await,
         }
     }
 
-    async fn show_job(self: &Arc<Self>, path: JobPath) -> Result<Response, Failure> {
+    async fn show_job(
+        self: &Arc<Self>,
+        caller: Caller,
+        path: JobPath,
+    ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
             let job = view.job(&path)?;
-            let formats = view.formats(job.id)?;
-            let formats = formats.into_iter().map(|(name, _)| Value::String(name.to_string()));
+            let formats = view.formats(job.id)?.into_iter().map(|(name, _)| name);
+            let formats = formats
+                .filter(|name| server.may_read(&caller, &format!("{path}{name}/")))
+                .map(|name| Value::String(name.to_string()));
             let digest = job.digest.map(|digest| digest.to_string()).unwrap_or_default();
             let fields = vec![
                 ("locked", Value::Bool(job.locked)),

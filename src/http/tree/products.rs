@@ -11,7 +11,7 @@ use serde::Serialize;
 use warp::reply::Response;
 
 use super::super::failure::Failure;
-use super::super::route::{ProductRoute, Spelling, VersionAt, VersionFormatAt};
+use super::super::route::{ProductRoute, Route, Spelling, VersionAt, VersionFormatAt};
 use super::super::{Request, Server, blocking, reply};
 use super::{artifacts, check_file};
 use crate::model::{
@@ -105,22 +105,21 @@ impl Server {
                 hide(self.version_format_archive(request, path).await, &shown)
             }
             ProductRoute::Format(at) => {
-                let url = ProductRoute::Format(at.clone()).canonical_path();
                 let (real, shown) = self.real(&at)?;
-                hide(self.format(real, url).await, &shown)
+                hide(self.format(request.caller, real, shown.clone()).await, &shown)
             }
             ProductRoute::FormatFolder(at) => {
                 let (real, shown) = self.real(&at)?;
-                hide(self.format_folder(request, real).await, &shown)
+                hide(self.format_folder(request, real, shown.clone()).await, &shown)
             }
             ProductRoute::Sums(at) => {
                 let (real, shown) = self.real(&at)?;
-                hide(self.sums(real).await, &shown)
+                hide(self.sums(request.caller, real, shown.clone()).await, &shown)
             }
             ProductRoute::Artifact(at, path) => {
                 let (real, shown) = self.real(&at)?;
                 let shown = format!("{shown}{path}");
-                hide(self.get(&request, &real.file(path)), &shown)
+                hide(self.get(&request, &real.file(path), &shown), &shown)
             }
             ProductRoute::Folder(at, path) => {
                 let (real, shown) = self.real(&at)?;
@@ -187,9 +186,16 @@ impl Server {
         let mut real = route.clone();
         if let Some(at) = version {
             let is_readable = |path: &VersionPath| self.may_read(caller, &path.to_string());
-            real = real.in_version(view.resolve_version(&at.branch, &at.version, is_readable)?);
+            let name = match view.resolve_version(&at.branch, &at.version, is_readable) {
+                Err(store::Error::NotFound(_)) if !self.may_read(caller, &alias_path(route)) => {
+                    return Err(self.denied(caller));
+                }
+                name => name?,
+            };
+            real = real.in_version(name);
+            self.guard_read(caller, &Route::Product(real.clone()))?;
         }
-        check_exists(&view, &real)?;
+        check_exists(&view, &real, |path| self.may_read(caller, path))?;
         Ok(Some(reply::found(&real.canonical_path())))
     }
 
@@ -268,7 +274,15 @@ fn refuse_changes(method: &Method, route: &ProductRoute) -> Result<(), Failure> 
     Err(Failure::BadRequest(reason.to_owned()))
 }
 
-fn check_exists(view: &View, route: &ProductRoute) -> Result<(), Failure> {
+fn alias_path(route: &ProductRoute) -> String {
+    Route::Product(route.clone()).path()
+}
+
+fn check_exists(
+    view: &View,
+    route: &ProductRoute,
+    may_read: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
     match route {
         ProductRoute::List(_) => {}
         ProductRoute::Product(path) => drop(view.variants(path)?),
@@ -282,7 +296,7 @@ fn check_exists(view: &View, route: &ProductRoute) -> Result<(), Failure> {
         | ProductRoute::FormatArchive(at)
         | ProductRoute::Sums(at) => drop(view.version_format(&version_format_path(at)?)?),
         ProductRoute::Artifact(at, path) | ProductRoute::Folder(at, path) => {
-            check_product_file(view, at, path)?;
+            check_product_file(view, at, path, may_read)?;
         }
     }
     Ok(())
@@ -292,10 +306,14 @@ fn check_product_file(
     view: &View,
     at: &VersionFormatAt,
     path: &ArtifactPath,
+    may_read: impl Fn(&str) -> bool,
 ) -> Result<(), Failure> {
-    let shown = version_format_path(at)?;
-    let real = view.version_format(&shown)?;
-    hide(check_file(view, &real.file(path.clone())), &format!("{shown}{path}"))
+    let folder = version_format_path(at)?;
+    let real = view.version_format(&folder)?;
+    let shown = format!("{folder}{path}");
+    // Asked about the file whose checksum this is: rights are granted at what it is called here.
+    let may_read_file = |_: &str| shown.strip_suffix(".sha256").is_some_and(&may_read);
+    hide(check_file(view, &real.file(path.clone()), may_read_file), &shown)
 }
 
 /// What is not found is told by the name that it was asked for.

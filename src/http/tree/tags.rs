@@ -41,7 +41,8 @@ impl Server {
         match request.method {
             Method::POST => self.change_tag(request, path).await,
             Method::DELETE => {
-                self.tree.store().delete_tag(path, Cause::request("")).await?;
+                let cause = Cause::request(request.caller.name());
+                self.tree.store().delete_tag(path, cause).await?;
                 self.reclaim();
                 Ok(reply::empty())
             }
@@ -59,8 +60,12 @@ impl Server {
         blocking(move || {
             let view = server.tree.store().view()?;
             let tag = view.tag(&path)?;
-            let jobs = view.jobs(tag.id)?.into_iter().map(job_members);
-            let jobs = jobs.filter(|job| filters.iter().all(|filter| matches(job, filter)));
+            let jobs = view.jobs(tag.id)?.into_iter();
+            let jobs = jobs
+                .filter(|(name, _)| server.may_read(&request.caller, &format!("{path}{name}/")));
+            let jobs = jobs
+                .map(job_members)
+                .filter(|job| filters.iter().all(|filter| matches(job, filter)));
             let tag = TagFields {
                 name: path.tag.to_string(),
                 released: tag.released,

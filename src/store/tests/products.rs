@@ -116,6 +116,23 @@ fn a_conflict_is_only_with_a_live_job_and_changes_nothing() {
 }
 
 #[test]
+fn a_conflict_is_found_among_many_formats() {
+    let house = House::new();
+    for number in 0..20 {
+        let path = file(&format!("b/t/j/f{number}/x"));
+        house.store.put_artifact(path, uploaded("x")).wait().unwrap();
+    }
+    house.put("b/t/k/a/x", "x").unwrap();
+    house.put("b/t/k/f7/x", "x").unwrap();
+    house.feed("b/t/k", "v").unwrap();
+    let refused = house.feed("b/t/j", "v").unwrap_err();
+    assert!(refused.to_string().contains("format f7 "), "{refused}");
+    house.delete_format("b/t/k/f7").unwrap();
+    house.feed("b/t/j", "v").unwrap();
+    assert_eq!(house.formats("v").len(), 21);
+}
+
+#[test]
 fn a_crash_at_any_write_leaves_the_index_as_the_metadata() {
     let day = |store: &Store| -> Result<(), Error> {
         store.put_artifact(file("b/t/j/f/x"), uploaded("1")).wait()?;

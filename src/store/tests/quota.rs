@@ -1,9 +1,10 @@
 //! Users' repositories: usage is right at every moment, and never above the quota (I2).
 
-use super::{House, USER_QUOTA, branch, cause, file};
+use super::{House, ROWS, USER_QUOTA, WORK, branch, cause, file, uploaded};
 use crate::model::{Quota, Repository, Usage, UserName};
 use crate::store::Error;
 use crate::store::quota::Room;
+use crate::store::rework::Reworked;
 
 fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
@@ -147,4 +148,28 @@ fn a_room_counts_once_when_its_file_is_there() {
     is_refused(room(&house, "~u:b/t/j/f/two").grow(51), 100, 150);
     house.store.delete_branch(branch("~u:b"), cause()).wait().unwrap();
     room(&house, "~u:b/t/j/f/two").grow(150).unwrap();
+}
+
+#[test]
+fn a_rework_that_does_not_fit_leaves_the_format_as_it_was() {
+    let house = House::new();
+    let store = &house.store;
+    house.put("~u:b/t/j/f/a", &text(100)).unwrap();
+    let at = file("~u:b/t/j/f/a").format;
+    for (length, fits) in [(151, false), (150, true)] {
+        let base = store.view().unwrap().format(&at).unwrap();
+        let mut rework = store.begin_rework(at.clone(), base, cause()).unwrap();
+        let path = file("~u:b/t/j/f/new").path;
+        let files = [Reworked { path, content: uploaded(&text(length)), uploaded: None }];
+        store.rework_slice(&mut rework, files.into(), 0, WORK, ROWS).unwrap();
+        assert_eq!(used(&house).bytes, 100, "it counts from the swap on");
+        let swapped = house.check(store.swap_rework(rework).wait());
+        if fits {
+            swapped.unwrap();
+        } else {
+            is_refused(swapped, 100, 150);
+        }
+        assert_eq!(house.has_file("~u:b/t/j/f/a"), !fits);
+    }
+    assert_eq!(used(&house).bytes, 150);
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::gate::Fault;
-use super::house::{HOUR, House, LEASE_OVER, branch, tag};
+use super::house::{HOUR, House, LEASE_OVER, branch, file, tag, upload};
 use crate::model::tag::TagChange;
-use crate::model::{Run, Scope, Trigger};
+use crate::model::{Run, Scope, Trigger, UserName};
 use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::sweeper::stages::UNLINK;
@@ -31,6 +31,24 @@ fn with_collected() -> House {
 
 fn runs(house: &House, limit: usize) -> Vec<Run> {
     house.store().view().unwrap().runs(limit).unwrap()
+}
+
+#[test]
+fn full_runs_forget_who_sent_what_when_that_is_long_ago() {
+    let mut house = House::new();
+    let eve = UserName::parse("eve").unwrap();
+    let tree = house.running().tree.for_sender(Some(eve));
+    for number in 0..3 {
+        upload(&tree, file(&format!("b/t/{number}")), LARGE.as_bytes()).unwrap();
+        upload(&tree, file(&format!("b/u/{number}")), number.to_string().as_bytes()).unwrap();
+    }
+    let expired = |run: &Run| run.stages.iter().find(|s| s.name == "expire").map(|s| s.items);
+    assert_eq!(expired(&house.sweep()), Some(0));
+    house.clock.advance(LEASE_OVER);
+    assert_eq!(expired(&house.sweeper().run(Scope::Reclaim, Trigger::Delete)), None);
+    // One for the text that is the same three times.
+    assert_eq!(expired(&house.sweep()), Some(4));
+    assert_eq!(expired(&house.sweep()), None);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde_json::Value;
 
 use super::{PATIENCE, Response, digest_of};
@@ -38,6 +40,12 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With HTTP Basic.
+    pub fn by(self, login: &str, password: &str) -> Self {
+        let pair = STANDARD.encode(format!("{login}:{password}"));
+        self.header("Authorization", &format!("Basic {pair}"))
     }
 
     /// A body with `Content-Length`.

@@ -146,7 +146,8 @@ fn content(seed: u64) -> Vec<u8> {
 impl Client {
     fn act(&mut self, wire: &mut Wire) {
         let (number, tag) = (self.number, self.below(4));
-        let tag = format!("/branches/c{number}/t{tag}/");
+        let repo = if number.is_multiple_of(2) { "" } else { "/~u" };
+        let tag = format!("{repo}/branches/c{number}/t{tag}/");
         let path = format!("{tag}j/f/{}", self.below(6));
         let is_shared = self.below(2) == 0;
         let own = 1000 * (self.number + 1);

@@ -1,6 +1,7 @@
 //! What became of a command that ran to its end.
 
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 /// Exit code and output of a command.
 #[derive(Debug)]
@@ -15,6 +16,20 @@ impl Outcome {
     /// Runs a command without input.
     pub fn of(command: &mut Command) -> Self {
         let output = command.stdin(Stdio::null()).output().expect("the command can be run");
+        Self::from(command, &output)
+    }
+
+    /// Runs a command that reads `input`.
+    pub fn with_input(command: &mut Command, input: &str) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command can be run");
+        // One that does not read it says why.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("the command ends");
+        Self::from(command, &output)
+    }
+
+    fn from(command: &Command, output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -102,7 +102,12 @@ impl TestServer {
 
     pub fn with(flag: &str, value: &str) -> Builder {
         let quiet = Builder::default().with("sweep-period", "0").with("ballast", "0");
-        quiet.with("reserve", "0").with(flag, value)
+        quiet.with("reserve", "0").with("auth", "none").with(flag, value)
+    }
+
+    /// Where people log in: see [`super::people`].
+    pub fn with_people() -> Builder {
+        Self::swept_at_once().with("auth", "on")
     }
 
     pub fn get(&self, target: &str) -> Request {

@@ -7,14 +7,15 @@ use super::{TestServer, eventually};
 impl TestServer {
     /// All runs that are shown, newest first.
     pub fn sweeps(&self) -> Vec<Value> {
-        let page = self.get("/-/sweeps?limit=1000").expect(200).json();
+        let page = self.as_admin(self.get("/-/sweeps?limit=1000")).expect(200).json();
         page["sweeps"].as_array().expect("a list").clone()
     }
 
     /// Asks for a full sweep and waits until it has ended. Returns its record.
     pub fn sweep_and_wait(&self) -> Value {
         let before = self.sweeps().len();
-        self.post("/-/sweeps").json(&json!({"scope": "full"})).expect(202);
+        let ask = self.post("/-/sweeps").json(&json!({"scope": "full"}));
+        self.as_admin(ask).expect(202);
         self.wait_for_sweep(before, "full", "request")
     }
 

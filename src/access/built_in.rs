@@ -1,0 +1,27 @@
+//! The rules that hold when there is no folder with files.
+
+use crate::model::{Caller, Right};
+
+/// What is open to everybody.
+const OPEN: [&str; 2] = ["/", "/cli"];
+/// The part of the server that everybody who is logged in may read.
+const SHARED: [&str; 3] = ["/branches/", "/products/", "/static/"];
+
+/// Whether the built-in rules allow it.
+pub(super) fn allows(caller: &Caller, right: Right, path: &str) -> bool {
+    why(caller, right, path).is_some()
+}
+
+/// The rule that allows it, as a sentence.
+pub(super) fn why(caller: &Caller, right: Right, path: &str) -> Option<&'static str> {
+    if right == Right::Read && (OPEN.contains(&path) || path.starts_with("/static/")) {
+        return Some("built-in rule: everybody reads /, /cli and /static/");
+    }
+    let login = caller.login()?.as_str();
+    let below = path.strip_prefix("/~").and_then(|path| path.strip_prefix(login));
+    if below.is_some_and(|below| below.starts_with('/')) {
+        return Some("built-in rule: users have every right below their own /~login/");
+    }
+    let shared = right == Right::Read && SHARED.iter().any(|root| path.starts_with(root));
+    shared.then_some("built-in rule: users read everything that is not somebody else's own")
+}

@@ -1,0 +1,387 @@
+//! [`Logins`]: who is asking, from what a request carries (spec dlrepo §15).
+//!
+//! Local accounts and tokens always count, so that an administrator gets in whatever other back
+//! ends do; beside them at most one [`super::backend`] is asked, and only about logins that have
+//! no account here. Defends I9: a login is a canonical name from here on.
+//! What a success rests on is looked at again with every request: a password that was changed, an
+//! account that was deleted and a token that was revoked are worth nothing from that commit on.
+//! Deliberately absent: what somebody may do ([`super::Access`]), and header syntax.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::backend::{self, Backend, Lane, ProxyHeaders, Sources};
+use super::cache::{CacheKey, LoginCache, Proof};
+use super::password::{self, Secret};
+use super::throttle::{Admission, Origin, Throttle};
+use super::tokens::{TokenText, TokenUses};
+use crate::model::{
+    Account, Caller, Networks, Rank, Token, TokenOwner, TokenScope, User, UserName,
+};
+use crate::store::{Store, View};
+
+/// How logins are checked.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The back ends besides the local accounts.
+    pub sources: Sources,
+    /// Whose headers are believed.
+    pub trusted: Networks,
+    /// Successful logins that are remembered.
+    pub cache_size: usize,
+    /// For how long.
+    pub cache_time: Duration,
+}
+
+/// What a request says about who is asking.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// A login, not empty, and a password or token.
+    Basic {
+        /// As it was sent.
+        login: String,
+        /// The password, or a token.
+        password: String,
+    },
+    /// A token.
+    Token(String),
+    /// What a trusted proxy says.
+    Proxy {
+        /// As it was sent, not empty.
+        login: String,
+        /// Joined by commas.
+        groups: String,
+    },
+}
+
+/// Who is asking, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub caller: Caller,
+    /// What the credentials are good for.
+    pub reach: Reach,
+}
+
+/// What credentials are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All that their owner may do.
+    Full,
+    /// Reading what their owner may read.
+    Read,
+}
+
+/// Why nobody is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// The credentials are wrong, or their owner is in no group.
+    #[error("the login or the password is wrong")]
+    Refused,
+    /// Too many were wrong before.
+    #[error("too many logins have failed, try again in {} s", retry_after.as_secs().max(1))]
+    Slow {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Whoever knows cannot be asked; the text is for the log.
+    #[error("it cannot be found out who is asking: {0}")]
+    Unavailable(String),
+}
+
+impl From<crate::store::Error> for LoginError {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// What can be told at once.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// Who it is.
+    Known(Identity),
+    /// A password has to be checked, by [`Logins::identify`] on a thread that may block.
+    Check {
+        /// What it keeps busy.
+        lane: Lane,
+        /// How long to wait before.
+        wait: Duration,
+    },
+}
+
+/// Tells who is asking.
+pub struct Logins {
+    store: Store,
+    sources: Sources,
+    trusted: Networks,
+    backend: RwLock<Arc<Backend>>,
+    cache: LoginCache,
+    throttle: Throttle,
+    uses: Arc<TokenUses>,
+    warned_of_headers: AtomicBool,
+}
+
+impl Identity {
+    fn anonymous() -> Self {
+        Self { caller: Caller::Anonymous, reach: Reach::Full }
+    }
+
+    /// Nobody without a group and without a rank is anybody (spec §15).
+    fn of(login: UserName, groups: Vec<String>, rank: Rank) -> Result<Self, LoginError> {
+        if groups.is_empty() && rank == Rank::Ordinary {
+            return Err(LoginError::Refused);
+        }
+        let caller = Caller::User(User { login, groups, rank });
+        Ok(Self { caller, reach: Reach::Full })
+    }
+}
+
+impl Logins {
+    /// Reads the auth file, if there is to be one.
+    ///
+    /// # Errors
+    /// [`backend::Error`].
+    pub fn open(
+        store: Store,
+        uses: Arc<TokenUses>,
+        options: Options,
+    ) -> Result<Self, backend::Error> {
+        let Options { sources, trusted, cache_size, cache_time } = options;
+        Ok(Self {
+            store,
+            trusted,
+            backend: RwLock::new(Arc::new(Backend::open(&sources)?)),
+            sources,
+            cache: LoginCache::new(cache_size, cache_time),
+            throttle: Throttle::new(),
+            uses,
+            warned_of_headers: AtomicBool::new(false),
+        })
+    }
+
+    /// Reads the auth file again and forgets all logins. One that cannot be read leaves the old
+    /// one in force.
+    ///
+    /// # Errors
+    /// [`backend::Error`].
+    pub fn reload(&self) -> Result<(), backend::Error> {
+        let backend = Arc::new(Backend::open(&self.sources)?);
+        *self.backend.write().unwrap_or_else(PoisonError::into_inner) = backend;
+        self.cache.clear();
+        Ok(())
+    }
+
+    /// The headers that nobody but a trusted proxy may send.
+    #[must_use]
+    pub fn headers(&self) -> Option<&ProxyHeaders> {
+        self.sources.headers.as_ref()
+    }
+
+    /// Whether headers from this address are believed; `None` is a Unix socket.
+    #[must_use]
+    pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.trusted.contain(peer)
+    }
+
+    /// Notes that a proxy's headers came from elsewhere; the log is told once.
+    pub fn distrust(&self, peer: Option<IpAddr>) {
+        let is_news = !self.warned_of_headers.swap(true, Ordering::Relaxed);
+        let level = if is_news { log::Level::Warn } else { log::Level::Debug };
+        log::log!(
+            level,
+            "a login in a header is ignored, since {peer:?} is no trusted proxy: if it is one, \
+             name it with --trusted-proxies"
+        );
+    }
+
+    /// What can be told without hashing a password and without asking another server.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub fn glance(&self, credentials: &Credentials, from: Origin) -> Result<Glance, LoginError> {
+        match credentials {
+            Credentials::None => Ok(Glance::Known(Identity::anonymous())),
+            Credentials::Token(text) => self.by_token(text).map(Glance::Known),
+            Credentials::Proxy { login, groups } => proxied(login, groups).map(Glance::Known),
+            Credentials::Basic { password, .. } if TokenText::parse(password).is_some() => {
+                self.by_token(password).map(Glance::Known)
+            }
+            Credentials::Basic { login, password } => {
+                self.glance_at_password(login, password, from)
+            }
+        }
+    }
+
+    /// Who is asking. May take long.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub fn identify(
+        &self,
+        credentials: &Credentials,
+        from: Origin,
+    ) -> Result<Identity, LoginError> {
+        match self.glance(credentials, from)? {
+            Glance::Known(identity) => Ok(identity),
+            Glance::Check { .. } => match credentials {
+                Credentials::Basic { login, password } => {
+                    let login = UserName::parse(login).map_err(|_| LoginError::Refused)?;
+                    self.by_password(&login, password, from)
+                }
+                _ => Err(LoginError::Refused),
+            },
+        }
+    }
+
+    fn glance_at_password(
+        &self,
+        login: &str,
+        password: &str,
+        from: Origin,
+    ) -> Result<Glance, LoginError> {
+        let login = UserName::parse(login).map_err(|_| LoginError::Refused)?;
+        if password.is_empty() {
+            // Some directories take it for a login of nobody, and let it pass.
+            return Err(LoginError::Refused);
+        }
+        let account = self.store.view()?.account(&login)?;
+        let key = self.cache.key(&login, password);
+        if let Some(identity) = self.remembered(&key, &login, account.as_ref())? {
+            return Ok(Glance::Known(identity));
+        }
+        let lane = match account {
+            Some(_) => Lane::Hash,
+            None => self.backend().lane(),
+        };
+        match self.throttle.admit(from, &login, self.now()) {
+            Admission::After(wait) => Ok(Glance::Check { lane, wait }),
+            Admission::Refuse(retry_after) => Err(LoginError::Slow { retry_after }),
+        }
+    }
+
+    /// What the cache knows, if it still holds.
+    fn remembered(
+        &self,
+        key: &CacheKey,
+        login: &UserName,
+        account: Option<&Account>,
+    ) -> Result<Option<Identity>, LoginError> {
+        match (self.cache.get(key, self.now()), account) {
+            (Some(Proof::Account(hash)), Some(account)) if hash == account.hash => {
+                let Account { groups, rank, .. } = account.clone();
+                Identity::of(login.clone(), groups, rank).map(Some)
+            }
+            (Some(Proof::Groups(groups)), None) => {
+                Identity::of(login.clone(), groups, Rank::Ordinary).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn by_password(
+        &self,
+        login: &UserName,
+        password: &str,
+        from: Origin,
+    ) -> Result<Identity, LoginError> {
+        let began = self.cache.generation();
+        let found = match self.store.view()?.account(login)? {
+            Some(account) => by_account(account, password),
+            None => self.by_backend(login, password)?,
+        };
+        let Some(Found { proof, groups, rank }) = found else {
+            self.throttle.failed(from, login, self.now());
+            let shown = login.as_str().escape_default();
+            log::info!("a login as {shown} failed, from {from}");
+            return Err(LoginError::Refused);
+        };
+        let key = self.cache.key(login, password);
+        let identity = Identity::of(login.clone(), groups, rank)?;
+        self.throttle.succeeded(from, login);
+        self.cache.put(key, proof, began, self.now());
+        Ok(identity)
+    }
+
+    /// Somebody without an account. It takes as long for a login that nobody knows.
+    fn by_backend(&self, login: &UserName, password: &str) -> Result<Option<Found>, LoginError> {
+        let backend = self.backend();
+        let groups = backend.login(login, password)?;
+        if groups.is_none() && backend.lane() == Lane::Hash {
+            // Only the time that it takes matters.
+            let _ = decoy().matches(password);
+        }
+        let rank = Rank::Ordinary;
+        Ok(groups.map(|groups| Found { proof: Proof::Groups(groups.clone()), groups, rank }))
+    }
+
+    fn by_token(&self, text: &str) -> Result<Identity, LoginError> {
+        let text = TokenText::parse(text).ok_or(LoginError::Refused)?;
+        let now = self.store.clock().now();
+        let view = self.store.view()?;
+        let token = view.token(text.id)?;
+        let token = token.filter(|token| text.is_of(token) && token.is_valid_at(now));
+        let token = token.ok_or(LoginError::Refused)?;
+        let (groups, rank) = self.owner(&view, &token)?;
+        let identity = Identity::of(token.user.clone(), groups, rank)?;
+        self.uses.note(text.id, now);
+        let writes = token.scopes.contains(&TokenScope::Api);
+        Ok(Identity { reach: if writes { Reach::Full } else { Reach::Read }, ..identity })
+    }
+
+    /// What the owner of a token is now.
+    fn owner(&self, view: &View, token: &Token) -> Result<(Vec<String>, Rank), LoginError> {
+        let account = view.account(&token.user)?;
+        match (&token.owner, account) {
+            (TokenOwner::Account { created }, Some(account)) if account.created == *created => {
+                Ok((account.groups, account.rank))
+            }
+            (TokenOwner::Elsewhere { groups }, None) => {
+                Ok((self.backend().groups(&token.user, groups), Rank::Ordinary))
+            }
+            _ => Err(LoginError::Refused),
+        }
+    }
+
+    fn backend(&self) -> Arc<Backend> {
+        Arc::clone(&self.backend.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn now(&self) -> Duration {
+        self.store.clock().monotonic()
+    }
+}
+
+/// Somebody whose password is right.
+struct Found {
+    proof: Proof,
+    groups: Vec<String>,
+    rank: Rank,
+}
+
+fn by_account(account: Account, password: &str) -> Option<Found> {
+    let Account { hash, groups, rank, .. } = account;
+    let fits = Secret::read(&hash).matches(password);
+    fits.then_some(Found { proof: Proof::Account(hash), groups, rank })
+}
+
+fn proxied(login: &str, groups: &str) -> Result<Identity, LoginError> {
+    let login = UserName::parse(login.trim()).map_err(|_| LoginError::Refused)?;
+    let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
+    Identity::of(login, groups.map(str::to_owned).collect(), Rank::Ordinary)
+}
+
+/// What the passwords of unknown logins are compared with.
+fn decoy() -> &'static Secret {
+    static DECOY: OnceLock<Secret> = OnceLock::new();
+    DECOY.get_or_init(|| match password::hash(&password::generate()) {
+        Ok(hash) => Secret::Argon2(hash),
+        Err(_) => Secret::Plain(password::generate()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

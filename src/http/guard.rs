@@ -1,0 +1,124 @@
+//! The guard at the door: after a URL is parsed and before anything else is done or looked at.
+//!
+//! Defends I9: what is asked about is the canonical path of the [`Route`], so neither case nor
+//! percent-encoding nor a missing slash evades a rule. Whoever lacks the right gets the same
+//! answer whether the thing exists or not.
+//! Deliberately absent: the rules, and who the caller is.
+
+use http::Method;
+
+use super::failure::Failure;
+use super::route::{Route, Routed, route};
+use super::{Request, Server};
+use crate::access::Access;
+use crate::model::{Caller, Right};
+
+/// What a request needs before it is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing: open to everybody.
+    Nothing,
+    /// This right at each of these canonical, decoded paths.
+    Rights(Right, Vec<String>),
+    /// What the real path behind an alias needs, once it is known; `path` is the one of the
+    /// alias, always to be read.
+    Behind {
+        /// The canonical, decoded path of the alias.
+        path: String,
+    },
+}
+
+impl Demand {
+    /// What a request line needs. `raw_path` is still percent-encoded.
+    #[must_use]
+    pub fn of(method: &Method, raw_path: &str, routed: &Routed) -> Self {
+        match routed {
+            Routed::Found(route, _) => Self::of_route(method, route),
+            // What takes no such method takes GET.
+            Routed::MethodNotAllowed(_) => match route(&Method::GET, raw_path) {
+                Routed::Found(route, _) => Self::Rights(right_of(method), vec![route.path()]),
+                _ => Self::of_nothing(method, raw_path),
+            },
+            Routed::NotFound(_) | Routed::BadRequest(_) => Self::of_nothing(method, raw_path),
+        }
+    }
+
+    /// Nothing has such a name: what was asked for is what there is to be asked about.
+    fn of_nothing(method: &Method, raw_path: &str) -> Self {
+        let path = percent_encoding::percent_decode_str(raw_path).decode_utf8_lossy();
+        let right = right_of(method);
+        let is_asset = path.starts_with("/static/") || path == "/favicon.ico";
+        if is_asset && right == Right::Read && !path.contains("..") {
+            return Self::Nothing;
+        }
+        Self::Rights(right, vec![path.to_lowercase()])
+    }
+
+    fn of_route(method: &Method, route: &Route) -> Self {
+        let Some(right) = route.right(method) else { return Self::Nothing };
+        if route.is_by_alias() {
+            return Self::Behind { path: route.path() };
+        }
+        let within = route.within().map(|route| route.path());
+        Self::Rights(right, std::iter::once(route.path()).chain(within).collect())
+    }
+
+    /// Whether `access` grants it to `caller`; [`Self::Behind`] is granted later.
+    #[must_use]
+    pub fn is_met(&self, access: &Access, caller: &Caller) -> bool {
+        match self {
+            Self::Nothing | Self::Behind { .. } => true,
+            Self::Rights(right, paths) => {
+                paths.iter().all(|path| access.allows(caller, *right, path))
+            }
+        }
+    }
+}
+
+/// The right that a method needs (spec dlrepo §15).
+pub(super) fn right_of(method: &Method) -> Right {
+    match *method {
+        Method::PUT | Method::PATCH => Right::Add,
+        Method::POST => Right::Update,
+        Method::DELETE => Right::Delete,
+        _ => Right::Read,
+    }
+}
+
+impl Server {
+    /// Lets a request pass that may be looked at.
+    pub(super) fn guard(
+        &self,
+        request: &Request,
+        raw_path: &str,
+        routed: &Routed,
+    ) -> Result<(), Failure> {
+        let demand = Demand::of(&request.method, raw_path, routed);
+        if demand.is_met(&self.access, &request.caller) {
+            return Ok(());
+        }
+        Err(self.denied(&request.caller))
+    }
+
+    /// Lets a caller pass who may read `route`, which other things than its URL led to.
+    pub(super) fn guard_read(&self, caller: &Caller, route: &Route) -> Result<(), Failure> {
+        let demand = Demand::of_route(&Method::GET, route);
+        if demand.is_met(&self.access, caller) { Ok(()) } else { Err(self.denied(caller)) }
+    }
+
+    /// The answer to whoever lacks a right.
+    pub(super) fn denied(&self, caller: &Caller) -> Failure {
+        match caller {
+            Caller::Anonymous => Failure::Unauthorized { realm: self.realm.clone() },
+            Caller::User(_) => Failure::Forbidden,
+        }
+    }
+
+    /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.
+    pub(super) fn may_read(&self, caller: &Caller, path: &str) -> bool {
+        self.access.allows(caller, Right::Read, path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Who may do what, for every route: the table in `table.txt` is what the server does.
+//! Write it anew with `LARDER_WRITE_TABLE=1 cargo test --lib guard`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::*;
+use crate::http::route::ProductRoute;
+
+/// One name for each kind of route; a route that is missing here does not compile.
+macro_rules! kinds {
+    ($($pattern:pat => $name:literal,)*) => {
+        fn kind(route: &Route) -> &'static str {
+            match route { $($pattern => $name,)* }
+        }
+        const KINDS: &[&str] = &[$($name,)*];
+    };
+}
+
+kinds! {
+    Route::Home => "home",
+    Route::UserHome(_) => "user home",
+    Route::ClientScript => "client script",
+    Route::Branches(_) => "branches",
+    Route::Branch(_) => "branch",
+    Route::Tag(_) => "tag",
+    Route::Job(_) => "job",
+    Route::Format(_) => "format",
+    Route::FormatFolder(_) => "format folder",
+    Route::Sums(_) => "sums",
+    Route::JobArchive(_) => "job archive",
+    Route::FormatArchive(_) => "format archive",
+    Route::Product(ProductRoute::List(_)) => "products",
+    Route::Product(ProductRoute::Product(_)) => "product",
+    Route::Product(ProductRoute::Variant(_)) => "variant",
+    Route::Product(ProductRoute::Branch(_)) => "product branch",
+    Route::Product(ProductRoute::Version(_)) => "version",
+    Route::Product(ProductRoute::Archive(_)) => "version archive",
+    Route::Product(ProductRoute::Format(_)) => "format of a version",
+    Route::Product(ProductRoute::FormatFolder(_)) => "format folder of a version",
+    Route::Product(ProductRoute::FormatArchive(_)) => "format archive of a version",
+    Route::Product(ProductRoute::Sums(_)) => "sums of a version",
+    Route::Product(ProductRoute::Artifact(..)) => "artifact of a version",
+    Route::Product(ProductRoute::Folder(..)) => "folder of a version",
+    Route::Artifact(..) => "artifact",
+    Route::Folder(..) => "folder",
+    Route::Health => "health",
+    Route::Ready => "ready",
+    Route::Stats => "stats",
+    Route::Sweeps => "sweeps",
+    Route::Publications => "publications",
+}
+
+/// At least one of each kind. What does not exist does as well: the guard comes first.
+const EXAMPLES: &[&str] = &[
+    "/",
+    "/-/health",
+    "/-/ready",
+    "/-/stats",
+    "/-/sweeps",
+    "/-/publications",
+    "/branches/",
+    "/branches/b/",
+    "/branches/b/t/",
+    "/branches/b/latest/",
+    "/branches/b/t/j/",
+    "/branches/b/t/j/f",
+    "/branches/b/t/j/f/",
+    "/branches/b/t/j/f.sha256",
+    "/branches/b/t/j/f/d/",
+    "/branches/b/t/j/f/x",
+    "/branches/b/t/j.tar",
+    "/branches/b/t/j/f.tar",
+    "/products/",
+    "/products/p/",
+    "/products/p/v/",
+    "/products/p/v/b/",
+    "/products/p/v/b/1/",
+    "/products/p/v/b/latest/",
+    "/products/p/v/b/1.tar",
+    "/products/p/v/b/1/f",
+    "/products/p/v/b/1/f/",
+    "/products/p/v/b/1/f.tar",
+    "/products/p/v/b/1/f.sha256",
+    "/products/p/v/b/1/f/d/",
+    "/products/p/v/b/1/f/x",
+    "/cli",
+    "/~owner/",
+    "/~owner/branches/",
+    "/~owner/branches/b/",
+    "/~owner/branches/b/t/",
+    "/~owner/branches/b/stable/",
+    "/~owner/branches/b/t/j/",
+    "/~owner/branches/b/t/j/f",
+    "/~owner/branches/b/t/j/f/",
+    "/~owner/branches/b/t/j/f.sha256",
+    "/~owner/branches/b/t/j/f/d/",
+    "/~owner/branches/b/t/j/f/x",
+    "/~owner/branches/b/t/j.tar",
+    "/~owner/branches/b/t/j/f.tar",
+    "/~owner/products/",
+    "/~owner/products/p/v/b/1/",
+    "/~owner/products/p/v/b/1.tar",
+    "/~owner/products/p/v/b/1/f/x",
+];
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];
+
+/// As an operator would write them.
+const FILES: &[(&str, &str)] = &[
+    ("ANONYMOUS", "r /\nr /cli\n"),
+    ("readers", "r /\nr /branches/**\nr /products/**\n"),
+    ("writers", "r /\nrw /branches/**\nrw /products/**\n"),
+    ("users", "r /\nrw /~$user/**\n"),
+];
+
+fn callers() -> [(&'static str, Caller); 5] {
+    [
+        ("anonymous", Caller::Anonymous),
+        ("reader", user("reader", &["readers"])),
+        ("writer", user("writer", &["writers"])),
+        ("owner", user("owner", &["users"])),
+        ("admin", admin()),
+    ]
+}
+
+fn found(method: &str, path: &str) -> Option<Route> {
+    match crate::http::route::route(&method.parse().unwrap(), path) {
+        Routed::Found(route, _) => Some(route),
+        _ => None,
+    }
+}
+
+async fn line(bench: &Bench, method: &str, path: &str) -> String {
+    let mut line = format!("{method:6} {path:33}");
+    for (_, caller) in callers() {
+        let answer = bench.ask(&caller, &format!("{method} {path}")).await;
+        let shown = if answer.passed() { "yes" } else { answer.status.as_str() };
+        write!(line, " {shown:9}").unwrap();
+    }
+    line.trim_end().to_owned() + "\n"
+}
+
+async fn table() -> String {
+    let names = callers().map(|(name, _)| format!("{name:9}")).join(" ");
+    let mut table = String::new();
+    for (title, files) in [("rules of files", FILES), ("built-in rules", &[])] {
+        writeln!(table, "{title:40} {}", names.trim_end()).unwrap();
+        let bench = Bench::new(files);
+        for path in EXAMPLES {
+            for method in METHODS {
+                if found(method, path).is_some() {
+                    table += &line(&bench, method, path).await;
+                }
+            }
+        }
+        table += "\n";
+    }
+    table
+}
+
+#[test]
+fn no_kind_of_route_is_missing() {
+    let methods = || METHODS.into_iter();
+    let shown = EXAMPLES.iter().flat_map(|path| methods().filter_map(|m| found(m, path)));
+    let shown: BTreeSet<_> = shown.map(|route| kind(&route)).collect();
+    assert_eq!(shown, KINDS.iter().copied().collect());
+}
+
+#[tokio::test]
+async fn the_table_is_what_the_server_does() {
+    let table = table().await;
+    if std::env::var_os("LARDER_WRITE_TABLE").is_some() {
+        std::fs::write("src/http/guard/tests/table.txt", &table).unwrap();
+    }
+    assert_eq!(table, include_str!("table.txt"), "who may do what has changed");
+}

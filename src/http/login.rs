@@ -1,0 +1,268 @@
+//! The door: reads who is asking from the headers of a request (spec dlrepo §15), before anything
+//! else is looked at.
+//!
+//! What cannot be read as credentials is nobody in particular; what can be read and is wrong is
+//! refused everywhere, except on pages that everybody may read. A login that is known already
+//! costs no change of thread; passwords are hashed a few at a time, since each takes 19 MiB.
+//! Deliberately absent: who may do what (the guard), and checking passwords (`access`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::{AUTHORIZATION, HeaderName};
+use http::{HeaderMap, Method};
+use tokio::sync::Semaphore;
+
+use super::failure::Failure;
+use super::host::Hosts;
+use crate::access::backend::Lane;
+use crate::access::login::{Credentials, Glance, Identity, LoginError, Logins, Reach};
+use crate::access::throttle::Origin;
+use crate::model::Caller;
+
+/// Passwords that are hashed at once.
+const HASHES_MAX: usize = 2;
+/// Logins that another server is asked about at once; it has its own limit below.
+const QUESTIONS_MAX: usize = 16;
+
+/// GitLab's header for a token.
+static PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+/// Whom a proxy in front speaks for: the last of its addresses is the one that the proxy saw.
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Clients are not at one about padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Who is let in, and as whom.
+pub enum Door {
+    /// Everybody, and nobody is asked; for which hosts it answers.
+    Open(Hosts),
+    /// Whoever the logins know.
+    Guarded(Guarded),
+}
+
+/// A door with somebody at it.
+pub struct Guarded {
+    logins: Arc<Logins>,
+    realm: String,
+    hashes: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
+}
+
+/// What of a request the door looks at.
+pub(super) struct Head<'r> {
+    pub(super) method: &'r Method,
+    pub(super) path: &'r str,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) peer: Option<IpAddr>,
+}
+
+impl Door {
+    /// A door where `logins` tells who is who, and browsers show `realm`.
+    #[must_use]
+    pub fn guarded(logins: Arc<Logins>, realm: String) -> Self {
+        let lane = |turns| Arc::new(Semaphore::new(turns));
+        let (hashes, questions) = (lane(HASHES_MAX), lane(QUESTIONS_MAX));
+        Self::Guarded(Guarded { logins, realm, hashes, questions })
+    }
+
+    /// For which hosts it answers.
+    pub(super) fn hosts(&self) -> Hosts {
+        match self {
+            Self::Open(hosts) => *hosts,
+            Self::Guarded(_) => Hosts::Any,
+        }
+    }
+
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// 401, 403, 429 or 503.
+    pub(super) async fn identify(&self, head: Head<'_>) -> Result<Caller, Failure> {
+        match self {
+            Self::Open(_) => Ok(Caller::Anonymous),
+            Self::Guarded(_) if is_public(&head) => Ok(Caller::Anonymous),
+            Self::Guarded(guarded) => guarded.identify(head).await,
+        }
+    }
+}
+
+impl Guarded {
+    async fn identify(&self, head: Head<'_>) -> Result<Caller, Failure> {
+        let credentials = self.credentials(&head);
+        let from = Origin::of(self.address(&head));
+        let glance = self.logins.glance(&credentials, from);
+        let identity = match glance.map_err(|error| self.failure(error))? {
+            Glance::Known(identity) => identity,
+            Glance::Check { lane, wait } => self.check(credentials, from, lane, wait).await?,
+        };
+        let reads = matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if identity.reach == Reach::Read && !reads {
+            return Err(Failure::Forbidden);
+        }
+        Ok(identity.caller)
+    }
+
+    async fn check(
+        &self,
+        credentials: Credentials,
+        from: Origin,
+        lane: Lane,
+        wait: Duration,
+    ) -> Result<Identity, Failure> {
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let lane = match lane {
+            Lane::Hash => &self.hashes,
+            Lane::Network => &self.questions,
+        };
+        let broken = |what: &dyn std::fmt::Display| Failure::Internal(format!("a login: {what}"));
+        let turn = Arc::clone(lane).acquire_owned().await.map_err(|error| broken(&error))?;
+        let logins = Arc::clone(&self.logins);
+        let work = move || {
+            // The turn ends with the work, also when the client has gone and nobody waits.
+            let _turn = turn;
+            logins.identify(&credentials, from)
+        };
+        let identity = tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))?;
+        identity.map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: LoginError) -> Failure {
+        match error {
+            LoginError::Refused => Failure::Unauthorized { realm: self.realm.clone() },
+            LoginError::Slow { retry_after } => Failure::TooManyLogins { retry_after },
+            LoginError::Unavailable(why) => Failure::LoginUnavailable(why),
+        }
+    }
+
+    fn credentials(&self, head: &Head) -> Credentials {
+        if let Some(headers) = self.logins.headers() {
+            let login = text(head.headers, headers.login.as_str()).filter(|text| !text.is_empty());
+            if let Some(login) = login {
+                if self.logins.trusts(head.peer) {
+                    let groups = text(head.headers, headers.groups.as_str()).unwrap_or_default();
+                    return Credentials::Proxy { login, groups };
+                }
+                self.logins.distrust(head.peer);
+            }
+        }
+        credentials(head.headers)
+    }
+
+    /// Where the request comes from: what a trusted proxy says, else the other end.
+    fn address(&self, head: &Head) -> Option<IpAddr> {
+        let told = || {
+            let last = head.headers.get_all(&FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+            let last = last.rsplit(',').next().unwrap_or(last).trim();
+            let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
+            last.parse().ok().or_else(with_port)
+        };
+        if self.logins.trusts(head.peer) { told().or(head.peer) } else { head.peer }
+    }
+}
+
+/// Whether this may be read whoever asks, even with wrong credentials.
+fn is_public(head: &Head) -> bool {
+    let reads = matches!(*head.method, Method::GET | Method::HEAD);
+    let is_plain = !head.path.contains('%') && !head.path.contains("/../");
+    let path = head.path;
+    reads
+        && is_plain
+        && (matches!(path, "/favicon.ico" | "/-/health" | "/-/ready")
+            || path.starts_with("/static/"))
+}
+
+/// What the headers of a client say.
+fn credentials(headers: &HeaderMap) -> Credentials {
+    if let Some(token) = text(headers, PRIVATE_TOKEN.as_str()).filter(|text| !text.is_empty()) {
+        return Credentials::Token(token);
+    }
+    let Some(value) = text(headers, AUTHORIZATION.as_str()) else { return Credentials::None };
+    let Some((scheme, rest)) = value.split_once(' ') else { return Credentials::None };
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+        return Credentials::Token(rest.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Credentials::None;
+    }
+    let decoded = BASE64.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+    match pair.filter(|(login, _)| !login.is_empty()) {
+        Some((login, password)) => {
+            Credentials::Basic { login: login.to_owned(), password: password.to_owned() }
+        }
+        None => Credentials::None,
+    }
+}
+
+/// A header as text; bytes that are none are replaced, so that they fit nothing.
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Credentials {
+        let name: HeaderName = name.parse().unwrap();
+        credentials(&[(name, value.parse().unwrap())].into_iter().collect())
+    }
+
+    fn basic(text: &[u8]) -> Credentials {
+        read("Authorization", &format!("Basic {}", BASE64.encode(text)))
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_nobody() {
+        assert!(credentials(&HeaderMap::new()) == Credentials::None);
+        for value in ["", "Basic", "Basic !!", "Digest x=y", "Bearer ", "Negotiate abc"] {
+            assert!(read("Authorization", value) == Credentials::None, "{value}");
+        }
+        for text in [&b"nocolon"[..], b"", b":password", b":", b"\xff:x"] {
+            assert!(basic(text) == Credentials::None, "{text:?}");
+        }
+        assert!(read("PRIVATE-TOKEN", "") == Credentials::None);
+    }
+
+    #[test]
+    fn what_is_well_formed_is_read() {
+        let known = |login: &str, password: &str| Credentials::Basic {
+            login: login.into(),
+            password: password.into(),
+        };
+        assert!(basic(b"eve:a:b") == known("eve", "a:b"));
+        assert!(basic("zoë:".as_bytes()) == known("zoë", ""));
+        assert!(read("Authorization", "bAsIc  ZXZlOmE") == known("eve", "a"));
+        for (name, value) in
+            [("Authorization", "Bearer t"), ("authorization", "bearer   t"), ("Private-Token", "t")]
+        {
+            assert!(read(name, value) == Credentials::Token("t".into()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_few_pages_are_for_everybody() {
+        let is_public = |method: Method, path: &str| {
+            is_public(&Head { method: &method, path, headers: &HeaderMap::new(), peer: None })
+        };
+        for path in ["/favicon.ico", "/static/x.css", "/-/health", "/-/ready"] {
+            assert!(is_public(Method::GET, path) && is_public(Method::HEAD, path), "{path}");
+            assert!(!is_public(Method::POST, path), "{path}");
+        }
+        for path in ["/", "/static", "/static/../branches/", "/static/%2e%2e/b", "/-/stats"] {
+            assert!(!is_public(Method::GET, path), "{path}");
+        }
+    }
+}
