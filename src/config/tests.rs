@@ -231,7 +231,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ("[tree]\ninternal_format_filter = \"(\"", 2, "unclosed group. Allowed: a regular expr"),
         ("[server]\nlisten = \"0.0.0.0:80\"\n[auth]\nauth = \"none\"", 2, "nobody has to log in"),
         ("[auth]\nopen_to_everybody = 1", 2, "neither true nor false"),
-        ("[auth]\nauth_realm = \"a\\\"b\"", 2, "cannot stand there"),
+        ("[auth]\nrealm = \"a\\\"b\"", 2, "cannot stand there"),
         ("[server]\npublic_url = \"example\"", 2, "Allowed: http://HOST"),
         ("[store]\nlease = ", 2, "not readable as TOML"),
         ("[store]\nlease = 1\nlease = 2", 3, "not readable as TOML: duplicate key"),

@@ -63,7 +63,7 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         ("DLREPO_TAG_CLEANUP_PERIOD", "0", "sweeper.sweep_period", "0s"),
         ("DLREPO_INTERNAL_FORMAT_FILTER", "dbg", "tree.internal_format_filter", "dbg"),
         ("DLREPO_AUTH_DISABLED", "1", "auth.auth", "none"),
-        ("DLREPO_AUTH_FILE", "/etc/people", "auth.auth_file", "/etc/people"),
+        ("DLREPO_AUTH_FILE", "/etc/people", "auth.file", "/etc/people"),
         ("DLREPO_LOG_LEVEL", "WARNING", "log.log", "warn"),
     ] {
         let (text, source) = effective(&[(name, value)], key);
