@@ -15,6 +15,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod publications;
 pub mod range;
 pub mod reply;
 pub mod route;
@@ -60,6 +61,8 @@ pub struct Server {
     pub tree: crate::tree::Tree,
     /// Who gives the space back.
     pub sweeper: Handle,
+    /// Who brings released tags to other servers.
+    pub publisher: crate::publish::Handle,
     /// How long a client may send nothing in the middle of a body.
     pub stall_max: Duration,
     /// Most bytes of an upload.
@@ -181,6 +184,7 @@ impl Server {
             Route::Health => Ok(own::health()),
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
+            Route::Publications => self.publications(request).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
             route => self.tree(request, route, spelling).await,

@@ -17,6 +17,7 @@
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
+//! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
 //! | 6 roof | [`config`], [`app`], [`cli`] | settings, start and stop in order, commands |
@@ -92,6 +93,14 @@
 //! period is over, and by itself when the earliest lease ends. [`model::Totals`] counts each stage
 //! in the same transactions, so backlog and progress are exact.
 //!
+//! # One release to other servers
+//!
+//! A release is a wish in the database ([`store::publications`]), one row for each tag, with a
+//! number that each new wish raises. [`publish`] fulfils it: it asks each target what it has,
+//! links or sends the rest, and takes the digests that the target computed for the proof. Work
+//! for an older number changes nothing, so the last wish wins; while there is a row the tag cannot
+//! be deleted, and a policy that names it only wishes it away.
+//!
 //! # A download
 //!
 //! [`tree::Tree::open`] pins the blob, looks again in a fresh snapshot and then opens the file,
@@ -142,6 +151,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod publish;
 pub mod stop;
 pub mod store;
 pub mod sweeper;

@@ -24,6 +24,7 @@ pub mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod product;
+pub mod publication;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -59,6 +60,9 @@ pub use paths::{
 };
 pub use pattern::NamePattern;
 pub use product::{Feed, Version, VersionError, VersionKey, VersionNames};
+pub use publication::{
+    JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
+};
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use run::{Run, Scope, StageReport, Trigger};

@@ -19,6 +19,7 @@ mod links;
 pub mod policies;
 pub mod possessions;
 pub mod products;
+pub mod publications;
 pub mod quota;
 pub mod repos;
 pub mod rework;

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::blobs::BlobFiles;
 use crate::model::{Run, Scope, Timestamp, Trigger};
+use crate::publish;
 use crate::stop::Stop;
 use crate::store::check::Position;
 use crate::store::{Error, Store};
@@ -69,6 +70,8 @@ pub struct Sweeper {
     mailbox: Arc<Mailbox>,
     schedule: Schedule,
     clock_guard: ClockGuard,
+    /// Who takes released tags back from other servers, if there are any.
+    publisher: Option<publish::Handle>,
     /// What each stage has learnt about this disk.
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
@@ -102,6 +105,7 @@ impl Sweeper {
         let mailbox = Arc::new(Mailbox::default());
         let recounted = Position::default();
         let paces = HashMap::new();
+        let publisher = None;
         Ok(Self {
             store,
             files,
@@ -110,10 +114,18 @@ impl Sweeper {
             mailbox,
             schedule,
             clock_guard,
+            publisher,
             paces,
             recounted,
             told_of_users: false,
         })
+    }
+
+    /// The same, with `publisher` to take released tags back from other servers before they go.
+    #[must_use]
+    pub fn with_publisher(mut self, publisher: publish::Handle) -> Self {
+        self.publisher = Some(publisher);
+        self
     }
 
     /// The door for those who ask.

@@ -7,6 +7,7 @@
 //! DIR/staging/       uploads that are not committed
 //! DIR/work/          where post-processes work
 //! DIR/ballast        space that is given up when the disk is full
+//! DIR/filter/        where the filter command of publications runs
 //! DIR/admin-password the password that the first start made, for its owner
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
@@ -33,6 +34,7 @@ use crate::http::Server;
 use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
 use crate::model::{NameError, UserName};
+use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
@@ -40,8 +42,12 @@ use crate::tree::{Limits, Tree, post_process};
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
+const FILTER: &str = "filter";
 /// A batch is not begun with less than this free while there is ballast to let go.
 const WRITE_ROOM: u64 = 1 << 20;
+
+/// What requests to other servers get to end when ours stops: they are made again later.
+const PUBLISHER_END_MAX: Duration = Duration::from_secs(3);
 
 /// Why the house could not be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +92,9 @@ pub enum Error {
     /// The rows.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// Who brings releases to other servers.
+    #[error(transparent)]
+    Publish(#[from] publish::Error),
     /// The address is taken, or not ours.
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Bind {
@@ -160,6 +169,7 @@ pub struct House {
     store: Store,
     files: BlobFiles,
     space: Arc<Space>,
+    publisher: publish::Handle,
     uses: Arc<TokenUses>,
     // The last to go.
     _lock: File,
@@ -184,8 +194,9 @@ impl House {
             user_quota: (settings.users.quota > 0).then_some(settings.users.quota),
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
+        let publisher = publish::Handle::new(&settings.publish.url);
         let uses = Arc::default();
-        let house = Self { root: root.clone(), store, files, space, uses, _lock: lock };
+        let house = Self { root: root.clone(), store, files, space, publisher, uses, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
@@ -247,7 +258,35 @@ impl House {
             spacing: settings.sweeper.lease_grouping,
             ..sweeper::Settings::default()
         };
-        Ok(Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?)
+        let sweeper = Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?;
+        Ok(sweeper.with_publisher(self.publisher.clone()))
+    }
+
+    /// Who brings released tags to other servers, not started; `reclaim` asks for a sweep.
+    ///
+    /// # Errors
+    /// [`Error::Publish`].
+    pub fn publisher(
+        &self,
+        settings: &Settings,
+        stop: Stop,
+        reclaim: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Publisher, Error> {
+        let given = &settings.publish;
+        let settings = publish::Settings {
+            urls: given.url.iter().map(ToString::to_string).collect(),
+            auth_file: given.auth.clone(),
+            filter_command: given.filter_cmd.clone(),
+            timeout: given.timeout,
+            requests_max: usize::try_from(given.max_requests).unwrap_or(usize::MAX),
+            ca_file: given.ca.clone(),
+            retry_first: given.retry,
+            folder: self.root.join(FILTER),
+            stop_time_max: settings.server.stop_deadline.min(PUBLISHER_END_MAX),
+        };
+        let ground = (self.store.clone(), self.files.clone());
+        let door = (self.publisher.clone(), stop);
+        Ok(Publisher::new(ground, settings, door, Box::new(reclaim))?)
     }
 
     /// The artifact tree of this house.
@@ -275,6 +314,7 @@ impl House {
             door,
             tree: with_post_process(self.tree(settings), settings, stop),
             sweeper,
+            publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
             upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
             public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),

@@ -2,8 +2,8 @@
 //! signals, and for whoever embeds Larder.
 //!
 //! Started from the ground up and closed in the opposite order: requests end first, then the
-//! sweeper, then the runtime, and the database last, so that everything that was acknowledged or
-//! is under way finds it open (I5).
+//! sweeper and the publisher, then the runtime, and the database last, so that everything that was
+//! acknowledged or is under way finds it open (I5).
 
 use std::future::Future;
 use std::io;
@@ -23,6 +23,8 @@ use super::{Ending, Error, House, house};
 use crate::access::Access;
 use crate::config::Settings;
 use crate::http::{self, listen};
+use crate::model::{Scope, Trigger};
+use crate::publish;
 use crate::stop::Stop;
 use crate::sweeper::{Handle, Thread};
 
@@ -49,6 +51,7 @@ struct Parts {
     house: Arc<House>,
     runtime: Runtime,
     thread: Thread,
+    publisher: publish::Thread,
     control: Option<Control>,
     stop: Stop,
     finish: oneshot::Sender<()>,
@@ -79,6 +82,7 @@ impl Running {
             .start()
             .map_err(|source| Error::Start { what: "the thread that sweeps", source })?;
         let sweeper = thread.handle().clone();
+        let publisher = start_publisher(&house, settings, &sweeper, &stop)?;
         let people = {
             let _context = runtime.enter();
             People::start(&house, settings)?
@@ -103,6 +107,7 @@ impl Running {
             house,
             runtime,
             thread,
+            publisher,
             control,
             stop,
             finish,
@@ -180,6 +185,7 @@ impl Parts {
             house,
             runtime,
             thread,
+            publisher,
             control,
             stop,
             finish,
@@ -194,11 +200,15 @@ impl Parts {
         stop.request();
         let ending = runtime.block_on(async {
             let thread = tokio::task::spawn_blocking(move || drop((control, thread)));
+            let publisher = tokio::task::spawn_blocking(move || drop(publisher));
             let closing = async {
                 // The log has what went wrong with serving.
                 let _ = serving.await;
                 if let Err(error) = thread.await {
                     log::error!("the sweeper did not end well: {error}");
+                }
+                if let Err(error) = publisher.await {
+                    log::error!("the publisher did not end well: {error}");
                 }
             };
             tokio::select! {
@@ -242,6 +252,20 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let listener = listen_on(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+fn start_publisher(
+    house: &House,
+    settings: &Settings,
+    sweeper: &Handle,
+    stop: &Stop,
+) -> Result<publish::Thread, Error> {
+    let sweeper = sweeper.clone();
+    let reclaim = move || _ = sweeper.ask(Scope::Reclaim, Trigger::Delete);
+    let publisher = house.publisher(settings, stop.clone(), reclaim)?;
+    publisher
+        .start()
+        .map_err(|source| Error::Start { what: "the thread that publishes releases", source })
 }
 
 /// Without its socket a server is still worth having: a disk that is full may not have room for

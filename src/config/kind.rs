@@ -28,6 +28,8 @@ pub enum Kind {
     Listen(At<SocketAddr>),
     /// A web address, or none.
     Url(At<Option<PublicUrl>>),
+    /// Web addresses, joined by commas.
+    Urls(At<Vec<PublicUrl>>),
     /// A regular expression for the start of a name, or none.
     Pattern(At<Option<NamePattern>>),
     /// A program and its arguments, or none.
@@ -69,6 +71,7 @@ impl Kind {
             Self::Folder(at) => *at(settings) = text::folder(given)?,
             Self::Listen(at) => *at(settings) = text::listen(given)?,
             Self::Url(at) => *at(settings) = Some(PublicUrl::parse(given)?),
+            Self::Urls(at) => *at(settings) = PublicUrl::parse_list(given)?,
             Self::Pattern(at) => *at(settings) = Some(NamePattern::parse(given)?),
             Self::Command(at) => *at(settings) = Some(CommandLine::parse(given)?),
             Self::Header(at) => *at(settings) = Some(text::header(given)?),
@@ -102,6 +105,10 @@ impl Kind {
             }
             Self::Listen(at) => Some(at(settings).to_string()),
             Self::Url(at) => at(settings).as_ref().map(ToString::to_string),
+            Self::Urls(at) => {
+                let urls: Vec<_> = at(settings).iter().map(ToString::to_string).collect();
+                (!urls.is_empty()).then(|| urls.join(","))
+            }
             Self::Pattern(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Command(at) => at(settings).as_ref().map(ToString::to_string),
             Self::Header(at) => at(settings).as_ref().map(ToString::to_string),
@@ -128,6 +135,7 @@ impl Kind {
             Self::Folder(_) | Self::OptionalFolder(_) => "a folder".to_owned(),
             Self::Listen(_) => text::LISTEN_ALLOWED.to_owned(),
             Self::Url(_) => PublicUrl::ALLOWED.to_owned(),
+            Self::Urls(_) => format!("{}; more of them joined by commas", PublicUrl::ALLOWED),
             Self::Pattern(_) => NamePattern::ALLOWED.to_owned(),
             Self::Command(_) => CommandLine::ALLOWED.to_owned(),
             Self::Header(_) => text::HEADER_ALLOWED.to_owned(),
@@ -162,6 +170,7 @@ impl Kind {
             Self::Folder(_) | Self::OptionalFolder(_) => "DIR",
             Self::Listen(_) => "ADDR:PORT",
             Self::Url(_) | Self::LdapUrl(_) => "URL",
+            Self::Urls(_) => "URL,URL",
             Self::Pattern(_) => "REGEX",
             Self::Command(_) => "COMMAND",
             Self::Header(_) => "HEADER",

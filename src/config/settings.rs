@@ -33,6 +33,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// Which servers releases go to.
+    pub publish: Publish,
     /// The directory that knows people.
     pub ldap: Ldap,
     /// What is run when the upload of a format is finished.
@@ -162,6 +164,39 @@ pub struct Tree {
     /// Formats whose name starts with a match are internal: never published, and they can be
     /// written into a locked job (spec dlrepo §7).
     pub internal_format_filter: Option<NamePattern>,
+}
+
+/// Which servers releases go to, and how they are asked (spec dlrepo §12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// Addresses of the targets; without any a release is a flag.
+    pub url: Vec<PublicUrl>,
+    /// A file with `login:password` for all of them.
+    pub auth: Option<PathBuf>,
+    /// A command that is asked whether a tag goes to a target.
+    pub filter_cmd: Option<PathBuf>,
+    /// Longest duration of one request.
+    pub timeout: Duration,
+    /// Most requests to one target at once.
+    pub max_requests: u32,
+    /// A file with certificates that are trusted besides those of the system.
+    pub ca: Option<PathBuf>,
+    /// The wait after a first failure; it doubles up to an hour.
+    pub retry: Duration,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            url: Vec::new(),
+            auth: None,
+            filter_cmd: None,
+            timeout: Duration::from_secs(300),
+            max_requests: 4,
+            ca: None,
+            retry: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What is run when the upload of a format is finished.

@@ -83,9 +83,11 @@ fn every_setting_has_a_field_of_its_own() {
             Kind::Header(_) => "x-sendfile",
             Kind::UrlPrefix(_) => "/files",
             Kind::Url(_) => "http://example",
+            Kind::Urls(_) => "http://example,https://example:1/x",
+            Kind::File(_) => "some/file",
             Kind::Pattern(_) => "^debug$",
             Kind::Filter(_) => "trace",
-            Kind::File(_) | Kind::Text(_) | Kind::Realm(_) => "something",
+            Kind::Text(_) | Kind::Realm(_) => "something",
             Kind::Switch(_) if setting.default_text().as_deref() == Some("true") => "false",
             Kind::Switch(_) => "true",
             Kind::LdapUrl(_) => "ldaps://example",
@@ -110,7 +112,7 @@ fn every_setting_has_a_field_of_its_own() {
 #[test]
 fn defaults() {
     let settings = Settings::default();
-    let Settings { server, store, space, sweeper, uploads, tree, .. } = settings;
+    let Settings { server, store, space, sweeper, uploads, tree, publish, .. } = settings;
     let Settings { users, access, auth, ldap, post_process, log, .. } = Settings::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:1337");
     assert_eq!((server.max_connections, server.public_url), (1024, None));
@@ -119,6 +121,8 @@ fn defaults() {
     assert_eq!((space.reserve, space.ballast), (32 << 20, 4 << 20));
     assert_eq!((sweeper.sweep_period, sweeper.unlink_capacity), (Duration::from_secs(86400), 2));
     assert_eq!((uploads.max_upload, tree.internal_format_filter), (0, None));
+    assert_eq!((publish.url.len(), publish.max_requests), (0, 4));
+    assert_eq!(publish.timeout, Duration::from_secs(300));
     assert_eq!((ldap.url, ldap.start_tls, ldap.max_connections), (None, true, 4));
     assert_eq!(ldap.timeout, Duration::from_secs(10));
     assert_eq!((post_process.post_process, post_process.post_process_runs), (None, 2));
@@ -278,6 +282,11 @@ fn variables_of_dlrepo_are_other_names_of_ours() {
         (&[("DLREPO_INTERNAL_FORMAT_FILTER", "^debug$")], "internal-format-filter", "^debug$"),
         (&[("DLREPO_ACLS_DIR", "/etc/dlrepo/acls")], "acls-dir", "/etc/dlrepo/acls"),
         (&[("DLREPO_PUBLIC_URL", "https://dl.example")], "public-url", "https://dl.example"),
+        (&[("DLREPO_PUBLISH_URL", "http://a, http://b/")], "publish-url", "http://a,http://b"),
+        (&[("DLREPO_PUBLISH_AUTH", "/etc/auth")], "publish-auth", "/etc/auth"),
+        (&[("DLREPO_PUBLISH_FILTER_CMD", "/bin/f")], "publish-filter-cmd", "/bin/f"),
+        (&[("DLREPO_PUBLISH_TIMEOUT", "60")], "publish-timeout", "1m"),
+        (&[("DLREPO_PUBLISH_MAX_REQUESTS", "1")], "publish-max-requests", "1"),
         (&[("DLREPO_LDAP_URL", "ldap://ldap.example")], "ldap-url", "ldap://ldap.example"),
         (&[("DLREPO_LDAP_START_TLS", "0")], "ldap-start-tls", "false"),
         (&[("DLREPO_LDAP_START_TLS", "false")], "ldap-start-tls", "true"),

@@ -36,6 +36,12 @@ impl PublicUrl {
         Ok(Self { text: text.to_owned(), authority: authority.to_owned() })
     }
 
+    /// Reads addresses joined by commas; what stands between two commas may be empty.
+    pub fn parse_list(given: &str) -> Result<Vec<Self>, String> {
+        let parts = given.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(Self::parse).collect()
+    }
+
     /// Host and port as a client's `Host` header names them.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -196,6 +202,14 @@ mod tests {
         {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lists_of_addresses() {
+        let list = PublicUrl::parse_list(" http://a/ ,https://b:8/x,").unwrap();
+        let list: Vec<_> = list.iter().map(ToString::to_string).collect();
+        assert_eq!(list, ["http://a", "https://b:8/x"]);
+        assert!(PublicUrl::parse_list("http://a,b").is_err());
     }
 
     #[test]

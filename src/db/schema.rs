@@ -8,9 +8,9 @@ use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest,
-    Entry, Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, QueueId, Referrer,
-    RepoId, Repository, Run, RunId, Tag, TagId, TagName, Timestamp, Token, TokenId, Totals, Unlink,
-    UserName, Version, VersionId, VersionKey,
+    Entry, Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication,
+    PublicationKey, QueueId, Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName,
+    Timestamp, Token, TokenId, Totals, Unlink, UserName, Version, VersionId, VersionKey,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -68,6 +68,11 @@ tables! {
     ARTIFACTS: (FormatId, ArtifactPath) => Artifact = "artifacts.1";
     /// Derived: the way back from an id to a name.
     NODES: Node => Entry = "nodes.1";
+    // ── release to other servers
+    /// Truth: what is wanted of a tag elsewhere. A row protects its tag from deletion.
+    PUBLICATIONS: PublicationKey => Publication = "publications.1";
+    /// Derived: the publications that are to be worked on, by when.
+    PUBLICATIONS_DUE: (Timestamp, PublicationKey) => () = "publications-due.1";
     // ── products: an index over the metadata of jobs
     /// Truth since when there is a version; that there is one is derived.
     VERSIONS: VersionKey => Version = "versions.1";
@@ -118,6 +123,8 @@ impl Meta {
     pub const LAST_FULL_RUN: Self = Self(6);
     /// Wall time as last seen, in microseconds.
     pub const LAST_SEEN: Self = Self(7);
+    /// The number of the next wish about a publication.
+    pub const NEXT_WISH: Self = Self(40);
 }
 
 impl Key for Meta {
@@ -146,6 +153,7 @@ records! {
     Entry = 1;
     Format = 1;
     Job = 1;
+    Publication = 1;
     Repository = 1;
     Run = 1;
     Tag = 1;

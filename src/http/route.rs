@@ -84,6 +84,8 @@ pub enum Route {
     Ready,
     /// `/-/stats`
     Stats,
+    /// `/-/publications`: what is wanted of tags on other servers, and how far it is.
+    Publications,
     /// `/-/sweeps`: past runs; POST asks for one.
     Sweeps,
 }
@@ -166,6 +168,7 @@ fn own_page(page: &str) -> Result<Route, Refusal> {
         "ready" => Ok(Route::Ready),
         "stats" => Ok(Route::Stats),
         "sweeps" => Ok(Route::Sweeps),
+        "publications" => Ok(Route::Publications),
         _ => Err(unknown()),
     }
 }
@@ -264,6 +267,7 @@ impl Route {
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
             Self::Sweeps => "/-/sweeps".to_owned(),
+            Self::Publications => "/-/publications".to_owned(),
         }
     }
 
@@ -311,6 +315,7 @@ impl Route {
             | Self::Health
             | Self::Ready
             | Self::Stats
+            | Self::Publications
             | Self::Format(_)
             | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],

@@ -9,8 +9,14 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// hour at most.
 #[must_use]
 pub fn backoff(attempts: u32) -> Duration {
+    backoff_from(FIRST, attempts)
+}
+
+/// The same with another first wait. One that is longer than an hour stays as it is.
+#[must_use]
+pub fn backoff_from(first: Duration, attempts: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    FIRST.saturating_mul(1 << doublings).min(LONGEST)
+    first.saturating_mul(1 << doublings).min(LONGEST.max(first))
 }
 
 #[cfg(test)]
@@ -21,5 +27,8 @@ mod tests {
     fn waits_double_up_to_an_hour() {
         let seconds: Vec<_> = [0, 1, 2, 3, 20, u32::MAX].map(|n| backoff(n).as_secs()).into();
         assert_eq!(seconds, [10, 10, 20, 40, 3600, 3600]);
+        let short = Duration::from_millis(50);
+        assert_eq!(backoff_from(short, 3), 4 * short);
+        assert_eq!(backoff_from(3 * LONGEST, 9), 3 * LONGEST);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::detached::Cause;
 use super::tree::{self, Delta};
-use super::{Error, Store, repos};
+use super::{Error, Store, publications, repos};
 use crate::db::Pending;
 use crate::db::schema::BRANCHES;
 use crate::model::{Branch, BranchPath, Node, Usage};
@@ -34,7 +34,9 @@ impl Store {
     pub fn delete_branch(&self, path: BranchPath, cause: Cause) -> Pending<Branch, Error> {
         self.change(move |tx| {
             let branch = tree::branch(tx.txn, &path)?;
-            if branch.tags.locked > 0 || branch.tags.released > 0 {
+            let counts = branch.tags;
+            let has_copies = publications::protects_any(tx.txn, branch.id)?;
+            if counts.locked > 0 || counts.released > 0 || has_copies {
                 return Err(Error::BranchProtected(path.to_string()));
             }
             BRANCHES.remove(tx.txn, &repos::branch_key(tx.txn, &path)?)?;

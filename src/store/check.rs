@@ -13,6 +13,7 @@ mod blobs;
 mod findings;
 mod fix;
 mod products;
+mod publications;
 mod repos;
 mod share;
 mod shift;
@@ -213,6 +214,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_blobs()?;
         self.walk.begin("indexes", 0)?;
         self.check_strays()?;
+        self.check_publications()?;
         self.check_products()?;
         self.check_totals()
     }

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::detached::Cause;
+use super::publications::Releases;
 use super::view::View;
-use super::{Budget, Error, Store, repos, tree};
+use super::{Budget, Error, Store, publications, repos, tree};
 use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, FORMATS, JOBS, TAGS};
 use crate::db::{Rows, SliceTimes, Span};
 use crate::model::policy::{BranchPlan, plan};
-use crate::model::{BlobId, BranchName, BranchPath, CleanupPolicy, Place, RepoId, TagId, Usage};
+use crate::model::{
+    BlobId, BranchName, BranchPath, CleanupPolicy, Place, RepoId, Tag, TagId, TagName, TagPath,
+    Usage,
+};
 
 /// What would become free if a set of tags went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -76,6 +79,16 @@ impl View {
         plan_branch(&self.snapshot, path.clone(), &branch)
     }
 
+    /// Whether the policy still names a tag that it has sent away.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Db`].
+    pub fn is_doomed(&self, path: &TagPath) -> Result<bool, Error> {
+        let (branch, tag) = tree::tag(&self.snapshot, path)?;
+        let tags = candidates(&self.snapshot, &branch, Some(tag.id))?;
+        Ok(plan(branch.policy, &tags).iter().any(|doomed| doomed.tag == path.tag))
+    }
+
     /// Exactly what would become free by the plans alone (what is detached already comes free
     /// anyway), over the union of all blobs below the doomed tags of `plans`. Walks over every
     /// file below them; calls `progress` with the number so far, which may end the walk with an
@@ -120,13 +133,20 @@ fn plan_branch(
     path: BranchPath,
     branch: &crate::model::Branch,
 ) -> Result<BranchPlan, Error> {
-    let tags: Vec<_> = TAGS
-        .all(rows, Span::under(&branch.id))?
-        .into_iter()
-        .map(|((_, name), tag)| (name, tag))
-        .collect();
-    let doomed = plan(branch.policy, &tags);
+    let doomed = plan(branch.policy, &candidates(rows, branch, None)?);
     Ok(BranchPlan { branch: path, id: branch.id, generation: branch.generation, doomed })
+}
+
+/// The tags of a branch as its policy counts them.
+fn candidates(
+    rows: &impl Rows,
+    branch: &crate::model::Branch,
+    asked: Option<TagId>,
+) -> Result<Vec<(TagName, Tag)>, Error> {
+    let tags = TAGS.all(rows, Span::under(&branch.id))?.into_iter();
+    let mut tags: Vec<_> = tags.map(|((_, name), tag)| (name, tag)).collect();
+    publications::counted(rows, branch.id, &mut tags, asked)?;
+    Ok(tags)
 }
 
 /// Visits blob and size of every file below a tag.
@@ -150,13 +170,15 @@ fn each_file(
 impl Store {
     /// One slice of applying a plan: detaches doomed tags from the first one on, as long as the
     /// branch is what was planned. Every lock, release, creation and deletion raises its
-    /// generation, so an equal one means that each tag is still doomed.
+    /// generation, so an equal one means that each tag is still doomed. One that has copies on
+    /// other servers is only noted: it goes when those are gone.
     ///
     /// # Errors
     /// [`Error::Db`].
     pub fn apply_slice(
         &self,
         plan: BranchPlan,
+        releases: Releases,
         work: Duration,
         rows_max: u32,
     ) -> Result<(Applied, SliceTimes), Error> {
@@ -175,8 +197,8 @@ impl Store {
                 if branch.id != plan.id || branch.generation != generation {
                     return Ok(Applied::Stale);
                 }
-                generation = branch.generation + 1;
-                tx.detach_tag(&path, branch, &tag, &Cause::policy(doomed.rule.to_string()))?;
+                let rule = doomed.rule.to_string();
+                generation = tx.send_away(&path, branch, &tag, rule, releases)?;
                 tags += 1;
             }
             Ok(Applied::Some { tags, generation })

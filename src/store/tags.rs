@@ -2,19 +2,23 @@
 
 use super::detached::Cause;
 use super::tree::{self, Delta};
-use super::{Error, Store, Tx};
-use crate::db::Pending;
+use super::{Error, Store, Tx, publications};
 use crate::db::schema::{TAG_AGES, TAGS};
+use crate::db::{Pending, Rows};
 use crate::model::tag::TagChange;
-use crate::model::{Branch, Node, Tag, TagCounts, TagPath, Usage};
+use crate::model::{Branch, BranchId, Node, Tag, TagCounts, TagPath, Usage};
 
 impl Store {
     /// Changes flags and description of a tag, all in one. The answer may be
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`]. The release is a flag here and nothing else: with targets it is
+    /// [`Store::wish`] that releases, and what that had noted is forgotten.
     pub fn change_tag(&self, path: TagPath, change: TagChange) -> Pending<(), Error> {
         self.change(move |tx| {
             let (mut branch, old) = tree::tag(tx.txn, &path)?;
-            let tag = old.clone().changed(&change);
+            let mut tag = old.clone().changed(&change);
+            if change.released.is_some() && tx.forget_publication(branch.id, &old)? {
+                tag.publish_status = None;
+            }
             uncount(&mut branch.tags, &old);
             count(&mut branch.tags, &tag);
             if (old.locked, old.released) != (tag.locked, tag.released) {
@@ -30,18 +34,24 @@ impl Store {
     pub fn delete_tag(&self, path: TagPath, cause: Cause) -> Pending<(), Error> {
         self.change(move |tx| {
             let (branch, tag) = tree::tag(tx.txn, &path)?;
-            check_unprotected(&path, &tag)?;
+            check_unprotected(tx.txn, &path, branch.id, &tag)?;
             tx.detach_tag(&path, branch, &tag, &cause)
         })
     }
 }
 
-/// Whether a tag may be deleted: the lock is tested before the release.
-pub(super) fn check_unprotected(path: &TagPath, tag: &Tag) -> Result<(), Error> {
+/// Whether a tag may be deleted: the lock is tested before the release. What is, or may be, on
+/// other servers counts as released.
+pub(super) fn check_unprotected(
+    rows: &impl Rows,
+    path: &TagPath,
+    branch: BranchId,
+    tag: &Tag,
+) -> Result<(), Error> {
     if tag.locked {
         return Err(Error::TagLocked(path.tag.to_string()));
     }
-    if tag.released {
+    if tag.released || publications::protects(rows, branch, tag)? {
         return Err(Error::TagReleased(path.tag.to_string()));
     }
     Ok(())
@@ -54,7 +64,7 @@ pub(super) fn count(counts: &mut TagCounts, tag: &Tag) {
     counts.stable += u64::from(tag.stable);
 }
 
-fn uncount(counts: &mut TagCounts, tag: &Tag) {
+pub(super) fn uncount(counts: &mut TagCounts, tag: &Tag) {
     counts.all = counts.all.saturating_sub(1);
     counts.released = counts.released.saturating_sub(u64::from(tag.released));
     counts.locked = counts.locked.saturating_sub(u64::from(tag.locked));
@@ -72,6 +82,7 @@ impl Tx<'_, '_> {
     ) -> Result<(), Error> {
         TAGS.remove(self.txn, &(branch.id, path.tag.clone()))?;
         TAG_AGES.remove(self.txn, &(branch.id, (tag.created, tag.id)))?;
+        self.forget_publication(branch.id, tag)?;
         uncount(&mut branch.tags, tag);
         branch.generation += 1;
         self.detach(Node::Tag(tag.id), path.to_string(), cause, tag.usage)?;

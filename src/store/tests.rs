@@ -11,6 +11,7 @@ mod people;
 mod policies;
 mod possessions;
 mod products;
+mod publications;
 mod quota;
 mod rework;
 mod tree;

@@ -74,11 +74,13 @@ impl View {
     /// [`Error::TagLocked`], [`Error::TagReleased`], [`Error::NotFound`], [`Error::Db`].
     pub fn check_unprotected(&self, path: &BranchPath) -> Result<(), Error> {
         let branch = self.branch(path)?;
-        if branch.tags.locked == 0 && branch.tags.released == 0 {
+        let has_copies = super::publications::protects_any(&self.snapshot, branch.id)?;
+        if branch.tags.locked == 0 && branch.tags.released == 0 && !has_copies {
             return Ok(());
         }
         TAGS.each(&self.snapshot, Span::under(&branch.id), |(_, name), tag| {
-            super::tags::check_unprotected(&path.clone().tag(name), &tag)?;
+            let path = path.clone().tag(name);
+            super::tags::check_unprotected(&self.snapshot, &path, branch.id, &tag)?;
             Ok(ControlFlow::Continue(()))
         })
     }

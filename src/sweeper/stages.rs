@@ -11,9 +11,11 @@ use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
 use crate::model::{BlobId, BranchPath, Place, Repo, Run, Scope, StageReport, Unlink, Usage};
+use crate::publish;
 use crate::store::Error;
 use crate::store::garbage::Fate;
 use crate::store::policies::Applied;
+use crate::store::publications::Releases;
 
 const EXPIRE: &str = "expire";
 const POLICIES: &str = "policies";
@@ -186,7 +188,9 @@ impl Sweeper {
         let mut replans = 0;
         while !plan.doomed.is_empty() {
             let (work, rows) = (stage.pace.time(), stage.pace.rows());
-            let (applied, times) = self.store.apply_slice(plan.clone(), work, rows)?;
+            let releases = self.releases();
+            let (applied, times) = self.store.apply_slice(plan.clone(), releases, work, rows)?;
+            self.publisher.iter().for_each(publish::Handle::wake);
             match applied {
                 Applied::Some { tags, generation } => {
                     if tags > 0 {
@@ -215,6 +219,12 @@ impl Sweeper {
             }
         }
         Ok(())
+    }
+
+    /// Whether released tags are to be taken back from other servers before they go.
+    fn releases(&self) -> Releases {
+        let has_targets = self.publisher.as_ref().is_some_and(publish::Handle::has_targets);
+        if has_targets { Releases::Copies } else { Releases::Flag }
     }
 
     /// Whoever comes from dlrepo does not expect a policy in a user's repository to do anything.

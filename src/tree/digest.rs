@@ -8,25 +8,50 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Digest, Format, FormatName, Job, json};
 use crate::store::{Error, View};
 
+/// The format of container images.
+const CONTAINER: &str = "container";
+
 /// SHA-256 of the JSON object `{"<format>": "sha256:<of its list>", ".metadata": …}` over the
-/// formats that are not internal.
+/// formats that are not internal; a container image stands there with its manifest's digest.
+///
+/// # Errors
+/// [`Error::NotFound`] for an image without a manifest, and [`Error::Db`].
 pub(super) fn of_job(
     view: &View,
     job: &Job,
     is_internal: impl Fn(&FormatName) -> bool,
 ) -> Result<Digest, Error> {
-    let mut parts = vec![(".metadata".to_owned(), of_metadata(job))];
+    let mut parts = vec![(".metadata".to_owned(), format!("sha256:{}", of_metadata(job)))];
     for (name, format) in view.formats(job.id)? {
-        if !is_internal(&name) {
-            parts.push((name.to_string(), of_format(view, &format)?));
+        if is_internal(&name) {
+            continue;
         }
+        let digest = match name.as_str() {
+            CONTAINER => of_container(view, &format)?,
+            _ => format!("sha256:{}", of_format(view, &format)?),
+        };
+        parts.push((name.to_string(), digest));
     }
     parts.sort();
     let mut object = Object::new();
     for (name, digest) in parts {
-        object.add(&name, &format!("sha256:{digest}"));
+        object.add(&name, &digest);
     }
     Ok(object.finish())
+}
+
+/// What the path of an image's manifest says: `manifests/<algorithm>/<2 hex>/<hex>`.
+fn of_container(view: &View, format: &Format) -> Result<String, Error> {
+    let mut found = None;
+    view.each_file(format.id, |path, _| {
+        let parts: Vec<_> = path.as_str().split('/').collect();
+        if let ["manifests", algorithm, _, hex] = parts[..] {
+            found = Some(format!("{algorithm}:{hex}"));
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    found.ok_or_else(|| Error::NotFound(format!("the manifest of the format {CONTAINER}")))
 }
 
 /// SHA-256 of a format's list of files: `{"<path>": "sha256:<hex>", …}`, sorted by path.

@@ -9,6 +9,7 @@ pub mod needs;
 pub mod outcome;
 pub mod peer;
 pub mod people;
+pub mod publishing;
 pub mod response;
 pub mod server;
 pub mod slapd;

@@ -29,6 +29,8 @@ mod post_process;
 mod power_loss;
 mod process;
 mod products;
+mod publication;
+mod publication_faults;
 mod rights;
 mod sendfile;
 mod settings;

@@ -248,3 +248,23 @@ fn other_methods_are_named() {
         refused.has("allow", "DELETE,GET,PATCH,POST,PUT").says("Method Not Allowed");
     }
 }
+
+#[test]
+fn a_container_image_counts_by_its_manifest() {
+    let server = TestServer::start();
+    let put = |path: &str, text: &str| {
+        let asked = server.put(&format!("{JOB}container/{path}")).body(text);
+        asked.header("User-Agent", "dlrepo-server/ci").expect(201);
+    };
+    put("blobs/sha256/ab/abcd", "a layer");
+    server.patch(&format!("{JOB}container/")).expect(200);
+    let lock = || server.put(JOB).json(&json!({"job": {"locked": true}})).send();
+    lock().with_status(404).says("the manifest of the format container does not exist");
+    let hex = sha256("{}");
+    put(&format!("manifests/sha256/{}/{hex}", &hex[..2]), "{}");
+    server.patch(&format!("{JOB}container/")).expect(200);
+    lock().with_status(200);
+    let shown = server.get(JOB).expect(200).json();
+    let text = format!(r#"{{".metadata": "{}", "container": "sha256:{hex}"}}"#, digest_of("{}"));
+    assert_eq!(shown["job"]["digest"], sha256(text));
+}

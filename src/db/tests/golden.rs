@@ -9,10 +9,11 @@ use crate::db::schema::Meta;
 use crate::model::digest::hex;
 use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy,
-    Detached, Digest, Entry, Format, FormatId, Job, JobId, Node, Place, QueueId, Quota, Rank,
-    Reason, Referrer, Refs, RepoId, Repository, Run, RunId, Scope, StageReport, Suffix, Tag,
-    TagCounts, TagId, TagName, Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger,
-    Unlink, Usage, UserName,
+    Detached, Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place,
+    Publication, QueueId, Quota, Rank, Reason, Referrer, Refs, RepoId, Repository, Run, RunId,
+    Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
+    Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
+    Wish,
 };
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
@@ -113,6 +114,25 @@ fn run() -> Run {
     }
 }
 
+fn publication(wish: Wish, due: Option<Timestamp>) -> Publication {
+    let states = [
+        JobState::Waiting,
+        JobState::Internal,
+        JobState::Unlocked,
+        JobState::Uploading,
+        JobState::Done,
+    ];
+    let jobs =
+        states.map(|state| JobReport { name: "j".into(), state, done: USAGE, all: USAGE }).into();
+    let states = [TargetState::Busy, TargetState::LeftOut, TargetState::Done, TargetState::Failed];
+    let waiting = TargetReport { jobs, ..TargetReport::waiting("http://a".into()) };
+    let mut targets = vec![waiting.clone()];
+    let failed = |state| TargetReport { state, error: Some("e".into()), ..waiting.clone() };
+    targets.extend(states.map(|state| failed(state).summed_up()));
+    let (asked, by, error) = (TIME, "eve".into(), Some("e".into()));
+    Publication { wish, number: 251, asked, by, attempts: 2, due, error, targets }
+}
+
 fn totals() -> Totals {
     let usage = |files| Usage { files, bytes: files + 250 };
     Totals {
@@ -188,6 +208,9 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("entry", &Entry { parent: 300, name: "é".into() }),
         sample("format", &format),
         sample("job", &job()),
+        sample("publication, on its way", &publication(Wish::Released, Some(TIME))),
+        sample("publication, withdrawn", &publication(Wish::NotReleased, None)),
+        sample("publication, doomed", &publication(Wish::Deleted { rule: "r".into() }, None)),
         sample("run", &run()),
         sample("tag", &tag()),
         sample("totals", &totals()),
@@ -253,6 +276,7 @@ fn keys_look_as_they_did() {
     check_key(&(FormatId(258), path.clone()), &format!("{id}612f4200"));
     check_key(&(Timestamp(258), QueueId(1)), &format!("{id}0000000000000001"));
     check_key(&(BranchId(258), (Timestamp(258), TagId(258))), &id.repeat(3));
+    check_key(&(Timestamp(258), (BranchId(258), TagId(258))), &id.repeat(3));
     let referrer = Referrer::Artifact(FormatId(258), path);
     check_key(&(BlobId(258), referrer), &format!("{id}01{id}612f4200"));
     check_key(&Node::Branch(BranchId(258)), &format!("01{id}"));

@@ -66,6 +66,7 @@ impl Bench {
             door: Door::Open(Hosts::Any),
             tree: Tree::new(store, files, space, Limits { inline_bytes_max: 64 }),
             sweeper: sweeper.handle(),
+            publisher: crate::publish::Handle::default(),
             stall_max: Duration::from_secs(60),
             upload_bytes_max: None,
             public_url: None,

@@ -13,7 +13,7 @@ use super::fields::{Fields, Members};
 use super::python::boolean_text;
 use super::query_pairs;
 use crate::model::tag::TagChange;
-use crate::model::{Job, JobName, TagPath};
+use crate::model::{Job, JobName, TagPath, Wish};
 use crate::store::detached::Cause;
 
 #[derive(Serialize)]
@@ -84,13 +84,23 @@ impl Server {
         self.tree.store().view()?.tag(&path)?;
         let body = body::json(request.body).await?;
         let fields = Fields::of(body, "tag", "invalid parameters")?;
-        let change = TagChange {
+        let mut change = TagChange {
             released: fields.flag("released")?,
             locked: fields.flag("locked")?,
             stable: fields.flag("stable")?,
             description: fields.text("description")?,
         };
-        self.tree.store().change_tag(path, change).await?;
+        let store = self.tree.store();
+        match change.released.filter(|_| self.publisher.has_targets()) {
+            None => store.change_tag(path, change).await?,
+            Some(released) => {
+                let wish = if released { Wish::Released } else { Wish::NotReleased };
+                let by = request.caller.login().map(ToString::to_string).unwrap_or_default();
+                change.released = None;
+                store.wish(path, change, wish, by).await?;
+                self.publisher.wake();
+            }
+        }
         Ok(reply::empty())
     }
 }

@@ -14,8 +14,9 @@ use crate::db::schema::{
 };
 use crate::db::{Span, WriteTxn};
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, JobId, JobName, Node, Place, Referrer,
-    Refs, RepoId, Repository, TagId, TagName, Timestamp, UserName, VersionId, VersionKey,
+    ArtifactPath, BlobId, BranchId, Digest, Entry, FormatId, JobId, JobName, Node, Place,
+    PublicationKey, Referrer, Refs, RepoId, Repository, TagId, TagName, Timestamp, UserName,
+    VersionId, VersionKey,
 };
 
 /// Removes a row that cannot be read from one derived table.
@@ -38,6 +39,10 @@ pub(super) enum Fix {
     Age(BranchId, TagName),
     /// Makes the row of a free blob in the zero-count index.
     Index(BlobId),
+    /// Lists a publication that is due.
+    Due(PublicationKey),
+    /// Drops what lists a publication at a moment when it is not due.
+    StrayDue(Timestamp, PublicationKey),
     /// Moves a counter.
     Counter(Holder, Counter),
     /// Lets a file say the size of its blob.
@@ -93,6 +98,7 @@ impl Fix {
             | Self::Repository(..)
             | Self::Age(..)
             | Self::Index(_)
+            | Self::Due(_)
             | Self::Size(..)
             | Self::Feed(..)
             | Self::LiveUnlink(_) => Phase::Adding,
@@ -112,6 +118,8 @@ impl Fix {
             Self::Repository(user, id) => tx.fix_repository(user, *id),
             Self::Age(branch, name) => tx.fix_age(*branch, name),
             Self::Index(id) => tx.fix_index(*id),
+            Self::Due(key) => tx.fix_due(*key),
+            Self::StrayDue(due, key) => tx.drop_due(*due, *key),
             Self::Counter(holder, counter) => holder.apply(tx, *counter),
             Self::Size(format, path) => tx.fix_size(*format, path),
             Self::RefCount(id, shift) => tx.fix_count(*id, *shift),

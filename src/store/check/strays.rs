@@ -182,7 +182,7 @@ impl Pass<'_, '_, '_> {
     }
 
     /// As [`links::is_named`]; a row that cannot be read may be the right one.
-    fn is_named(&self, node: Node, entry: &crate::model::Entry) -> Result<bool, Halt> {
+    pub(super) fn is_named(&self, node: Node, entry: &crate::model::Entry) -> Result<bool, Halt> {
         match links::is_named(self.rows, node, entry) {
             Err(db::Error::Corrupt { .. }) => Ok(true),
             result => Ok(result?),

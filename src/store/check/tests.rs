@@ -3,6 +3,7 @@
 
 mod damage;
 mod products;
+mod publications;
 mod repairs;
 mod repos;
 mod serving;

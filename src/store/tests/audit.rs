@@ -10,7 +10,7 @@ use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
     ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, META, Meta, NODES,
-    OWNERS, REFS, REPOS, TAG_AGES, TAGS, TOTALS, UNLINKS,
+    OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS, UNLINKS,
 };
 use crate::db::{Snapshot, Span, Table};
 use crate::model::{
@@ -37,6 +37,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.blobs();
     audit.totals();
     audit.sequences();
+    audit.publications();
     audit.found
 }
 
@@ -351,4 +352,21 @@ fn id_of(node: Node) -> u64 {
 
 fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap()
+}
+
+impl Audit {
+    /// The index of what is due follows from the rows, and each row has a tag with a name.
+    fn publications(&mut self) {
+        let truth = rows(&self.snapshot, &PUBLICATIONS);
+        let due = truth.iter().filter_map(|(key, row)| row.due.map(|due| ((due, *key), ())));
+        let (due, index) = (due.collect::<Vec<_>>(), rows(&self.snapshot, &PUBLICATIONS_DUE));
+        if map(due.clone()).into_keys().ne(map(index.clone()).into_keys()) {
+            self.found.push(format!("publications due: {index:?} instead of {due:?}"));
+        }
+        for (key, _) in truth {
+            if !self.tree.live.contains(&Node::Tag(key.1)) {
+                self.found.push(format!("the publication {key:?} has no tag"));
+            }
+        }
+    }
 }

@@ -17,6 +17,7 @@ use crate::store::branches::PolicyChange;
 use crate::store::detached::Cause;
 use crate::store::garbage::Fate;
 use crate::store::policies::Applied;
+use crate::store::publications::Releases;
 
 const OPERATIONS: usize = 1000;
 const AUDIT_EVERY: usize = 20;
@@ -284,7 +285,7 @@ impl World {
             assert_eq!(doomed, self.doomed(&key(&plan.branch)), "{}", plan.branch);
             while !plan.doomed.is_empty() {
                 let rows = u32::try_from(random.below(4)).unwrap();
-                let slice = store.apply_slice(plan.clone(), super::WORK, rows);
+                let slice = store.apply_slice(plan.clone(), Releases::Flag, super::WORK, rows);
                 let Applied::Some { tags, generation } = slice.unwrap().0 else {
                     panic!("the plan for {} is stale", plan.branch)
                 };

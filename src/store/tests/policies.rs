@@ -7,6 +7,7 @@ use crate::model::tag::TagChange;
 use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::policies::{Applied, Cost};
+use crate::store::publications::Releases;
 use std::time::Duration;
 
 const LONG: &str = "a text that is long enough to be a file";
@@ -35,7 +36,7 @@ fn doomed(plan: &BranchPlan) -> Vec<String> {
 }
 
 fn apply(house: &House, plan: BranchPlan, work: Duration, rows: u32) -> Applied {
-    let (applied, _) = house.store.apply_slice(plan, work, rows).unwrap();
+    let (applied, _) = house.store.apply_slice(plan, Releases::Flag, work, rows).unwrap();
     assert_consistent(&house.store);
     applied
 }

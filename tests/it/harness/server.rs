@@ -258,6 +258,18 @@ impl TestServer {
         eventually("the sweep at the start", || self.sweeps().into_iter().find(is_its_own));
     }
 
+    /// The same, at an address that others know.
+    pub fn start_again_at(&mut self, address: &str) {
+        self.settings = std::mem::take(&mut self.settings).with("listen", address);
+        self.start_again();
+    }
+
+    /// Without a setting, from the next start on.
+    pub fn forget(&mut self, flag: &str) {
+        let name = format!("--{flag}=");
+        self.settings.flags.retain(|given| !given.starts_with(&name));
+    }
+
     /// Another value of a setting, from the next start on.
     pub fn change(&mut self, flag: &str, value: &str) {
         self.settings = std::mem::take(&mut self.settings).with(flag, value);
@@ -308,9 +320,11 @@ impl Drop for TestServer {
 
 impl Process {
     fn start(settings: &Builder, data: &Path, log: Arc<Mutex<String>>) -> Self {
+        let has_address = settings.flags.iter().any(|flag| flag.starts_with("--listen="));
+        let address = (!has_address).then_some("--listen=127.0.0.1:0");
         let mut child = larder(&["serve"])
             .arg(format!("--data={}", data.display()))
-            .args(["--listen=127.0.0.1:0"])
+            .args(address)
             .args(&settings.flags)
             .envs(settings.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -48,6 +48,7 @@ kinds! {
     Route::Ready => "ready",
     Route::Stats => "stats",
     Route::Sweeps => "sweeps",
+    Route::Publications => "publications",
 }
 
 /// At least one of each kind. What does not exist does as well: the guard comes first.
@@ -57,6 +58,7 @@ const EXAMPLES: &[&str] = &[
     "/-/ready",
     "/-/stats",
     "/-/sweeps",
+    "/-/publications",
     "/branches/",
     "/branches/b/",
     "/branches/b/t/",
