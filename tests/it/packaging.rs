@@ -74,7 +74,7 @@ fn configuration(server: &TestServer, listen: SocketAddr) -> String {
         block += &line;
         block.push('\n');
     }
-    assert!(block.contains(&format!("listen {listen};")) && !block.contains("443"), "{block}");
+    assert!(block.contains(&format!("listen {listen};")) && !block.contains("443 ssl"), "{block}");
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary.map(|what| format!("{what}_temp_path {what};\n")).concat();
     format!(
