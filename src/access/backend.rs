@@ -1,4 +1,4 @@
-//! [`Backend`]: who knows people besides the local accounts: exactly one, the first of those that
+//! `Backend`: who knows people besides the local accounts: exactly one, the first of those that
 //! are configured in the order headers, directory, auth file (spec dlrepo §15: never combined).
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! [`Throttle`]: makes guessing passwords slow, without letting a stranger lock anybody out.
+//! `Throttle`: makes guessing passwords slow, without letting a stranger lock anybody out.
 //!
 //! Three counts of failures, each bounded in number and forgotten after a while:
 //! - of one account from one address: after a few, attempts are refused for a time that doubles;
