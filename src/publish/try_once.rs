@@ -16,7 +16,6 @@ use super::progress::Progress;
 use super::target::{Remote, Target};
 use super::{Error, Halt, Shared, TROUBLE_WAIT, is_out_of_date};
 use crate::model::publication::published;
-use crate::model::tag::TagChange;
 use crate::model::{
     Digest, Format, FormatPath, Job, JobName, JobPath, Publication, PublicationKey, TagPath,
     TargetReport, TargetState, Usage, Wish,
@@ -107,10 +106,7 @@ impl Try {
             Wish::Deleted { rule } => {
                 if !self.shared.store.view()?.is_doomed(&self.path)? {
                     log::info!("{} stays: no policy names it any more", self.path);
-                    let (wish, by) = (Wish::Released, self.row.by.clone());
-                    let change = TagChange::default();
-                    self.shared.store.wish(self.path.clone(), change, wish, by).await?;
-                    return Err(Error::Halted);
+                    return Ok(End::Kept);
                 }
                 self.withdraw(targets).await?;
                 Ok(End::Gone { rule: rule.clone() })
@@ -152,7 +148,8 @@ impl Try {
     /// Brings the tag to every target that is not left out.
     async fn publish(&self, targets: &mut Vec<TargetReport>) -> Result<End, Error> {
         if self.shared.settings.urls.is_empty() {
-            return self.be_a_flag().await;
+            // They were taken out of the settings since.
+            return Ok(End::Flag);
         }
         let jobs = self.shared.store.view()?.jobs(self.key.1)?;
         let progress = Progress::new(&self.shared.settings.urls, &jobs);
@@ -162,10 +159,10 @@ impl Try {
         let unlocked = jobs.iter().filter(|(_, job)| !job.locked && !job.internal);
         let unlocked: Vec<_> = unlocked.map(|(name, _)| name.to_string()).collect();
         let urls = self.shared.settings.urls.iter().zip(&reached);
-        let asked = urls.filter(|(_, reached)| matches!(reached, Reached::Has(_)));
-        let urls: Vec<_> = asked.map(|(url, _)| url.clone()).collect();
-        let is_somewhere = !reached.iter().any(|reached| matches!(reached, Reached::Has(0)));
-        if !urls.is_empty() && is_somewhere {
+        // Also where only an earlier release left something: it is to be taken back some day.
+        let there = urls.filter(|(_, reached)| matches!(reached, Reached::Has(1..)));
+        let urls: Vec<_> = there.map(|(url, _)| url.clone()).collect();
+        if !urls.is_empty() {
             log::info!("{} is published to {}", self.path, urls.join(", "));
             let status = published(&urls, &unlocked);
             return Ok(End::Published { targets: std::mem::take(targets), status });
@@ -173,13 +170,6 @@ impl Try {
         let unlocked = (!unlocked.is_empty()).then(|| unlocked.join(", "));
         let status = unlocked.map(|jobs| format!("nothing to publish: {jobs} not locked"));
         Ok(End::Nowhere { status })
-    }
-
-    /// The targets were taken out of the settings since: a release is a flag now.
-    async fn be_a_flag(&self) -> Result<End, Error> {
-        let flag = TagChange { released: Some(true), ..TagChange::default() };
-        self.shared.store.change_tag(self.path.clone(), flag).await?;
-        Err(Error::Halted)
     }
 
     /// The requests, with their progress written down meanwhile.

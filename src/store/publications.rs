@@ -64,6 +64,10 @@ pub enum End {
         /// What the tag says of it.
         status: Option<String>,
     },
+    /// It stays where it is, since no policy names it any more.
+    Kept,
+    /// There are no targets any more: a release is a flag.
+    Flag,
     /// No target has anything of it, and it goes here too, by this rule, unless it was locked.
     Gone {
         /// The rule, as a sentence.
@@ -206,7 +210,8 @@ pub(super) fn protects_any(rows: &impl Rows, branch: BranchId) -> Result<bool, E
 }
 
 /// The tags of a branch as a policy counts them: one that is being released counts as released,
-/// and one that a policy has sent away already does not count, unless it is the one `asked` about.
+/// and one that is on its way back does not count, unless it is the one `asked` about. Somebody
+/// who takes a tag back must not find it released again because a policy came in between.
 pub(super) fn counted(
     rows: &impl Rows,
     branch: BranchId,
@@ -218,8 +223,8 @@ pub(super) fn counted(
         match (at, row.wish) {
             (Some(at), Wish::Released) => tags[at].1.released = true,
             (Some(at), _) if asked == Some(id) => tags[at].1.released = true,
-            (Some(at), Wish::Deleted { .. }) => drop(tags.remove(at)),
-            (Some(_), Wish::NotReleased) | (None, _) => {}
+            (Some(at), Wish::Deleted { .. } | Wish::NotReleased) => drop(tags.remove(at)),
+            (None, _) => {}
         }
         Ok::<_, Error>(ControlFlow::Continue(()))
     })
@@ -349,6 +354,15 @@ impl Tx<'_, '_> {
                 self.clear_jobs(&tag)?;
                 new.released = false;
                 new.publish_status.clone_from(status);
+            }
+            End::Kept => {
+                let wish = (Wish::Released, row.by);
+                return self.wish(path, branch, &tag, &TagChange::default(), wish);
+            }
+            End::Flag => {
+                self.forget_publication(key.0, &tag)?;
+                new.released = true;
+                new.publish_status = None;
             }
             End::Gone { rule } => return self.end_gone(path, branch, &tag, rule),
             End::Failed { targets, error, retry_first } => {

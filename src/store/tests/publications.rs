@@ -283,6 +283,43 @@ fn a_tag_that_was_sent_away_stays_when_it_is_locked_or_named_no_more() {
 }
 
 #[test]
+fn a_policy_does_not_undo_that_a_tag_is_taken_back() {
+    for end in [published(), failed()] {
+        let house = with(&["t1", "t2"]);
+        house.wish("b/t1", Wish::Released);
+        house.ends("b/t1", end);
+        house.wish("b/t1", Wish::NotReleased);
+        let row = house.row("b/t1");
+        house.keep(1, 1);
+        house.wish("b/t2", Wish::Released);
+        assert_eq!(house.sweep(Releases::Copies), 0);
+        assert_eq!(house.row("b/t1"), row, "the last wish of a person stands");
+        house.ends("b/t1", nowhere());
+        assert!(house.row("b/t1").is_none() && !house.tag("b/t1").released);
+    }
+}
+
+#[test]
+fn what_a_try_finds_out_does_not_outlive_its_wish() {
+    for (wish, end) in [(doomed(), End::Kept), (Wish::Released, End::Flag)] {
+        let house = with(&["t"]);
+        house.wish("b/t", wish.clone());
+        let old = house.number("b/t");
+        house.wish("b/t", Wish::NotReleased);
+        let row = house.row("b/t");
+        assert_eq!(house.end("b/t", old, end.clone()), Standing::Superseded);
+        assert_eq!((house.row("b/t"), house.tag("b/t").released), (row, false));
+        house.wish("b/t", wish);
+        house.ends("b/t", end.clone());
+        let row = house.row("b/t");
+        match end {
+            End::Kept => assert_eq!(row.unwrap().wish, Wish::Released),
+            _ => assert!(row.is_none() && house.tag("b/t").released),
+        }
+    }
+}
+
+#[test]
 fn without_targets_a_release_is_a_flag() {
     let house = with(&["t1", "t2"]);
     let flag = |released| TagChange { released: Some(released), ..TagChange::default() };
