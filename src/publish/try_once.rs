@@ -20,7 +20,7 @@ use crate::model::{
     Digest, Format, FormatPath, Job, JobName, JobPath, Publication, PublicationKey, TagPath,
     TargetReport, TargetState, Usage, Wish,
 };
-use crate::store::publications::{End, JobNews};
+use crate::store::publications::{End, JobNews, Standing};
 
 /// How often progress is written down.
 const NOTE_PERIOD: Duration = Duration::from_secs(1);
@@ -84,8 +84,7 @@ impl Try {
 
     async fn end(&self, end: End) {
         let is_gone = matches!(end, End::Gone { .. });
-        let store = &self.shared.store;
-        match store.end_publication(self.key, self.row.number, end).await {
+        match self.note_end(end).await {
             Ok(standing) if is_out_of_date(standing) => {}
             Ok(_) if is_gone => (self.shared.reclaim)(),
             Ok(_) => {}
@@ -94,6 +93,17 @@ impl Try {
                 tokio::time::sleep(TROUBLE_WAIT).await;
             }
         }
+    }
+
+    async fn note_end(&self, end: End) -> Result<Standing, Error> {
+        let (store, number) = (&self.shared.store, self.row.number);
+        if matches!(end, End::Nowhere { .. } | End::Gone { .. }) {
+            let mut after = store.forget_sent_jobs(self.key, number, None).await?;
+            while after.is_some() {
+                after = store.forget_sent_jobs(self.key, number, after).await?;
+            }
+        }
+        Ok(store.end_publication(self.key, number, end).await?)
     }
 
     async fn fulfil(&self, targets: &mut Vec<TargetReport>) -> Result<End, Error> {
@@ -247,10 +257,7 @@ impl Try {
             return Ok(());
         }
         if job.internal {
-            match target.delete_job(path).await {
-                Ok(()) | Err(Error::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            keep_home(target, path).await?;
             return self.note(progress, Some(JobNews::Internal(path.job.clone()))).await;
         }
         let digest = job.digest.ok_or_else(|| Error::Changed(path.to_string()))?;
@@ -353,6 +360,18 @@ async fn is_there(target: &Target<'_>, path: &JobPath, digest: Digest) -> Result
             target.delete_job(path).await?;
             Ok(false)
         }
+    }
+}
+
+/// Removes a job that is internal by now. Whoever may not delete there is no trouble as long as
+/// there is nothing to delete.
+async fn keep_home(target: &Target<'_>, path: &JobPath) -> Result<(), Error> {
+    match target.delete_job(path).await {
+        Err(refused @ Error::Refused { .. }) => match target.job(path).await? {
+            Remote::Absent => Ok(()),
+            Remote::Begun | Remote::Locked { .. } => Err(refused),
+        },
+        result => result,
     }
 }
 

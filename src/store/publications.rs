@@ -22,6 +22,9 @@ use crate::model::{
     Timestamp, Wish,
 };
 
+/// Jobs that are changed in one transaction.
+const JOBS_PAGE: usize = 200;
+
 /// What a released tag means to a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Releases {
@@ -142,7 +145,37 @@ impl Store {
         })
     }
 
-    /// Ends a try for the wish `number`.
+    /// Notes of the next jobs behind `after` that they are nowhere else any more, as the wish
+    /// `number` found out before it ends so. Tells behind which one to go on: a tag may have any
+    /// number of jobs (I7).
+    pub fn forget_sent_jobs(
+        &self,
+        key: PublicationKey,
+        number: u64,
+        after: Option<JobName>,
+    ) -> Pending<Option<JobName>, Error> {
+        self.change(move |tx| {
+            if standing(tx.txn, key, number)?.is_none() {
+                return Ok(None);
+            }
+            let under = Span::under(&key.1);
+            let span = match &after {
+                Some(after) => under.after(&(key.1, after.clone())),
+                None => under,
+            };
+            let page = JOBS.page(tx.txn, span, JOBS_PAGE)?;
+            let next = page.get(JOBS_PAGE - 1).map(|((_, name), _)| name.clone());
+            for (key, mut job) in page {
+                if std::mem::replace(&mut job.released, false) {
+                    JOBS.put(tx.txn, &key, &job)?;
+                }
+            }
+            Ok(next)
+        })
+    }
+
+    /// Ends a try for the wish `number`. Before an end that leaves nothing elsewhere
+    /// [`Self::forget_sent_jobs`] comes.
     pub fn end_publication(
         &self,
         key: PublicationKey,
@@ -351,7 +384,6 @@ impl Tx<'_, '_> {
             }
             End::Nowhere { status } => {
                 self.forget_publication(key.0, &tag)?;
-                self.clear_jobs(&tag)?;
                 new.released = false;
                 new.publish_status.clone_from(status);
             }
@@ -380,7 +412,6 @@ impl Tx<'_, '_> {
 
     fn end_gone(&self, path: &TagPath, branch: Branch, tag: &Tag, rule: &str) -> Result<(), Error> {
         self.forget_publication(branch.id, tag)?;
-        self.clear_jobs(tag)?;
         let new = Tag { released: false, publish_status: None, ..tag.clone() };
         let is_locked = tag.locked;
         self.replace_tag(path, branch, tag, &new)?;
@@ -389,16 +420,6 @@ impl Tx<'_, '_> {
         }
         let (branch, tag) = tree::tag(self.txn, path)?;
         self.detach_tag(path, branch, &tag, &Cause::policy(rule.to_owned()))
-    }
-
-    /// No job of the tag is anywhere else any more.
-    fn clear_jobs(&self, tag: &Tag) -> Result<(), Error> {
-        for (key, mut job) in JOBS.all(self.txn, Span::under(&tag.id))? {
-            if std::mem::replace(&mut job.released, false) {
-                JOBS.put(self.txn, &key, &job)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -233,8 +233,45 @@ fn jobs_know_whether_they_were_sent() {
         assert_eq!(released(), is_released);
     }
     house.wish("b/t", Wish::NotReleased);
-    house.ends("b/t", nowhere());
+    let number = house.number("b/t");
+    let forgotten = house.store.forget_sent_jobs(key, number, None);
+    assert_eq!(house.check(forgotten.wait()).unwrap(), None);
     assert!(!released());
+    house.ends("b/t", nowhere());
+}
+
+#[test]
+fn any_number_of_jobs_is_taken_back_a_few_at_a_time() {
+    let house = House::new();
+    for number in 0..401 {
+        house.put(&format!("b/t/j{number:03}/f/a"), "a").unwrap();
+    }
+    house.wish("b/t", Wish::Released);
+    let key = house.key("b/t");
+    let send = |name: &JobName| {
+        let news = Some(JobNews::Published(name.clone()));
+        let number = house.number("b/t");
+        house.store.note_publication(key, number, reports(), None, news).wait().unwrap();
+    };
+    let sent = || {
+        let jobs = house.store.view().unwrap().jobs(key.1).unwrap();
+        jobs.iter().filter(|(_, job)| job.released).count()
+    };
+    let jobs = house.store.view().unwrap().jobs(key.1).unwrap();
+    jobs.iter().for_each(|(name, _)| send(name));
+    let old = house.number("b/t");
+    house.wish("b/t", Wish::NotReleased);
+    let forget = |number, after| house.store.forget_sent_jobs(key, number, after).wait().unwrap();
+    assert_eq!((forget(old, None), sent()), (None, 401), "another wish stands");
+    let (mut after, mut left) = (None, Vec::new());
+    loop {
+        after = forget(house.number("b/t"), after);
+        left.push(sent());
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(left, [201, 1, 0]);
 }
 
 #[test]
