@@ -346,8 +346,8 @@ mod tests {
         let pins = crate::blobs::Pins::default();
         let mut batch = Batch::default();
         for (name, is_full) in [("a", false), ("b", false), ("c", true)] {
-            let (digest, _pin) = (Digest([0; 32]), pins.pin(BlobId(1)));
-            let taken = Taken::Known { digest, size: BATCH_BYTES / 3 + 1, _pin };
+            let (digest, pin) = (Digest([0; 32]), pins.pin(BlobId(1)));
+            let taken = Taken::Known { digest, size: BATCH_BYTES / 3 + 1, _pin: pin };
             batch.add(ArtifactPath::parse(name).unwrap(), taken, None);
             assert_eq!(batch.is_full(), is_full, "{name}");
         }
