@@ -61,7 +61,8 @@ pub(super) async fn ask(settings: &Settings, url: &str, path: &TagPath) -> Resul
     let mut child = asked.spawn().map_err(|error| unanswered(error.to_string()))?;
     let mut group = Group(child.id());
     let waited = tokio::time::timeout(settings.timeout, child.wait()).await;
-    let late = || unanswered(format!("it was ended after {:?}", settings.timeout));
+    let late =
+        || unanswered(format!("it was ended after {:?} (publish.timeout)", settings.timeout));
     let waited = waited.map_err(|_| late())?;
     // Its number can be another's from now on.
     group.0 = None;

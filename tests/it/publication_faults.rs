@@ -220,7 +220,8 @@ fn a_target_that_never_answers_costs_a_bounded_time() {
     job(&server, TAG, "j", &[("a", b"a")]);
     set(&server, TAG, true);
     let said = failure(&server, TAG);
-    assert_eq!(said, format!("error: GET {url}{TAG}j/: no answer within 200ms"));
+    let words = "no answer within 200ms, which is the setting publish.timeout";
+    assert_eq!(said, format!("error: GET {url}{TAG}j/: {words}"));
     // A stop does not wait for it either, however patient the settings are.
     server.stop();
     server.change("publish-timeout", "1h");

@@ -248,7 +248,7 @@ fn any_number_of_jobs_is_taken_back_a_few_at_a_time() {
     }
     house.wish("b/t", Wish::Released);
     let key = house.key("b/t");
-    let send = |name: &JobName| {
+    let publish = |name: &JobName| {
         let news = Some(JobNews::Published(name.clone()));
         let number = house.number("b/t");
         house.store.note_publication(key, number, reports(), None, news).wait().unwrap();
@@ -258,7 +258,9 @@ fn any_number_of_jobs_is_taken_back_a_few_at_a_time() {
         jobs.iter().filter(|(_, job)| job.released).count()
     };
     let jobs = house.store.view().unwrap().jobs(key.1).unwrap();
-    jobs.iter().for_each(|(name, _)| send(name));
+    for (name, _) in &jobs {
+        publish(name);
+    }
     let old = house.number("b/t");
     house.wish("b/t", Wish::NotReleased);
     let forget = |number, after| house.store.forget_sent_jobs(key, number, after).wait().unwrap();
