@@ -174,7 +174,11 @@ impl Publisher {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (handle, stop) = (self.handle.clone(), self.stop.clone());
         let thread = std::thread::Builder::new().name("publisher".into());
-        let thread = thread.spawn(move || LocalSet::new().block_on(&runtime, self.work()))?;
+        let thread = thread.spawn(move || {
+            LocalSet::new().block_on(&runtime, self.work());
+            // Nobody waits for a name server that does not answer.
+            runtime.shutdown_background();
+        })?;
         Ok(Thread { handle, stop, running: Some(thread) })
     }
 

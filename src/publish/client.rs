@@ -122,7 +122,10 @@ impl Client {
         };
         match tokio::time::timeout(self.timeout, asking).await {
             Ok(answer) => answer.map_err(unanswered),
-            Err(_) => Err(unanswered(format!("no answer within {:?}", self.timeout))),
+            Err(_) => Err(unanswered(format!(
+                "no answer within {:?}, which is the setting publish.timeout",
+                self.timeout
+            ))),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use super::{Error, Settings};
@@ -48,7 +49,7 @@ pub(super) async fn ask(settings: &Settings, url: &str, path: &TagPath) -> Resul
     let is_path = command.components().count() > 1;
     let found = if is_path { std::path::absolute(command) } else { Ok(command.clone()) };
     let mut asked = Command::new(found.map_err(unusable)?);
-    asked.arg(url).current_dir(folder.path()).kill_on_drop(true);
+    asked.arg(url).current_dir(folder.path()).kill_on_drop(true).process_group(0);
     asked.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     let owner = match &path.branch.repo {
         Repo::Shared => None,
@@ -58,13 +59,32 @@ pub(super) async fn ask(settings: &Settings, url: &str, path: &TagPath) -> Resul
     asked.env("LARDER_BRANCH", path.branch.branch.as_str()).env("LARDER_TAG", path.tag.as_str());
     asked.env("LARDER_PATH", path.to_string());
     let mut child = asked.spawn().map_err(|error| unanswered(error.to_string()))?;
+    let mut group = Group(child.id());
     let waited = tokio::time::timeout(settings.timeout, child.wait()).await;
-    let late = || unanswered(format!("it was ended after {:?}", settings.timeout));
-    let status = waited.map_err(|_| late())?.map_err(|error| unanswered(error.to_string()))?;
+    let late =
+        || unanswered(format!("it was ended after {:?} (publish.timeout)", settings.timeout));
+    let waited = waited.map_err(|_| late())?;
+    // Its number can be another's from now on.
+    group.0 = None;
+    let status = waited.map_err(|error| unanswered(error.to_string()))?;
     match status.code() {
         Some(0) => Ok(Verdict::Goes),
         Some(_) => Ok(Verdict::StaysAway),
         None => Err(unanswered(status.to_string())),
+    }
+}
+
+/// The process group of a command that is not waited for any longer: a script that is killed alone
+/// leaves what it started running.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            // That there is none left is well.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
     }
 }
 
@@ -135,6 +155,15 @@ mod tests {
         assert!(!folder.path().join("private").exists());
     }
 
+    async fn takes_its_children_with_it(folder: &Path) {
+        let (said, late) = (folder.join("said"), Duration::from_secs(2));
+        let script = format!("(sleep 3; touch {}) &\nwait", said.display());
+        let slow = Settings { timeout: late, ..settings(folder, Some(&script)) };
+        ask(&slow, "http://a", &tag()).await.unwrap_err();
+        tokio::time::sleep(late).await;
+        assert!(!said.exists(), "what the script had started went on");
+    }
+
     async fn hangs_or_is_not_there(folder: &Path) {
         let slow = Settings {
             timeout: Duration::from_millis(50),
@@ -142,6 +171,7 @@ mod tests {
         };
         let error = ask(&slow, "http://a", &tag()).await.unwrap_err();
         assert!(error.to_string().contains("it was ended after 50ms"), "{error}");
+        takes_its_children_with_it(folder).await;
         let absent =
             Settings { filter_command: Some("/no/such/command".into()), ..settings(folder, None) };
         let error = ask(&absent, "http://a", &tag()).await.unwrap_err();

@@ -16,12 +16,11 @@ use super::progress::Progress;
 use super::target::{Remote, Target};
 use super::{Error, Halt, Shared, TROUBLE_WAIT, is_out_of_date};
 use crate::model::publication::published;
-use crate::model::tag::TagChange;
 use crate::model::{
     Digest, Format, FormatPath, Job, JobName, JobPath, Publication, PublicationKey, TagPath,
     TargetReport, TargetState, Usage, Wish,
 };
-use crate::store::publications::{End, JobNews};
+use crate::store::publications::{End, JobNews, Standing};
 
 /// How often progress is written down.
 const NOTE_PERIOD: Duration = Duration::from_secs(1);
@@ -85,8 +84,7 @@ impl Try {
 
     async fn end(&self, end: End) {
         let is_gone = matches!(end, End::Gone { .. });
-        let store = &self.shared.store;
-        match store.end_publication(self.key, self.row.number, end).await {
+        match self.note_end(end).await {
             Ok(standing) if is_out_of_date(standing) => {}
             Ok(_) if is_gone => (self.shared.reclaim)(),
             Ok(_) => {}
@@ -95,6 +93,17 @@ impl Try {
                 tokio::time::sleep(TROUBLE_WAIT).await;
             }
         }
+    }
+
+    async fn note_end(&self, end: End) -> Result<Standing, Error> {
+        let (store, number) = (&self.shared.store, self.row.number);
+        if matches!(end, End::Nowhere { .. } | End::Gone { .. }) {
+            let mut after = store.forget_sent_jobs(self.key, number, None).await?;
+            while after.is_some() {
+                after = store.forget_sent_jobs(self.key, number, after).await?;
+            }
+        }
+        Ok(store.end_publication(self.key, number, end).await?)
     }
 
     async fn fulfil(&self, targets: &mut Vec<TargetReport>) -> Result<End, Error> {
@@ -107,10 +116,7 @@ impl Try {
             Wish::Deleted { rule } => {
                 if !self.shared.store.view()?.is_doomed(&self.path)? {
                     log::info!("{} stays: no policy names it any more", self.path);
-                    let (wish, by) = (Wish::Released, self.row.by.clone());
-                    let change = TagChange::default();
-                    self.shared.store.wish(self.path.clone(), change, wish, by).await?;
-                    return Err(Error::Halted);
+                    return Ok(End::Kept);
                 }
                 self.withdraw(targets).await?;
                 Ok(End::Gone { rule: rule.clone() })
@@ -152,7 +158,8 @@ impl Try {
     /// Brings the tag to every target that is not left out.
     async fn publish(&self, targets: &mut Vec<TargetReport>) -> Result<End, Error> {
         if self.shared.settings.urls.is_empty() {
-            return self.be_a_flag().await;
+            // They were taken out of the settings since.
+            return Ok(End::Flag);
         }
         let jobs = self.shared.store.view()?.jobs(self.key.1)?;
         let progress = Progress::new(&self.shared.settings.urls, &jobs);
@@ -162,10 +169,10 @@ impl Try {
         let unlocked = jobs.iter().filter(|(_, job)| !job.locked && !job.internal);
         let unlocked: Vec<_> = unlocked.map(|(name, _)| name.to_string()).collect();
         let urls = self.shared.settings.urls.iter().zip(&reached);
-        let asked = urls.filter(|(_, reached)| matches!(reached, Reached::Has(_)));
-        let urls: Vec<_> = asked.map(|(url, _)| url.clone()).collect();
-        let is_somewhere = !reached.iter().any(|reached| matches!(reached, Reached::Has(0)));
-        if !urls.is_empty() && is_somewhere {
+        // Also where only an earlier release left something: it is to be taken back some day.
+        let there = urls.filter(|(_, reached)| matches!(reached, Reached::Has(1..)));
+        let urls: Vec<_> = there.map(|(url, _)| url.clone()).collect();
+        if !urls.is_empty() {
             log::info!("{} is published to {}", self.path, urls.join(", "));
             let status = published(&urls, &unlocked);
             return Ok(End::Published { targets: std::mem::take(targets), status });
@@ -173,13 +180,6 @@ impl Try {
         let unlocked = (!unlocked.is_empty()).then(|| unlocked.join(", "));
         let status = unlocked.map(|jobs| format!("nothing to publish: {jobs} not locked"));
         Ok(End::Nowhere { status })
-    }
-
-    /// The targets were taken out of the settings since: a release is a flag now.
-    async fn be_a_flag(&self) -> Result<End, Error> {
-        let flag = TagChange { released: Some(true), ..TagChange::default() };
-        self.shared.store.change_tag(self.path.clone(), flag).await?;
-        Err(Error::Halted)
     }
 
     /// The requests, with their progress written down meanwhile.
@@ -257,10 +257,7 @@ impl Try {
             return Ok(());
         }
         if job.internal {
-            match target.delete_job(path).await {
-                Ok(()) | Err(Error::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            keep_home(target, path).await?;
             return self.note(progress, Some(JobNews::Internal(path.job.clone()))).await;
         }
         let digest = job.digest.ok_or_else(|| Error::Changed(path.to_string()))?;
@@ -363,6 +360,18 @@ async fn is_there(target: &Target<'_>, path: &JobPath, digest: Digest) -> Result
             target.delete_job(path).await?;
             Ok(false)
         }
+    }
+}
+
+/// Removes a job that is internal by now. Whoever may not delete there is no trouble as long as
+/// there is nothing to delete.
+async fn keep_home(target: &Target<'_>, path: &JobPath) -> Result<(), Error> {
+    match target.delete_job(path).await {
+        Err(refused @ Error::Refused { .. }) => match target.job(path).await? {
+            Remote::Absent => Ok(()),
+            Remote::Begun | Remote::Locked { .. } => Err(refused),
+        },
+        result => result,
     }
 }
 

@@ -22,6 +22,9 @@ use crate::model::{
     Timestamp, Wish,
 };
 
+/// Jobs that are changed in one transaction.
+const JOBS_PAGE: usize = 200;
+
 /// What a released tag means to a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Releases {
@@ -64,6 +67,10 @@ pub enum End {
         /// What the tag says of it.
         status: Option<String>,
     },
+    /// It stays where it is, since no policy names it any more.
+    Kept,
+    /// There are no targets any more: a release is a flag.
+    Flag,
     /// No target has anything of it, and it goes here too, by this rule, unless it was locked.
     Gone {
         /// The rule, as a sentence.
@@ -138,7 +145,37 @@ impl Store {
         })
     }
 
-    /// Ends a try for the wish `number`.
+    /// Notes of the next jobs behind `after` that they are nowhere else any more, as the wish
+    /// `number` found out before it ends so. Tells behind which one to go on: a tag may have any
+    /// number of jobs (I7).
+    pub fn forget_sent_jobs(
+        &self,
+        key: PublicationKey,
+        number: u64,
+        after: Option<JobName>,
+    ) -> Pending<Option<JobName>, Error> {
+        self.change(move |tx| {
+            if standing(tx.txn, key, number)?.is_none() {
+                return Ok(None);
+            }
+            let under = Span::under(&key.1);
+            let span = match &after {
+                Some(after) => under.after(&(key.1, after.clone())),
+                None => under,
+            };
+            let page = JOBS.page(tx.txn, span, JOBS_PAGE)?;
+            let next = page.get(JOBS_PAGE - 1).map(|((_, name), _)| name.clone());
+            for (key, mut job) in page {
+                if std::mem::replace(&mut job.released, false) {
+                    JOBS.put(tx.txn, &key, &job)?;
+                }
+            }
+            Ok(next)
+        })
+    }
+
+    /// Ends a try for the wish `number`. Before an end that leaves nothing elsewhere
+    /// [`Self::forget_sent_jobs`] comes.
     pub fn end_publication(
         &self,
         key: PublicationKey,
@@ -206,7 +243,8 @@ pub(super) fn protects_any(rows: &impl Rows, branch: BranchId) -> Result<bool, E
 }
 
 /// The tags of a branch as a policy counts them: one that is being released counts as released,
-/// and one that a policy has sent away already does not count, unless it is the one `asked` about.
+/// and one that is on its way back does not count, unless it is the one `asked` about. Somebody
+/// who takes a tag back must not find it released again because a policy came in between.
 pub(super) fn counted(
     rows: &impl Rows,
     branch: BranchId,
@@ -218,8 +256,8 @@ pub(super) fn counted(
         match (at, row.wish) {
             (Some(at), Wish::Released) => tags[at].1.released = true,
             (Some(at), _) if asked == Some(id) => tags[at].1.released = true,
-            (Some(at), Wish::Deleted { .. }) => drop(tags.remove(at)),
-            (Some(_), Wish::NotReleased) | (None, _) => {}
+            (Some(at), Wish::Deleted { .. } | Wish::NotReleased) => drop(tags.remove(at)),
+            (None, _) => {}
         }
         Ok::<_, Error>(ControlFlow::Continue(()))
     })
@@ -346,9 +384,17 @@ impl Tx<'_, '_> {
             }
             End::Nowhere { status } => {
                 self.forget_publication(key.0, &tag)?;
-                self.clear_jobs(&tag)?;
                 new.released = false;
                 new.publish_status.clone_from(status);
+            }
+            End::Kept => {
+                let wish = (Wish::Released, row.by);
+                return self.wish(path, branch, &tag, &TagChange::default(), wish);
+            }
+            End::Flag => {
+                self.forget_publication(key.0, &tag)?;
+                new.released = true;
+                new.publish_status = None;
             }
             End::Gone { rule } => return self.end_gone(path, branch, &tag, rule),
             End::Failed { targets, error, retry_first } => {
@@ -366,7 +412,6 @@ impl Tx<'_, '_> {
 
     fn end_gone(&self, path: &TagPath, branch: Branch, tag: &Tag, rule: &str) -> Result<(), Error> {
         self.forget_publication(branch.id, tag)?;
-        self.clear_jobs(tag)?;
         let new = Tag { released: false, publish_status: None, ..tag.clone() };
         let is_locked = tag.locked;
         self.replace_tag(path, branch, tag, &new)?;
@@ -375,16 +420,6 @@ impl Tx<'_, '_> {
         }
         let (branch, tag) = tree::tag(self.txn, path)?;
         self.detach_tag(path, branch, &tag, &Cause::policy(rule.to_owned()))
-    }
-
-    /// No job of the tag is anywhere else any more.
-    fn clear_jobs(&self, tag: &Tag) -> Result<(), Error> {
-        for (key, mut job) in JOBS.all(self.txn, Span::under(&tag.id))? {
-            if std::mem::replace(&mut job.released, false) {
-                JOBS.put(self.txn, &key, &job)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use super::harness::client::Request;
 use super::harness::publishing::{
     TAG, digest, failure, is_released, is_withdrawn, job, lock, publications, set, shown, source,
     status,
@@ -284,4 +285,74 @@ fn the_login_is_sent_and_a_bad_file_is_told_without_its_path() {
     fs::write(&auth, "robot:se:cret\n").unwrap();
     is_released(&server, TAG);
     assert!(!server.log().contains("se:cret"));
+}
+
+/// Both servers know their people: what is sent is sent as an account of the target, with a token
+/// as its password, and so is what is linked after a break.
+#[test]
+fn between_servers_where_people_log_in_a_token_is_the_password() {
+    let scratch = tempfile::tempdir().unwrap();
+    let rules = scratch.path().join("rules");
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("publishers"), "rad /branches/b/**\n").unwrap();
+    let target = TestServer::with_people().with("acls-dir", rules.to_str().unwrap()).start();
+    target.has_user("robot", &["publishers"]);
+    let token = target.token_of("robot", "api");
+    let auth = scratch.path().join("auth");
+    fs::write(&auth, "robot:no such password\n").unwrap();
+    let server =
+        source(&[&target]).with("auth", "on").with("publish-auth", auth.to_str().unwrap()).start();
+    let put = |path: &str, content: &'static [u8]| {
+        let path = format!("{TAG}{path}");
+        server.as_admin(server.put(&path)).body(content).expect(201);
+    };
+    let say = |request: Request, what: &Value| {
+        server.as_admin(request).json(what).expect(200);
+    };
+    put("j/f/a", b"some bytes");
+    put("j/f/b", b"some bytes");
+    put("j/f/c", b"other bytes");
+    server.as_admin(server.patch(&format!("{TAG}j/f/"))).expect(200);
+    let metadata = json!({"job": {"product": "p", "product_variant": "v",
+        "product_branch": "b", "version": "1"}});
+    say(server.patch(&format!("{TAG}j/")), &metadata);
+    say(server.put(&format!("{TAG}j/")), &json!({"job": {"locked": true}}));
+    let tag = || server.as_admin(server.get(TAG)).expect(200).json()["tag"].clone();
+    let has_status = |words: &str| {
+        eventually(words, || {
+            let tag = tag();
+            tag["publish_status"].as_str().unwrap_or("").contains(words).then_some(tag)
+        })
+    };
+    say(server.post(TAG), &json!({"tag": {"released": true}}));
+    let refused = has_status("401 Unauthorized");
+    assert_eq!(refused["released"], false);
+    fs::write(&auth, format!("robot:{token}\n")).unwrap();
+    assert_eq!(has_status("published to ")["released"], true);
+    let there = |path: &str| target.as_admin(target.get(path));
+    assert_eq!(there("/products/p/v/b/1/f/b").expect(200).body, b"some bytes");
+    there(&format!("{TAG}j/f/c")).expect(200);
+    target.get(&format!("{TAG}j/f/c")).expect(401);
+    say(server.post(TAG), &json!({"tag": {"released": false}}));
+    eventually("the tag to be taken back", || (tag()["released"] == false).then_some(()));
+    there(TAG).expect(404);
+    for log in [server.log(), target.log()] {
+        assert!(!log.contains(&token) && !log.contains("no such password"));
+    }
+}
+
+#[test]
+fn what_only_one_target_has_of_a_tag_can_be_taken_back_there() {
+    let (one, two) = (TestServer::start(), TestServer::start());
+    let server = source(&[&one, &two]).start();
+    one.holds(&format!("{TAG}old/f/a"), "from an earlier release");
+    server.holds(&format!("{TAG}j/f/a"), "not locked");
+    set(&server, TAG, true);
+    is_released(&server, TAG);
+    let expected = format!("published to {} without j, not locked", one.url(""));
+    assert_eq!(status(&server, TAG), expected);
+    server.delete(TAG).expect(400);
+    set(&server, TAG, false);
+    is_withdrawn(&server, TAG);
+    one.get(TAG).expect(404);
 }

@@ -220,7 +220,8 @@ fn a_target_that_never_answers_costs_a_bounded_time() {
     job(&server, TAG, "j", &[("a", b"a")]);
     set(&server, TAG, true);
     let said = failure(&server, TAG);
-    assert_eq!(said, format!("error: GET {url}{TAG}j/: no answer within 200ms"));
+    let words = "no answer within 200ms, which is the setting publish.timeout";
+    assert_eq!(said, format!("error: GET {url}{TAG}j/: {words}"));
     // A stop does not wait for it either, however patient the settings are.
     server.stop();
     server.change("publish-timeout", "1h");
@@ -443,6 +444,28 @@ fn answers_that_cannot_be_understood_are_failures() {
         set(&server, TAG, true);
         let said = failure(&server, TAG);
         assert!(said.contains(words), "{said}");
+        stop.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(url.trim_start_matches("http://")));
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn an_internal_job_that_cannot_be_removed_is_not_passed_over() {
+    for (there, words) in [(false, "published to "), (true, "the target answered 403")] {
+        let (url, thread, stop) = scripted(move |method, path, _, _| match (method, path) {
+            ("get", TAG) => (200, json!({"tag": {"jobs": [{}]}}).to_string()),
+            ("get", _) if there => (200, json!({"job": {"digest": ""}}).to_string()),
+            ("delete", _) => (403, "403: Forbidden".into()),
+            _ => (404, "404: none".into()),
+        });
+        let server = TestServer::swept_at_once().with("publish-url", &url).start();
+        server.holds(&format!("{TAG}secret/f/a"), "a");
+        server.patch(&format!("{TAG}secret/f/")).expect(200);
+        let locked = json!({"job": {"internal": true, "locked": true}});
+        server.put(&format!("{TAG}secret/")).json(&locked).expect(200);
+        set(&server, TAG, true);
+        eventually(words, || status(&server, TAG).contains(words).then_some(()));
         stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(url.trim_start_matches("http://")));
         thread.join().unwrap();

@@ -67,7 +67,10 @@ impl Server {
     ) -> Result<Response, Failure> {
         let store = self.tree.store();
         match request.method {
-            Method::PATCH => self.finish_format(&request.headers, path).await?,
+            Method::PATCH => {
+                let user = request.caller.name().to_owned();
+                self.finish_format(&request.headers, user, path).await?;
+            }
             Method::DELETE => {
                 store.delete_format(path, Cause::request(request.caller.name())).await?;
                 self.reclaim();

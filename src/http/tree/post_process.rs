@@ -18,6 +18,7 @@ impl Server {
     pub(super) async fn finish_format(
         self: &Arc<Self>,
         headers: &HeaderMap,
+        user: String,
         path: FormatPath,
     ) -> Result<(), Failure> {
         if !self.tree.has_post_process() {
@@ -31,7 +32,7 @@ impl Server {
         let Some(turn) = self.tree.post_process_turn(&path).await else { return Ok(()) };
         let (server, url) = (Arc::clone(self), self.address(headers));
         blocking(move || {
-            let cause = Cause::request("");
+            let cause = Cause::request(&user);
             Ok(server.tree.post_process(&path, &url, cause, turn)?)
         })
         .await?;

@@ -233,8 +233,47 @@ fn jobs_know_whether_they_were_sent() {
         assert_eq!(released(), is_released);
     }
     house.wish("b/t", Wish::NotReleased);
-    house.ends("b/t", nowhere());
+    let number = house.number("b/t");
+    let forgotten = house.store.forget_sent_jobs(key, number, None);
+    assert_eq!(house.check(forgotten.wait()).unwrap(), None);
     assert!(!released());
+    house.ends("b/t", nowhere());
+}
+
+#[test]
+fn any_number_of_jobs_is_taken_back_a_few_at_a_time() {
+    let house = House::new();
+    for number in 0..401 {
+        house.put(&format!("b/t/j{number:03}/f/a"), "a").unwrap();
+    }
+    house.wish("b/t", Wish::Released);
+    let key = house.key("b/t");
+    let publish = |name: &JobName| {
+        let news = Some(JobNews::Published(name.clone()));
+        let number = house.number("b/t");
+        house.store.note_publication(key, number, reports(), None, news).wait().unwrap();
+    };
+    let sent = || {
+        let jobs = house.store.view().unwrap().jobs(key.1).unwrap();
+        jobs.iter().filter(|(_, job)| job.released).count()
+    };
+    let jobs = house.store.view().unwrap().jobs(key.1).unwrap();
+    for (name, _) in &jobs {
+        publish(name);
+    }
+    let old = house.number("b/t");
+    house.wish("b/t", Wish::NotReleased);
+    let forget = |number, after| house.store.forget_sent_jobs(key, number, after).wait().unwrap();
+    assert_eq!((forget(old, None), sent()), (None, 401), "another wish stands");
+    let (mut after, mut left) = (None, Vec::new());
+    loop {
+        after = forget(house.number("b/t"), after);
+        left.push(sent());
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(left, [201, 1, 0]);
 }
 
 #[test]
@@ -280,6 +319,43 @@ fn a_tag_that_was_sent_away_stays_when_it_is_locked_or_named_no_more() {
     assert!(!house.store.view().unwrap().is_doomed(&tag("b/t1")).unwrap());
     house.ends("b/t1", gone());
     assert!(!house.tag("b/t1").released, "it is nowhere else");
+}
+
+#[test]
+fn a_policy_does_not_undo_that_a_tag_is_taken_back() {
+    for end in [published(), failed()] {
+        let house = with(&["t1", "t2"]);
+        house.wish("b/t1", Wish::Released);
+        house.ends("b/t1", end);
+        house.wish("b/t1", Wish::NotReleased);
+        let row = house.row("b/t1");
+        house.keep(1, 1);
+        house.wish("b/t2", Wish::Released);
+        assert_eq!(house.sweep(Releases::Copies), 0);
+        assert_eq!(house.row("b/t1"), row, "the last wish of a person stands");
+        house.ends("b/t1", nowhere());
+        assert!(house.row("b/t1").is_none() && !house.tag("b/t1").released);
+    }
+}
+
+#[test]
+fn what_a_try_finds_out_does_not_outlive_its_wish() {
+    for (wish, end) in [(doomed(), End::Kept), (Wish::Released, End::Flag)] {
+        let house = with(&["t"]);
+        house.wish("b/t", wish.clone());
+        let old = house.number("b/t");
+        house.wish("b/t", Wish::NotReleased);
+        let row = house.row("b/t");
+        assert_eq!(house.end("b/t", old, end.clone()), Standing::Superseded);
+        assert_eq!((house.row("b/t"), house.tag("b/t").released), (row, false));
+        house.wish("b/t", wish);
+        house.ends("b/t", end.clone());
+        let row = house.row("b/t");
+        match end {
+            End::Kept => assert_eq!(row.unwrap().wish, Wish::Released),
+            _ => assert!(row.is_none() && house.tag("b/t").released),
+        }
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! Only the server's user may enter. It goes when it is dropped; after a crash the next start
 //! removes what is left ([`clear`]). Nothing in it is ever durable or referred to.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Failed, PostProcess, Problem};
@@ -54,7 +54,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove(&self.path) {
             let path = self.path.display();
             log::warn!("{path} cannot be removed: {error} (the next start tries again)");
         }
@@ -81,10 +81,36 @@ pub fn clear(data: &Path) {
         let is_ours = name.len() == 16 && name.to_str().is_some_and(is_hex);
         if !is_ours {
             log::warn!("{} is not a folder of larder; move it away", path.display());
-        } else if let Err(error) = fs::remove_dir_all(&path) {
+        } else if let Err(error) = remove(&path) {
             log::warn!("{} cannot be removed: {error}", path.display());
         }
     }
+}
+
+/// Removes a folder with all that is in it, also what a command made read-only.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(folder)?;
+            fs::remove_dir_all(folder)
+        }
+        result => result,
+    }
+}
+
+/// Lets the server's user change every folder below, never what a link leads to.
+fn open_up(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_hex(name: &str) -> bool {
@@ -141,9 +167,22 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    /// Says something only where the tests do not run as root, who may remove anything.
+    #[test]
+    fn what_a_command_made_read_only_goes_as_well() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::make(data.path()).unwrap();
+        folder.create(&ArtifactPath::parse("a/b/c").unwrap()).unwrap();
+        std::os::unix::fs::symlink("/", folder.path().join("a/root")).unwrap();
+        for (name, mode) in [("a/b", 0o000), ("a", 0o555), ("", 0o555)] {
+            let path = folder.path().join(name);
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        drop(folder);
+        assert_eq!(fs::read_dir(data.path().join(WORK)).unwrap().count(), 0);
+    }
 
     #[test]
     fn a_folder_goes_with_its_run_or_at_the_next_start() {

@@ -26,7 +26,8 @@ use crate::store::detached::Cause;
 use crate::store::rework::{Rework, Reworked};
 use crate::tree::Tree;
 
-/// Files of one batch, and most bytes of theirs that are in memory.
+/// Files of one batch, and most bytes of theirs, but for the last one: what is small is in memory,
+/// and what is large takes its time, in which the rework is not to be taken for abandoned.
 const BATCH_FILES: usize = 500;
 const BATCH_BYTES: u64 = 4 << 20;
 /// Bytes that are read at once.
@@ -114,7 +115,8 @@ impl Tree {
         }
         let digest = digest_of(post, at, &mut open(at)?)?;
         if let Some(pin) = self.pin(digest)? {
-            return Ok(Taken::Known { digest, _pin: pin });
+            let size = file.metadata().map_err(Failed::io("look at", at))?.len();
+            return Ok(Taken::Known { digest, size, _pin: pin });
         }
         let mut draft = self.files.begin(None)?;
         let mut file = open(at)?;
@@ -170,9 +172,7 @@ struct Batch {
 impl Batch {
     fn add(&mut self, path: ArtifactPath, taken: Taken, uploaded: Option<Timestamp>) {
         let content = taken.content();
-        if let Content::Uploaded { size, body: Body::Inline(_), .. } = &content {
-            self.bytes += size;
-        }
+        self.bytes = self.bytes.saturating_add(taken.size());
         self.files.push(Reworked { path, content, uploaded });
         self.taken.push(taken);
     }
@@ -187,7 +187,7 @@ enum Taken {
     /// In memory.
     Small(Digest, Bytes),
     /// Stored already.
-    Known { digest: Digest, _pin: Pin },
+    Known { digest: Digest, size: u64, _pin: Pin },
     /// In a blob file that has no row yet.
     Placed(Placed),
 }
@@ -200,12 +200,19 @@ impl Taken {
         }
     }
 
+    fn size(&self) -> u64 {
+        match self {
+            Self::Small(_, bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::Known { size, .. } => *size,
+            Self::Placed(placed) => placed.size,
+        }
+    }
+
     fn content(&self) -> Content {
         match self {
             Self::Small(digest, bytes) => {
-                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 let body = Body::Inline(bytes.clone());
-                Content::Uploaded { digest: *digest, size, body }
+                Content::Uploaded { digest: *digest, size: self.size(), body }
             }
             Self::Known { digest, .. } => Content::Stored(*digest),
             Self::Placed(Placed { digest, size, suffix, .. }) => {
@@ -332,6 +339,18 @@ mod tests {
             .collect::<Result<Vec<_>, _>>()?;
         paths.sort();
         Ok(paths)
+    }
+
+    #[test]
+    fn a_few_large_files_make_a_batch() {
+        let pins = crate::blobs::Pins::default();
+        let mut batch = Batch::default();
+        for (name, is_full) in [("a", false), ("b", false), ("c", true)] {
+            let (digest, pin) = (Digest([0; 32]), pins.pin(BlobId(1)));
+            let taken = Taken::Known { digest, size: BATCH_BYTES / 3 + 1, _pin: pin };
+            batch.add(ArtifactPath::parse(name).unwrap(), taken, None);
+            assert_eq!(batch.is_full(), is_full, "{name}");
+        }
     }
 
     #[test]
