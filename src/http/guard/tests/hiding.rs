@@ -192,3 +192,31 @@ async fn a_format_without_slash_leads_nowhere_that_may_not_be_read() {
         assert_eq!(bench.ask(&files, &format!("GET {path}")).await.status, 403, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_archive_has_no_file_that_may_not_be_read() {
+    let rules = "r /branches/** !/branches/**/*.key\nr /products/** !/products/**/*.key\n";
+    let bench = Bench::new(&[("dev", rules)]);
+    bench.holds("/branches/b/t/j/f/open.txt", "open content").await;
+    bench.holds("/branches/b/t/j/f/a.key", "secret content").await;
+    let keys =
+        r#"{"job":{"product":"p","product_variant":"v","product_branch":"b","version":"1"}}"#;
+    assert_eq!(bench.send(&admin(), "PATCH /branches/b/t/j/", &[], keys).await.status, 200);
+    let dev = user("d", &["dev"]);
+    for path in [
+        "/branches/b/t/j/f.tar",
+        "/branches/b/t/j.tar",
+        "/products/p/v/b/1/f.tar",
+        "/products/p/v/b/1.tar",
+    ] {
+        let line = format!("GET {path}");
+        let (few, all) = (bench.ask(&dev, &line).await, bench.ask(&admin(), &line).await);
+        for content in ["secret content", "a.key"] {
+            assert!(all.body.contains(content), "{path}");
+            assert!(!few.body.contains(content), "{path} shows {content}");
+        }
+        assert!(few.body.contains("open content"), "{path}");
+        // Nor does what a client holds of one pass for the other.
+        assert_ne!(few.header("etag"), all.header("etag"), "{path}");
+    }
+}
