@@ -56,7 +56,8 @@ impl Demand {
 
     fn of_route(method: &Method, route: &Route) -> Self {
         let Some(right) = route.right(method) else { return Self::Nothing };
-        if route.is_by_alias() {
+        // Nothing is changed by way of an alias: that needs no look behind it.
+        if route.is_by_alias() && right == Right::Read {
             return Self::Behind { path: route.path() };
         }
         let within = route.within().map(|route| route.path());

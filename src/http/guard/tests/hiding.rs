@@ -220,3 +220,18 @@ async fn an_archive_has_no_file_that_may_not_be_read() {
         assert_ne!(few.header("etag"), all.header("etag"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_change_by_way_of_an_alias_needs_its_right_first() {
+    let bench = Bench::new(&[("dev", "ra /branches/**\nra /products/**\n")]);
+    for line in [
+        "PUT /products/p/v/b/latest/f/x",
+        "DELETE /products/p/v/b/latest/f/",
+        "PUT /branches/b/latest/j/f/x",
+    ] {
+        assert_eq!(bench.ask(&Caller::Anonymous, line).await.status, 401, "{line}");
+        assert_eq!(bench.ask(&user("n", &[]), line).await.status, 403, "{line}");
+    }
+    let known = bench.ask(&user("d", &["dev"]), "PUT /products/p/v/b/latest/f/x").await;
+    assert_eq!(known.status, 400);
+}
