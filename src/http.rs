@@ -126,7 +126,7 @@ impl Server {
         let started = Instant::now();
         let method = request.method.clone();
         let (caller, response) = self.admit(request, path, peer).await;
-        let response = response.unwrap_or_else(Failure::into_response);
+        let response = response.unwrap_or_else(|failure| self.refuse(&caller, failure));
         log_request(&method, path, &response, started.elapsed(), peer, &caller);
         response
     }

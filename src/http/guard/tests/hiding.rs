@@ -235,3 +235,23 @@ async fn a_change_by_way_of_an_alias_needs_its_right_first() {
     let known = bench.ask(&user("d", &["dev"]), "PUT /products/p/v/b/latest/f/x").await;
     assert_eq!(known.status, 400);
 }
+
+#[tokio::test]
+async fn a_conflict_names_the_other_job_to_who_may_read_it() {
+    let bench = Bench::new(&[("dev", "rw /branches/open/**\n"), ("all", "rw /branches/**\n")]);
+    let keys =
+        r#"{"job":{"product":"p","product_variant":"v","product_branch":"b","version":"1"}}"#;
+    for branch in ["secret", "open"] {
+        bench.holds(&format!("/branches/{branch}/t/{branch}/f/x"), branch).await;
+    }
+    let feed = "PATCH /branches/secret/t/secret/";
+    assert_eq!(bench.send(&admin(), feed, &[], keys).await.status, 200);
+    let feed = "PATCH /branches/open/t/open/";
+    let told = bench.send(&user("a", &["all"]), feed, &[], keys).await;
+    assert_eq!(told.status, 400);
+    assert!(told.body.contains("/branches/secret/t/secret/"), "{}", told.body);
+    let told = bench.send(&user("d", &["dev"]), feed, &[], keys).await;
+    assert_eq!(told.status, 400);
+    let says = "format f of /products/p/v/b/1/ comes from another job already";
+    assert!(told.body.contains(says) && !told.body.contains("secret"), "{}", told.body);
+}
