@@ -348,7 +348,9 @@ fn a_proxy_tells_who_asks_when_it_is_trusted() {
 fn where_people_log_in_any_address_may_be_listened_on_and_any_name_is_served() {
     let server = TestServer::with_people().start();
     let first = server.first_password().unwrap();
-    server.get(PAGE).by("admin", &first).header("Host", "repo.example").expect(200);
+    let page = server.get(PAGE).by("admin", &first).header("Host", "repo.example").expect(200);
+    // No cache on the way may give it to others.
+    page.has("cache-control", "private");
     let evil = server.post("/-/sweeps").by("admin", &first).header("Origin", "http://evil.example");
     evil.expect(403);
     let data = tempfile::tempdir().unwrap();
