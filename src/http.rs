@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use futures_util::Stream;
+use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method};
 use hyper::body::Body as _;
 use warp::Filter;
@@ -126,7 +127,12 @@ impl Server {
         let started = Instant::now();
         let method = request.method.clone();
         let (caller, response) = self.admit(request, path, peer).await;
-        let response = response.unwrap_or_else(Failure::into_response);
+        let mut response = response.unwrap_or_else(|failure| self.refuse(&caller, failure));
+        if caller.login().is_some() {
+            // A cache on the way sees neither a token in a header of its own nor a proxy's login.
+            let whose = HeaderValue::from_static("private");
+            response.headers_mut().insert(CACHE_CONTROL, whose);
+        }
         log_request(&method, path, &response, started.elapsed(), peer, &caller);
         response
     }

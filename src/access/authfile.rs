@@ -84,6 +84,13 @@ impl AuthFile {
         person.secret.matches(password).then(|| person.groups.clone())
     }
 
+    /// Whether a check of a password of `login` takes the time of a hash.
+    #[must_use]
+    pub fn hashes(&self, login: &UserName) -> bool {
+        let secret = self.people.get(login).map(|person| &person.secret);
+        matches!(secret, Some(Secret::Argon2(_) | Secret::Bcrypt(_)))
+    }
+
     /// The groups of `login`, whose password is not asked for.
     #[must_use]
     pub fn groups(&self, login: &UserName) -> Option<&[String]> {

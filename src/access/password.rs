@@ -93,6 +93,8 @@ impl Secret {
         if password.len() > LENGTH_MAX {
             return false;
         }
+        #[cfg(test)]
+        tests::count(self);
         match self {
             Self::Argon2(phc) => PasswordHash::new(phc).is_ok_and(|hash| {
                 Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
@@ -136,8 +138,26 @@ pub(super) fn digest(text: &str) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        static HASHED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count(secret: &Secret) {
+        let is_slow = !matches!(secret, Secret::Plain(_));
+        HASHED.set(HASHED.get() + u32::from(is_slow));
+    }
+
+    /// How many passwords `check` hashes on this thread.
+    pub fn hashed(check: impl FnOnce()) -> u32 {
+        let before = HASHED.get();
+        check();
+        HASHED.get() - before
+    }
 
     #[test]
     fn hashes_fit_their_password_only() {

@@ -383,7 +383,15 @@ fn sendfile(settings: &Settings) -> Option<Sendfile> {
 /// [`AclError`], with file, line and reason.
 pub fn access(settings: &Settings) -> Result<Access, AclError> {
     match &settings.access.acls_dir {
-        _ if settings.auth.auth == AuthMode::None => Ok(Access::open()),
+        Some(folder) if settings.auth.auth == AuthMode::None => {
+            log::warn!(
+                "the rules in {} do not hold: nobody is asked who they are, and everybody may do \
+                 everything; --auth on puts them in force",
+                folder.display()
+            );
+            Ok(Access::open())
+        }
+        None if settings.auth.auth == AuthMode::None => Ok(Access::open()),
         Some(folder) => Access::with_rules(folder),
         None => Ok(Access::built_in()),
     }

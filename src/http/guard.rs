@@ -6,12 +6,14 @@
 //! Deliberately absent: the rules, and who the caller is.
 
 use http::Method;
+use warp::reply::Response;
 
 use super::failure::Failure;
 use super::route::{Route, Routed, route};
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Right};
+use crate::{store, tree};
 
 /// What a request needs before it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,8 @@ impl Demand {
 
     fn of_route(method: &Method, route: &Route) -> Self {
         let Some(right) = route.right(method) else { return Self::Nothing };
-        if route.is_by_alias() {
+        // Nothing is changed by way of an alias: that needs no look behind it.
+        if route.is_by_alias() && right == Right::Read {
             return Self::Behind { path: route.path() };
         }
         let within = route.within().map(|route| route.path());
@@ -112,6 +115,22 @@ impl Server {
             Caller::Anonymous => Failure::Unauthorized { realm: self.realm.clone() },
             Caller::User(_) => Failure::Forbidden,
         }
+    }
+
+    /// The answer to a failure, which names nothing that the caller may not read.
+    pub(super) fn refuse(&self, caller: &Caller, failure: Failure) -> Response {
+        let failure = match failure {
+            Failure::Tree(tree::Error::Store(store::Error::FormatConflict {
+                format,
+                version,
+                job,
+            })) if !self.may_read(caller, &job) => {
+                let job = "another job".to_owned();
+                store::Error::FormatConflict { format, version, job }.into()
+            }
+            failure => failure,
+        };
+        failure.into_response()
     }
 
     /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.

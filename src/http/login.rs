@@ -96,7 +96,7 @@ impl Door {
 
 impl Guarded {
     async fn identify(&self, head: Head<'_>) -> Result<Caller, Failure> {
-        let credentials = self.credentials(&head);
+        let credentials = self.credentials(&head)?;
         let from = Origin::of(self.address(&head));
         let glance = self.logins.glance(&credentials, from);
         let identity = match glance.map_err(|error| self.failure(error))? {
@@ -144,18 +144,19 @@ impl Guarded {
         }
     }
 
-    fn credentials(&self, head: &Head) -> Credentials {
+    fn credentials(&self, head: &Head) -> Result<Credentials, Failure> {
         if let Some(headers) = self.logins.headers() {
-            let login = text(head.headers, headers.login.as_str()).filter(|text| !text.is_empty());
-            if let Some(login) = login {
-                if self.logins.trusts(head.peer) {
-                    let groups = text(head.headers, headers.groups.as_str()).unwrap_or_default();
-                    return Credentials::Proxy { login, groups };
+            if self.logins.trusts(head.peer) {
+                let login = only(head.headers, &headers.login)?.filter(|text| !text.is_empty());
+                if let Some(login) = login {
+                    let groups = only(head.headers, &headers.groups)?.unwrap_or_default();
+                    return Ok(Credentials::Proxy { login, groups });
                 }
+            } else if head.headers.contains_key(&headers.login) {
                 self.logins.distrust(head.peer);
             }
         }
-        credentials(head.headers)
+        Ok(credentials(head.headers))
     }
 
     /// Where the request comes from: what a trusted proxy says, else the other end.
@@ -202,6 +203,20 @@ fn credentials(headers: &HeaderMap) -> Credentials {
             Credentials::Basic { login: login.to_owned(), password: password.to_owned() }
         }
         None => Credentials::None,
+    }
+}
+
+/// A header of a proxy. Twice, one is the client's own, and nobody can tell which; and bytes
+/// that are no text could be several people's.
+fn only(headers: &HeaderMap, name: &str) -> Result<Option<String>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) if values.next().is_none() => Ok(Some(text.trim().to_owned())),
+        _ => Err(Failure::BadRequest(format!(
+            "the header {name} must be there once, in UTF-8: the proxy is to replace what comes \
+             from clients"
+        ))),
     }
 }
 

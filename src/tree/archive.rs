@@ -5,8 +5,8 @@
 //! archive, so that any byte of it can be made without those before. A long list lies in a file
 //! without a name: memory does not grow with it. While the archive is sent no snapshot is open;
 //! each blob is pinned as its turn comes, and one that is gone or damaged breaks the answer off.
-//! Deliberately absent: compression, folders and links as members, which formats of one job may
-//! be read (the caller says), HTTP.
+//! Deliberately absent: compression, folders and links as members, which formats and files may be
+//! read (the caller says), HTTP.
 
 mod header;
 mod list;
@@ -18,7 +18,7 @@ mod tests;
 use std::ops::{ControlFlow, Range};
 
 use super::{Error, Tree};
-use crate::model::{FormatId, Timestamp};
+use crate::model::{ArtifactPath, FormatId, Timestamp};
 use crate::store::View;
 use list::{List, Lister, Member};
 
@@ -48,12 +48,18 @@ pub struct Archive {
 }
 
 impl Tree {
-    /// Lists what an archive holds, in the order of the paths; reads all its files' rows, so it
-    /// is for a thread that may wait. Drop the view before sending.
+    /// Lists what an archive holds, in the order of the paths: of each format the files that
+    /// `is_shown` lets in. Reads all their rows, so it is for a thread that may wait. Drop the
+    /// view before sending.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::List`].
-    pub fn archive(&self, view: &View, mut contents: Contents) -> Result<Archive, Error> {
+    pub fn archive(
+        &self,
+        view: &View,
+        mut contents: Contents,
+        is_shown: impl Fn(FormatId, &ArtifactPath) -> bool,
+    ) -> Result<Archive, Error> {
         contents.folders.sort();
         let dir = self.files.scratch_dir();
         let kept = |source| Error::List { path: dir.to_owned(), source };
@@ -61,6 +67,9 @@ impl Tree {
         for (folder, format) in &contents.folders {
             let mut failed = None;
             view.each_file(*format, |path, file| {
+                if !is_shown(*format, &path) {
+                    return Ok(ControlFlow::Continue(()));
+                }
                 let member = Member {
                     path: format!("{folder}{path}"),
                     blob: file.blob,

@@ -327,6 +327,14 @@ fn a_proxy_tells_who_asks_when_it_is_trusted() {
     let first = server.first_password().unwrap();
     server.get(PAGE).by("admin", &first).expect(200);
     refused(&server.get(PAGE).by("eve", "x").send());
+    // Beside the proxy's own header the client's must not count, nor two names become one.
+    for (first, second) in
+        [(("X-Login", "bob"), ("X-Login", "eve")), (("X-Groups", "a"), ("x-groups", "b"))]
+    {
+        let ask = server.get(PAGE).header("X-Login", "eve").header("X-Groups", "dev");
+        let ask = ask.header(first.0, first.1).header(second.0, second.1);
+        assert!(ask.expect(400).text().contains("must be there once"));
+    }
     let server = proxied("192.0.2.0/24");
     assert_eq!(
         ask(&server, "admin", "dev", "/branches/x4/").1,
@@ -340,7 +348,9 @@ fn a_proxy_tells_who_asks_when_it_is_trusted() {
 fn where_people_log_in_any_address_may_be_listened_on_and_any_name_is_served() {
     let server = TestServer::with_people().start();
     let first = server.first_password().unwrap();
-    server.get(PAGE).by("admin", &first).header("Host", "repo.example").expect(200);
+    let page = server.get(PAGE).by("admin", &first).header("Host", "repo.example").expect(200);
+    // No cache on the way may give it to others.
+    page.has("cache-control", "private");
     let evil = server.post("/-/sweeps").by("admin", &first).header("Origin", "http://evil.example");
     evil.expect(403);
     let data = tempfile::tempdir().unwrap();

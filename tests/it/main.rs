@@ -13,6 +13,7 @@ mod archives;
 mod clients_cli;
 mod clients_curl;
 mod clients_dlrepo;
+mod clients_dlrepo_rights;
 mod clients_dlrepo_users;
 mod conventions;
 mod failing_calls;

@@ -121,6 +121,14 @@ fn a_wrong_file_keeps_a_server_from_starting() {
 }
 
 #[test]
+fn rules_that_do_not_hold_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "");
+    let server = TestServer::with("acls-dir", folder.path().to_str().unwrap()).start();
+    server.logs(&["WARN", "do not hold", "--auth on"]);
+}
+
+#[test]
 fn a_check_tells_the_line_that_decides() {
     let folder = tempfile::tempdir().unwrap();
     let acls = folder.path().to_str().unwrap();

@@ -280,3 +280,20 @@ fn an_unknown_login_is_compared_with_a_hash_too() {
     let logins = House::new().logins(Sources::default());
     assert_eq!(user(&logins, &basic("nobody", "a guess")), None);
 }
+
+#[test]
+fn a_refusal_takes_one_hash_whoever_it_is() {
+    let bcrypt = bcrypt::hash(PASSWORD, 4).unwrap();
+    let text = format!("ann:plain text:dev\nben:{}:dev\ncat:{bcrypt}:dev\n", hash());
+    let house = House::new().with_eve(Rank::Ordinary, &["dev"]);
+    let logins = house.logins(house.file(&text));
+    for name in ["ann", "ben", "cat", "eve", "nobody"] {
+        let refused = || {
+            let said = logins.identify(&basic(name, "wrong"), Origin::of(None));
+            assert_eq!(said, Err(LoginError::Refused), "{name}");
+        };
+        // The first one makes the decoy as well.
+        refused();
+        assert_eq!(password::tests::hashed(refused), 1, "{name}");
+    }
+}

@@ -106,7 +106,7 @@ impl Bench {
         };
         // Behind the door: who is asking is known.
         let response = self.server.dispatch(request, path).await;
-        let response = response.unwrap_or_else(Failure::into_response);
+        let response = response.unwrap_or_else(|failure| self.server.refuse(caller, failure));
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         let status = response.status();

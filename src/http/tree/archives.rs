@@ -1,8 +1,10 @@
 //! Archives over HTTP: `F.tar`, `J.tar` and a version's `X.tar` (spec dlrepo §8).
 //!
+//! An archive shows the files that its reader may read one by one, as the list of a format does.
 //! Unlike a file's, an archive's entity tag is that of its list and form, and there is no time
 //! of its last change: what was deleted leaves none.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::{
@@ -21,11 +23,17 @@ use super::super::range::{self, Part};
 use super::super::{Request, Server, blocking, reply};
 use super::formats::{attachment, clean};
 use crate::model::{
-    FormatPath, Job, JobPath, ProductName, Timestamp, VariantName, VersionFormatPath, VersionName,
-    VersionPath,
+    ArtifactPath, FormatId, FormatPath, Job, JobPath, ProductName, Timestamp, VariantName,
+    VersionFormatPath, VersionName, VersionPath,
 };
 use crate::store::{self, View};
 use crate::tree::archive::{Archive, Contents};
+
+/// What an archive is made of, and by which path each of its formats was asked for.
+struct Asked {
+    contents: Contents,
+    shown: HashMap<FormatId, String>,
+}
 
 impl Server {
     pub(super) async fn job_archive(
@@ -35,13 +43,14 @@ impl Server {
     ) -> Result<Response, Failure> {
         self.archive(request, move |server, request, view| {
             let job = view.job(&path)?;
-            let formats = view.formats(job.id)?.into_iter();
-            let readable = formats.filter(|(name, _)| {
-                let path = path.clone().format(name.clone()).to_string();
-                server.may_read(&request.caller, &path)
-            });
-            let folders = readable.map(|(name, format)| (format!("{name}/"), format.id)).collect();
-            Ok(Contents { name: job_name(&path, &job), folders, made: job.created })
+            let mut asked = Asked::nothing(job_name(&path, &job), job.created);
+            for (name, format) in view.formats(job.id)? {
+                let shown = path.clone().format(name.clone()).to_string();
+                if server.may_read(&request.caller, &shown) {
+                    asked.add(format!("{name}/"), format.id, shown);
+                }
+            }
+            Ok(asked)
         })
         .await
     }
@@ -52,9 +61,10 @@ impl Server {
         path: FormatPath,
     ) -> Result<Response, Failure> {
         self.archive(request, move |server, request, view| {
-            server.check_readable(request, &path.to_string())?;
+            let shown = path.to_string();
+            server.check_readable(request, &shown)?;
             let parent = job_name(&path.job, &view.job(&path.job)?);
-            format_contents(request, view, &path, &parent)
+            format_contents(request, view, &path, &parent, shown)
         })
         .await
     }
@@ -66,14 +76,14 @@ impl Server {
     ) -> Result<Response, Failure> {
         self.archive(request, move |server, request, view| {
             let state = view.version(&path)?;
-            let mut folders = Vec::new();
+            let mut asked = Asked::nothing(version_name(&path), state.created);
             for (name, real) in view.version_formats(&path)? {
-                let path = path.clone().format(name.clone()).to_string();
-                if server.may_read(&request.caller, &path) {
-                    folders.push((format!("{name}/"), view.format(&real)?.id));
+                let shown = path.clone().format(name.clone()).to_string();
+                if server.may_read(&request.caller, &shown) {
+                    asked.add(format!("{name}/"), view.format(&real)?.id, shown);
                 }
             }
-            Ok(Contents { name: version_name(&path), folders, made: state.created })
+            Ok(asked)
         })
         .await
     }
@@ -84,14 +94,15 @@ impl Server {
         path: VersionFormatPath,
     ) -> Result<Response, Failure> {
         self.archive(request, move |server, request, view| {
-            server.check_readable(request, &path.to_string())?;
+            let shown = path.to_string();
+            server.check_readable(request, &shown)?;
             let real = view.version_format(&path)?;
-            format_contents(request, view, &real, &version_name(&path.version))
+            format_contents(request, view, &real, &version_name(&path.version), shown)
         })
         .await
     }
 
-    /// Rules speak of a format's folder, and an archive shows all that is in it.
+    /// Whoever may not read a format's folder is told nothing of it.
     fn check_readable(&self, request: &Request, folder: &str) -> Result<(), Failure> {
         if self.may_read(&request.caller, folder) {
             return Ok(());
@@ -99,21 +110,40 @@ impl Server {
         Err(store::Error::NotFound(folder.to_owned()).into())
     }
 
-    /// Lists what `contents` says, all from one snapshot, and answers with it.
+    /// Lists what `asked` says, all from one snapshot, and answers with what of it the caller may
+    /// read.
     async fn archive(
         self: &Arc<Self>,
         request: Request,
-        contents: impl FnOnce(&Self, &Request, &View) -> Result<Contents, Failure> + Send + 'static,
+        asked: impl FnOnce(&Self, &Request, &View) -> Result<Asked, Failure> + Send + 'static,
     ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
             let view = server.tree.store().view()?;
-            let contents = contents(&server, &request, &view)?;
-            let archive = server.tree.archive(&view, contents)?;
+            let Asked { contents, shown } = asked(&server, &request, &view)?;
+            let is_shown = |format, file: &ArtifactPath| {
+                let readable =
+                    |folder| server.may_read(&request.caller, &format!("{folder}{file}"));
+                shown.get(&format).is_some_and(readable)
+            };
+            let archive = server.tree.archive(&view, contents, is_shown)?;
             drop(view);
             Ok(answer(&request, archive))
         })
         .await
+    }
+}
+
+impl Asked {
+    fn nothing(name: String, made: Timestamp) -> Self {
+        let contents = Contents { name, folders: Vec::new(), made };
+        Self { contents, shown: HashMap::new() }
+    }
+
+    /// `shown` is the canonical path that the format was asked for by: rights are granted there.
+    fn add(&mut self, folder: String, format: FormatId, shown: String) {
+        self.contents.folders.push((folder, format));
+        self.shown.insert(format, shown);
     }
 }
 
@@ -123,13 +153,15 @@ fn format_contents(
     view: &View,
     path: &FormatPath,
     parent: &str,
-) -> Result<Contents, Failure> {
+    shown: String,
+) -> Result<Asked, Failure> {
     let mut format = view.format(path)?;
     if request.method == Method::HEAD {
         format = clean(format, path)?;
     }
-    let name = format!("{parent}-{}", path.format);
-    Ok(Contents { name, folders: vec![(String::new(), format.id)], made: format.changed })
+    let mut asked = Asked::nothing(format!("{parent}-{}", path.format), format.changed);
+    asked.add(String::new(), format.id, shown);
+    Ok(asked)
 }
 
 /// What a job's archive is called: as its version, or with its tag. Metadata can be any text, so

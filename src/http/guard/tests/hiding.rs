@@ -192,3 +192,66 @@ async fn a_format_without_slash_leads_nowhere_that_may_not_be_read() {
         assert_eq!(bench.ask(&files, &format!("GET {path}")).await.status, 403, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_archive_has_no_file_that_may_not_be_read() {
+    let rules = "r /branches/** !/branches/**/*.key\nr /products/** !/products/**/*.key\n";
+    let bench = Bench::new(&[("dev", rules)]);
+    bench.holds("/branches/b/t/j/f/open.txt", "open content").await;
+    bench.holds("/branches/b/t/j/f/a.key", "secret content").await;
+    let keys =
+        r#"{"job":{"product":"p","product_variant":"v","product_branch":"b","version":"1"}}"#;
+    assert_eq!(bench.send(&admin(), "PATCH /branches/b/t/j/", &[], keys).await.status, 200);
+    let dev = user("d", &["dev"]);
+    for path in [
+        "/branches/b/t/j/f.tar",
+        "/branches/b/t/j.tar",
+        "/products/p/v/b/1/f.tar",
+        "/products/p/v/b/1.tar",
+    ] {
+        let line = format!("GET {path}");
+        let (few, all) = (bench.ask(&dev, &line).await, bench.ask(&admin(), &line).await);
+        for content in ["secret content", "a.key"] {
+            assert!(all.body.contains(content), "{path}");
+            assert!(!few.body.contains(content), "{path} shows {content}");
+        }
+        assert!(few.body.contains("open content"), "{path}");
+        // Nor does what a client holds of one pass for the other.
+        assert_ne!(few.header("etag"), all.header("etag"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_by_way_of_an_alias_needs_its_right_first() {
+    let bench = Bench::new(&[("dev", "ra /branches/**\nra /products/**\n")]);
+    for line in [
+        "PUT /products/p/v/b/latest/f/x",
+        "DELETE /products/p/v/b/latest/f/",
+        "PUT /branches/b/latest/j/f/x",
+    ] {
+        assert_eq!(bench.ask(&Caller::Anonymous, line).await.status, 401, "{line}");
+        assert_eq!(bench.ask(&user("n", &[]), line).await.status, 403, "{line}");
+    }
+    let known = bench.ask(&user("d", &["dev"]), "PUT /products/p/v/b/latest/f/x").await;
+    assert_eq!(known.status, 400);
+}
+
+#[tokio::test]
+async fn a_conflict_names_the_other_job_to_who_may_read_it() {
+    let bench = Bench::new(&[("dev", "rw /branches/open/**\n"), ("all", "rw /branches/**\n")]);
+    let keys =
+        r#"{"job":{"product":"p","product_variant":"v","product_branch":"b","version":"1"}}"#;
+    for branch in ["secret", "open"] {
+        bench.holds(&format!("/branches/{branch}/t/{branch}/f/x"), branch).await;
+    }
+    let feed = "PATCH /branches/secret/t/secret/";
+    assert_eq!(bench.send(&admin(), feed, &[], keys).await.status, 200);
+    let feed = "PATCH /branches/open/t/open/";
+    let told = bench.send(&user("a", &["all"]), feed, &[], keys).await;
+    assert_eq!(told.status, 400);
+    assert!(told.body.contains("/branches/secret/t/secret/"), "{}", told.body);
+    let told = bench.send(&user("d", &["dev"]), feed, &[], keys).await;
+    assert_eq!(told.status, 400);
+    let says = "format f of /products/p/v/b/1/ comes from another job already";
+    assert!(told.body.contains(says) && !told.body.contains("secret"), "{}", told.body);
+}
