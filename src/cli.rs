@@ -7,6 +7,7 @@ mod bar;
 mod health;
 mod people;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,7 +28,8 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Serve(serve) => self::serve(&serve.settings.0),
         Command::Config(config) => {
             let loaded = load(&config.settings.0)?;
-            print!("{}", loaded.render(config.answer.form()));
+            // Nobody may be reading any more, as behind a pager that was left.
+            let _ = write!(io::stdout(), "{}", loaded.render(config.answer.form()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Acl(acl) => match acl.command {

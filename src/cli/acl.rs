@@ -1,5 +1,6 @@
 //! `larder acl check`: asks the same guard and the same rules as the server does.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -29,10 +30,12 @@ pub(super) fn check(check: &AclCheck) -> Result<ExitCode, String> {
     let path = check.path.split('?').next().unwrap_or_default();
     let demand = Demand::of(&check.method, path, &route(&check.method, path));
     let decision = decide(&access, &check.caller(), demand);
-    match check.answer.form() {
-        Form::Json => println!("{}", json!(decision)),
-        Form::Text => println!("{}", text(&decision)),
-    }
+    let answer = match check.answer.form() {
+        Form::Json => json!(decision).to_string(),
+        Form::Text => text(&decision),
+    };
+    // Nobody may be reading any more; the exit code tells as well.
+    let _ = writeln!(io::stdout(), "{answer}");
     Ok(if decision.allowed { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }
 

@@ -183,6 +183,8 @@ class Server:
         again = (429, 502, 503, 504) + ((500,) if method in ("GET", "HEAD", "PUT") else ())
         if answer.status in again:
             return "remote: " + said
+        if answer.status == 401 and self.login.header() is None:
+            said += " (say who you are with LARDER_TOKEN, or LARDER_USER and LARDER_PASSWORD)"
         raise Remote(answer.status, said)
 
     def follow(self, method, url, body, sink, more):

@@ -67,14 +67,14 @@ fn feeders(rows: &impl Rows, version: VersionId) -> Result<Vec<Feeder>, Error> {
     Ok(found)
 }
 
-/// Whether any job feeds a version.
+/// Whether any job feeds a version. Looks no further than the first one that does (I7).
 fn is_fed(rows: &impl Rows, version: VersionId) -> Result<bool, Error> {
-    for ((_, job), ()) in FEEDERS.all(rows, Span::under(&version))? {
-        if feeder(rows, job)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut found = false;
+    FEEDERS.each(rows, Span::under(&version), |(_, job), ()| {
+        found = feeder(rows, job)?.is_some();
+        Ok::<_, Error>(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }
 
 /// The version at a key, if any job feeds it.

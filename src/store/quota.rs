@@ -97,7 +97,10 @@ impl Room {
                 let user = user.clone();
                 return Err(Error::QuotaExceeded { user, used_bytes, quota_bytes });
             }
-            reservations.insert(user.clone(), others.saturating_add(needed));
+            match others.saturating_add(needed) {
+                0 => drop(reservations.remove(user)),
+                all => drop(reservations.insert(user.clone(), all)),
+            }
             self.reserved = needed;
         }
         self.bytes = bytes;

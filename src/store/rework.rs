@@ -35,6 +35,8 @@ pub struct Rework {
     cause: Cause,
     id: FormatId,
     key: QueueKey,
+    /// What was taken in.
+    usage: Usage,
     nested: bool,
 }
 
@@ -69,7 +71,7 @@ impl Store {
             let until = Cause { wait: LEASE, ..cause.clone() };
             let key = tx.enqueue(Node::Format(id), path.to_string(), &until, Usage::default())?;
             let (path, base, cause) = (path.clone(), base.clone(), cause.clone());
-            Ok(Rework { path, base, cause, id, key, nested: false })
+            Ok(Rework { path, base, cause, id, key, usage: Usage::default(), nested: false })
         });
         rework.wait()
     }
@@ -89,11 +91,11 @@ impl Store {
         rows_max: u32,
     ) -> Result<(Vec<Arrival>, SliceTimes), Error> {
         let (at, key) = (rework.path.clone(), rework.key);
-        let node = rework.id;
+        let (node, taken) = (rework.id, rework.usage);
         rework.nested |= files.iter().any(|file| file.path.as_str().contains('/'));
-        let ((arrivals, key), times) = self.slice(move |tx| {
+        let ((arrivals, key, usage), times) = self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
-            let mut entry = waiting(tx.txn, &at, key, node)?;
+            let mut entry = whole(waiting(tx.txn, &at, key, node)?, &at, taken)?;
             let mut usage = Usage::default();
             let mut arrivals = Vec::new();
             for file in files.iter().skip(from).take_while(|_| budget.take()) {
@@ -106,9 +108,9 @@ impl Store {
             DETACHED.remove(tx.txn, &key)?;
             let key = (tx.now.after(LEASE), key.1);
             DETACHED.put(tx.txn, &key, &entry)?;
-            Ok((arrivals, key))
+            Ok((arrivals, key, entry.usage))
         })?;
-        rework.key = key;
+        (rework.key, rework.usage) = (key, usage);
         Ok((arrivals, times))
     }
 
@@ -119,9 +121,9 @@ impl Store {
     pub fn swap_rework(&self, rework: Rework) -> Pending<(), Error> {
         let locks = self.locks(&rework.path);
         self.change(move |tx| {
-            let Rework { path, base, cause, id, key, nested } = &rework;
+            let Rework { path, base, cause, id, key, usage, nested } = &rework;
             let mut chain = unchanged(tx.txn, path, base, locks)?;
-            let entry = waiting(tx.txn, path, *key, *id)?;
+            let entry = whole(waiting(tx.txn, path, *key, *id)?, path, *usage)?;
             let delta = Delta { minus: chain.format.usage, plus: entry.usage };
             tx.check_room(&path.job.tag.branch.repo, delta)?;
             DETACHED.remove(tx.txn, key)?;
@@ -247,4 +249,10 @@ fn waiting(
 ) -> Result<Detached, Error> {
     let entry = DETACHED.get(rows, &key)?.filter(|entry| entry.node == Node::Format(id));
     entry.ok_or_else(|| Error::Changed(path.to_string()))
+}
+
+/// The entry of a rework of which nothing was destroyed: a sweep that came when its lease was over
+/// may have begun, and goes on between our slices.
+fn whole(entry: Detached, path: &FormatPath, taken: Usage) -> Result<Detached, Error> {
+    if entry.usage == taken { Ok(entry) } else { Err(Error::Changed(path.to_string())) }
 }

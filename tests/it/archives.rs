@@ -186,6 +186,15 @@ fn an_uploaded_list_of_checksums_is_not_hidden_by_ours() {
     let found = entries(&server.get(FORMAT).expect(200).body);
     assert_eq!(found, [("j-1.0-f/SHA256SUMS.txt".to_owned(), b"mine".to_vec())]);
     assert_eq!(entries(&server.get(JOB).expect(200).body).len(), 2);
+    // Nor is a folder, in whose place no file could be unpacked.
+    server.holds("/branches/main/1.0/k/f/SHA256SUMS.txt/x", "mine");
+    server.holds("/branches/main/1.0/k/g/SHA256SUMS.txt.asc", "mine");
+    let names = |path: &str| {
+        let archive = server.get(&format!("/branches/main/1.0/k/{path}")).expect(200).body;
+        entries(&archive).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("f.tar"), ["k-1.0-f/SHA256SUMS.txt/x"]);
+    assert_eq!(names("g.tar"), ["k-1.0-g/SHA256SUMS.txt.asc", "k-1.0-g/SHA256SUMS.txt"]);
 }
 
 /// Writes an archive to a file of the server's own folder.

@@ -294,6 +294,11 @@ fn variables_tell_who_we_are() {
         let asked = &peer.asked()[0];
         assert!(asked.contains(&format!("\r\nAuthorization: {header}\r\n")), "{asked}");
     }
+    // Whoever said nothing is told how to.
+    let peer = Peer::start(&[answer("401 Unauthorized", &[], "401: Unauthorized")]);
+    let mut command = play.command(&peer, &["--prefix", "/", "branches"]);
+    let refused = Outcome::of(&mut command).exits(1).err;
+    assert!(refused.contains("LARDER_TOKEN, or LARDER_USER and LARDER_PASSWORD"), "{refused}");
 }
 
 #[test]

@@ -45,6 +45,12 @@ fn run(engine: &Engine, name: &str) -> (SocketAddr, Duration) {
     (free, started.elapsed())
 }
 
+/// What README says to look for in the log of a container that was started for the first time.
+fn first_password(log: &str) -> String {
+    let (_, rest) = log.split_once("The account admin was made, its password is ").unwrap();
+    rest.split(' ').next().unwrap().to_owned()
+}
+
 #[test]
 fn the_image_is_small_quick_and_keeps_its_volume() {
     let Some(engine) = engine() else { return };
@@ -55,8 +61,12 @@ fn the_image_is_small_quick_and_keeps_its_volume() {
 
     let (server, took) = run(&engine, "first");
     assert!(took < READY_MAX, "ready only after {took:?}");
+    // Closed to whoever is not logged in, and the log tells who may log in.
+    Request::new(server, "PUT", FILE).body("anybody's").expect(401);
+    let password = first_password(&engine.docker(&["logs", "first"]).succeeds().out);
     let content = noise(1, 300_000);
-    Request::new(server, "PUT", FILE).body(content.clone()).expect(201);
+    let upload = Request::new(server, "PUT", FILE).by("admin", &password);
+    upload.body(content.clone()).expect(201);
     eventually("a healthy container", || {
         (engine.fact("first", "{{.State.Health.Status}}") == "healthy").then_some(())
     });
@@ -72,7 +82,10 @@ fn the_image_is_small_quick_and_keeps_its_volume() {
 
     let (server, took) = run(&engine, "second");
     assert!(took < READY_MAX, "ready again only after {took:?}");
-    assert!(Request::new(server, "GET", FILE).expect(200).body == content);
+    let kept = Request::new(server, "GET", FILE).by("admin", &password).expect(200);
+    assert!(kept.body == content);
+    let log = engine.docker(&["logs", "second"]).succeeds();
+    assert!(!log.out.contains(&password), "told again: {}", log.out);
     engine.docker(&["kill", "second"]).succeeds();
     engine.docker(&["rm", "second"]).succeeds();
     let alone = ["run", "--rm", "--read-only", "--network=none", "--volume=kept:/data"];

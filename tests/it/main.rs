@@ -16,6 +16,7 @@ mod clients_dlrepo;
 mod clients_dlrepo_rights;
 mod clients_dlrepo_users;
 mod conventions;
+mod defects;
 mod failing_calls;
 mod full_disk;
 mod health;

@@ -66,6 +66,9 @@ fn each_level_is_listed_as_the_spec_says() {
         older["timestamp"], newer["timestamp"]
     );
     page.body_is(text);
+    for level in ["/products/p", "/products/p/v", "/products/p/v/b", "/products/p/v/b/1.0"] {
+        server.get(level).expect(302).has("location", &format!("{level}/"));
+    }
     // An unfinished set of keys feeds nothing.
     let fewer = json!({"job": {"product": "q", "product_variant": "v", "version": "1"}});
     server.patch("/branches/main/t/n/").json(&fewer).expect(200);

@@ -1,6 +1,7 @@
 //! Settings on the way from flags, variables and files to the server (issue of the core, F).
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -15,6 +16,21 @@ fn effective(variables: &[(&str, &str)], key: &str) -> (String, String) {
     let setting = settings.iter().find(|setting| setting["key"] == key).unwrap();
     let text = |name: &str| setting[name].as_str().unwrap_or_default().to_owned();
     (text("value"), text("source"))
+}
+
+#[test]
+fn what_nobody_reads_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = ["acl", "check", "admin", "GET", "/"];
+    for arguments in [&["config"][..], &rules[..]] {
+        let mut command = larder(arguments);
+        let command = command.current_dir(&folder).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), said.contains("panicked")), (Some(0), false), "{said}");
+    }
 }
 
 #[test]

@@ -93,8 +93,8 @@ impl Server {
         spelling: Spelling,
     ) -> Result<Response, Failure> {
         refuse_changes(&request.method, &route)?;
-        if let Some(elsewhere) = self.product_elsewhere(&request.caller, &route, spelling)? {
-            return Ok(elsewhere);
+        if spelling == Spelling::Variant || alias_of(&route).is_some() {
+            return self.product_elsewhere(request.caller, route).await;
         }
         match route {
             ProductRoute::Version(at) => self.version(request, version_path(&at)?).await,
@@ -170,33 +170,41 @@ impl Server {
         .await
     }
 
-    /// Where a request is redirected to, if there is such a thing: a version behind its alias,
-    /// or the canonical spelling.
-    fn product_elsewhere(
+    /// Redirects to the version behind its alias, or to the canonical spelling, if there is such
+    /// a thing and the caller may read it.
+    async fn product_elsewhere(
+        self: &Arc<Self>,
+        caller: Caller,
+        route: ProductRoute,
+    ) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            let real = server.behind_product_alias(&view, &caller, route)?;
+            check_exists(&view, &real, |path| server.may_read(&caller, path))?;
+            Ok(reply::found(&real.canonical_path()))
+        })
+        .await
+    }
+
+    /// The thing itself. An alias stands for a version among those that the caller may read.
+    fn behind_product_alias(
         &self,
+        view: &View,
         caller: &Caller,
-        route: &ProductRoute,
-        spelling: Spelling,
-    ) -> Result<Option<Response>, Failure> {
-        let version = route.version().filter(|at| !matches!(at.version, VersionRef::Named(_)));
-        if version.is_none() && spelling == Spelling::Canonical {
-            return Ok(None);
-        }
-        let view = self.tree.store().view()?;
-        let mut real = route.clone();
-        if let Some(at) = version {
-            let is_readable = |path: &VersionPath| self.may_read(caller, &path.to_string());
-            let name = match view.resolve_version(&at.branch, &at.version, is_readable) {
-                Err(store::Error::NotFound(_)) if !self.may_read(caller, &alias_path(route)) => {
-                    return Err(self.denied(caller));
-                }
-                name => name?,
-            };
-            real = real.in_version(name);
-            self.guard_read(caller, &Route::Product(real.clone()))?;
-        }
-        check_exists(&view, &real, |path| self.may_read(caller, path))?;
-        Ok(Some(reply::found(&real.canonical_path())))
+        route: ProductRoute,
+    ) -> Result<ProductRoute, Failure> {
+        let Some(at) = alias_of(&route) else { return Ok(route) };
+        let is_readable = |path: &VersionPath| self.may_read(caller, &path.to_string());
+        let name = match view.resolve_version(&at.branch, &at.version, is_readable) {
+            Err(store::Error::NotFound(_)) if !self.may_read(caller, &alias_path(&route)) => {
+                return Err(self.denied(caller));
+            }
+            name => name?,
+        };
+        let real = route.in_version(name);
+        self.guard_read(caller, &Route::Product(real.clone()))?;
+        Ok(real)
     }
 
     /// Where a format of a version really is, and what it is called here.
@@ -274,6 +282,11 @@ fn refuse_changes(method: &Method, route: &ProductRoute) -> Result<(), Failure> 
     Err(Failure::BadRequest(reason.to_owned()))
 }
 
+/// The version of a route that lies at an alias or below one.
+fn alias_of(route: &ProductRoute) -> Option<&VersionAt> {
+    route.version().filter(|at| !matches!(at.version, VersionRef::Named(_)))
+}
+
 fn alias_path(route: &ProductRoute) -> String {
     Route::Product(route.clone()).path()
 }
@@ -287,7 +300,7 @@ fn check_exists(
         ProductRoute::List(_) => {}
         ProductRoute::Product(path) => drop(view.variants(path)?),
         ProductRoute::Variant(path) => drop(view.product_branches(path)?),
-        ProductRoute::Branch(path) => drop(view.versions(path)?),
+        ProductRoute::Branch(path) => view.check_product_branch(path)?,
         ProductRoute::Version(at) | ProductRoute::Archive(at) => {
             view.version(&version_path(at)?)?;
         }

@@ -80,6 +80,17 @@ impl View {
         present(found, path)
     }
 
+    /// Whether a product's branch has any version, without looking at all of them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Db`].
+    pub fn check_product_branch(&self, path: &ProductBranchPath) -> Result<(), Error> {
+        match self.branch_key(path)? {
+            Some(key) if has_fed(&self.snapshot, Span::under(&key))? => Ok(()),
+            _ => Err(Error::NotFound(path.to_string())),
+        }
+    }
+
     /// A version.
     ///
     /// # Errors

@@ -133,6 +133,9 @@ fn rooms_that_are_taken_leave_less_for_others() {
     three.grow(150).unwrap();
     drop((two, three));
     assert!(house.store.shared.reservations.is_empty());
+    let mut four = room(&house, "~u:b/t/j/f/old");
+    four.grow(50).unwrap();
+    assert!(house.store.shared.reservations.is_empty(), "no room for what takes none");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn the_new_files_take_the_place_of_the_old_at_once() {
 #[test]
 fn what_was_changed_meanwhile_stays_as_it_is() {
     type Change = fn(&House);
-    let changes: [(Change, &str); 6] = [
+    let changes: [(Change, &str); 7] = [
         (|house| drop(house.put("b/t/j/f/x", "1")), "equal content"),
         (|house| drop(house.put("b/t/j/f/new", "2")), "another file"),
         (|house| house.delete_format(F).unwrap(), "deleted"),
@@ -111,6 +111,13 @@ fn what_was_changed_meanwhile_stays_as_it_is() {
                 house.destroy(ROWS);
             },
             "too late",
+        ),
+        (
+            |house| {
+                house.clock.advance(ABANDONED);
+                house.store.destroy_slice(WORK, 1).unwrap();
+            },
+            "partly destroyed",
         ),
     ];
     for (change, what) in changes {

@@ -92,7 +92,8 @@ pub(super) struct Lister {
     hash: Sha256,
     end: Mark,
     marks: Vec<Mark>,
-    /// Somebody uploaded a file of that name: ours would overwrite it where it is unpacked.
+    /// Somebody uploaded a file or folder of that name: ours would take its place where it is
+    /// unpacked.
     has_sums: bool,
 }
 
@@ -123,7 +124,8 @@ impl Lister {
         self.hash.update(member.digest.0);
         self.hash.update(member.size.to_le_bytes());
         self.hash.update(member.modified.0.to_le_bytes());
-        self.has_sums |= member.path == SUMS;
+        let below = member.path.strip_prefix(SUMS);
+        self.has_sums |= below.is_some_and(|below| below.is_empty() || below.starts_with('/'));
         let path = format!("{}/{}", self.name, member.path);
         let header = header::length(&path, member.size, member.modified);
         self.end.index += 1;
