@@ -25,7 +25,8 @@ use super::{Error, Rules, Store};
 use crate::blobs::Pins;
 use crate::clock::{Clock, ManualClock};
 use crate::db::schema::BLOBS;
-use crate::db::tests::disk::TestDisk;
+use crate::db::tests::disk::{TestDisk, Unsynced};
+use crate::db::tests::random::Random;
 use crate::db::{Db, Span};
 use crate::model::{
     ArtifactPath, BlobId, BranchName, BranchPath, Digest, FilePath, FormatName, FormatPath,
@@ -54,6 +55,19 @@ impl House {
     fn new() -> Self {
         let disk = TestDisk::default();
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
+        let store = open(&disk, &clock);
+        Self { disk, clock, store }
+    }
+
+    /// The power goes: of what was not synced nothing is kept, or a part by chance. Then the
+    /// process starts again.
+    fn after_power_loss(self, kept: Option<Random>) -> Self {
+        let Self { disk, clock, store } = self;
+        match kept {
+            Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
+            None => disk.power_loss(Unsynced::Dropped),
+        }
+        drop(store);
         let store = open(&disk, &clock);
         Self { disk, clock, store }
     }

@@ -3,8 +3,8 @@
 
 use std::io::ErrorKind;
 
-use super::{House, LEASE_OVER, ROWS, WORK, assert_consistent, file, open, uploaded};
-use crate::db::tests::disk::{Lasts, On, Unsynced};
+use super::{House, LEASE_OVER, ROWS, WORK, assert_consistent, file, uploaded};
+use crate::db::tests::disk::{Lasts, On};
 use crate::db::tests::random::Random;
 use crate::store::Error;
 use crate::store::garbage::Fate;
@@ -57,14 +57,8 @@ fn a_crash_at_any_write_leaves_a_consistent_store() {
             let house = House::new();
             house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
             let done = day(&house);
-            let House { disk, clock, store } = house;
-            match random {
-                Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
-                None => disk.power_loss(Unsynced::Dropped),
-            }
-            drop(store);
-            let store = open(&disk, &clock);
-            check(&House { disk, clock, store }, done);
+            let house = house.after_power_loss(random);
+            check(&house, done);
         }
     }
 }

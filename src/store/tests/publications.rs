@@ -4,8 +4,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::{House, ROWS, WORK, assert_consistent, branch, cause, job, open, tag};
-use crate::db::tests::disk::{Lasts, On, Unsynced};
+use super::{House, ROWS, WORK, assert_consistent, branch, cause, job, tag};
+use crate::db::tests::disk::{Lasts, On};
 use crate::db::tests::random::Random;
 use crate::model::tag::TagChange;
 use crate::model::{
@@ -430,14 +430,8 @@ fn a_crash_at_any_write_leaves_the_wish_or_its_end() {
             let house = House::new();
             house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
             let done = life(&house);
-            let House { disk, clock, store } = house;
-            match random {
-                Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
-                None => disk.power_loss(Unsynced::Dropped),
-            }
-            drop(store);
-            let store = open(&disk, &clock);
-            lives(&House { disk, clock, store }, done);
+            let house = house.after_power_loss(random);
+            lives(&house, done);
         }
     }
 }

@@ -3,10 +3,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::{
-    House, LEASE_OVER, ROWS, WORK, assert_consistent, cause, file, format, job, open, uploaded,
-};
-use crate::db::tests::disk::{Lasts, On, Unsynced};
+use super::{House, LEASE_OVER, ROWS, WORK, assert_consistent, cause, file, format, job, uploaded};
+use crate::db::tests::disk::{Lasts, On};
 use crate::db::tests::random::Random;
 use crate::model::{ArtifactPath, Format, Timestamp};
 use crate::store::blobs::Content;
@@ -221,14 +219,7 @@ fn a_crash_at_any_write_leaves_the_old_files_or_the_new_and_nothing_else() {
             let house = prepared();
             house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
             let is_told = rework(&house).is_ok();
-            let House { disk, clock, store } = house;
-            match random {
-                Some(mut random) => disk.power_loss(Unsynced::PartlyKept(&mut random)),
-                None => disk.power_loss(Unsynced::Dropped),
-            }
-            drop(store);
-            let store = open(&disk, &clock);
-            let house = House { disk, clock, store };
+            let house = house.after_power_loss(random);
             assert_consistent(&house.store);
             match &files(&house.store)[..] {
                 [x] if x == "x" && !is_told => old += 1,
