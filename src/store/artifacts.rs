@@ -2,11 +2,12 @@
 
 use super::blobs::{Arrival, Content};
 use super::tree::{self, Chain, Delta};
-use super::{Error, Store, Tx};
-use crate::db::schema::{ARTIFACTS, BLOBS};
+use super::{Error, Store, Tx, products};
+use crate::db::schema::{ARTIFACTS, BLOBS, FORMATS};
 use crate::db::{Pending, Span};
 use crate::model::{
-    Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, Referrer, Usage, UserName,
+    Artifact, ArtifactPath, BlobId, FilePath, Format, FormatId, FormatPath, Referrer, Usage,
+    UserName,
 };
 use crate::store::tx::promised;
 
@@ -29,8 +30,7 @@ impl Store {
         content: Content,
         sender: Option<UserName>,
     ) -> Pending<Arrival, Error> {
-        let locks =
-            if self.is_internal(&path.format.format) { Locks::Ignored } else { Locks::Kept };
+        let locks = self.locks(&path.format);
         self.change(move |tx| {
             let known = tx.known(&content)?;
             let found = tree::optional(tree::format(tx.txn, &path.format))?;
@@ -51,11 +51,31 @@ impl Store {
             Ok(arrival)
         })
     }
+
+    /// Whether an upload may begin: [`Self::put_artifact`] tests again what is told here before
+    /// any of the bytes are sent.
+    ///
+    /// # Errors
+    /// [`Error::UploadToLockedJob`], [`Error::FormatConflict`], [`Error::Db`].
+    pub fn check_upload(&self, path: &FormatPath) -> Result<(), Error> {
+        let view = self.view()?;
+        let found = tree::optional(tree::job(&view.snapshot, &path.job))?;
+        let Some((_, _, job)) = found else { return Ok(()) };
+        self.locks(path).check(job.locked)?;
+        if FORMATS.has(&view.snapshot, &(job.id, path.format.clone()))? {
+            return Ok(());
+        }
+        products::check_new_format(&view.snapshot, job.id, &path.format)
+    }
+
+    pub(super) fn locks(&self, path: &FormatPath) -> Locks {
+        if self.is_internal(&path.format) { Locks::Ignored } else { Locks::Kept }
+    }
 }
 
 /// Whether a job's lock protects a format.
-#[derive(Clone, Copy)]
-enum Locks {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locks {
     Kept,
     Ignored,
 }

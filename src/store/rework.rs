@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::artifacts::Locks;
 use super::blobs::{Arrival, Content};
 use super::detached::{Cause, QueueKey};
 use super::tree::{self, Chain, Delta};
@@ -168,10 +169,6 @@ impl Store {
             tx.finish_format(&path, chain)
         })
     }
-
-    fn locks(&self, path: &FormatPath) -> Locks {
-        if self.is_internal(&path.format) { Locks::Ignored } else { Locks::Kept }
-    }
 }
 
 impl View {
@@ -213,13 +210,6 @@ impl Tx<'_, '_> {
         ARTIFACTS.put(self.txn, &(at, file.path.clone()), &Artifact { blob, size, uploaded })?;
         Ok((size, arrival))
     }
-}
-
-/// Whether a job's lock protects a format.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Locks {
-    Kept,
-    Ignored,
 }
 
 /// The chain down to a format, if nothing about its files changed since it was `base`.

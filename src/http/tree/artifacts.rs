@@ -145,8 +145,7 @@ impl Server {
     /// PUT: the checks that need no body come before it is read.
     async fn put(self: &Arc<Self>, request: Request, path: FilePath) -> Result<Response, Failure> {
         refuse_container(&path, &request.headers)?;
-        self.refuse_locked(&path)?;
-        self.tree.store().view()?.check_new_format(&path.format)?;
+        self.tree.store().check_upload(&path.format)?;
         let digest = request.headers.get("digest");
         let link = request.headers.get("x-dlrepo-link");
         if let Some(link) = link.filter(|link| Some(*link) == digest) {
@@ -168,18 +167,6 @@ impl Server {
         let tree = self.tree.for_sender(sender.cloned());
         receive(tree, body, length, path, claim, room).await?;
         Ok(reply::created())
-    }
-
-    /// The store tests the lock again; this spares the client its upload.
-    fn refuse_locked(&self, path: &FilePath) -> Result<(), Failure> {
-        let store = self.tree.store();
-        match store.view()?.job(&path.format.job) {
-            Ok(job) if job.locked && !store.is_internal(&path.format.format) => {
-                Err(store::Error::UploadToLockedJob.into())
-            }
-            Ok(_) | Err(store::Error::NotFound(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn link(

@@ -12,7 +12,7 @@ use crate::model::{
     RepoId, Timestamp, VariantName, VariantPath, Version, VersionFormatPath, VersionKey,
     VersionName, VersionNames, VersionPath, VersionRef,
 };
-use crate::store::{Error, View, repos, tree};
+use crate::store::{Error, View, repos};
 
 /// A version as readers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,22 +140,6 @@ impl View {
             }
         }
         Err(Error::NotFound(path.to_string()))
-    }
-
-    /// Whether an upload may make this format, as [`Store::put_artifact`] tests again: told before
-    /// the bytes are sent.
-    ///
-    /// # Errors
-    /// [`Error::FormatConflict`], [`Error::Db`].
-    ///
-    /// [`Store::put_artifact`]: crate::store::Store::put_artifact
-    pub fn check_new_format(&self, path: &FormatPath) -> Result<(), Error> {
-        let found = tree::optional(tree::job(&self.snapshot, &path.job))?;
-        let Some((_, _, job)) = found else { return Ok(()) };
-        if FORMATS.has(&self.snapshot, &(job.id, path.format.clone()))? {
-            return Ok(());
-        }
-        super::check_new_format(&self.snapshot, job.id, &path.format)
     }
 
     /// The version that a URL's segment stands for, among those that `is_readable` says yes to.
