@@ -60,6 +60,8 @@ pub struct Server {
     pub door: Door,
     /// The artifact tree, and the store below it.
     pub tree: crate::tree::Tree,
+    /// The container registry, over the same store.
+    pub registry: crate::registry::Registry,
     /// Who gives the space back.
     pub sweeper: Handle,
     /// Who brings released tags to other servers.

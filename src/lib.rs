@@ -17,6 +17,7 @@
 //! | 1 ground | [`db`], [`blobs`], [`clock`], [`stop`] | rows; files; neither knows the other |
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
+//! | | [`registry`] | the container registry |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -152,6 +153,7 @@ pub mod db;
 pub mod http;
 pub mod model;
 pub mod publish;
+pub mod registry;
 pub mod stop;
 pub mod store;
 pub mod sweeper;

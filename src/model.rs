@@ -15,11 +15,14 @@ pub mod digest;
 pub mod format;
 pub mod human;
 pub mod ids;
+pub mod image;
 pub mod job;
 pub mod json;
+pub mod manifest;
 pub mod names;
 pub mod networks;
 pub mod node;
+pub mod oci_digest;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
@@ -29,10 +32,13 @@ pub mod refs;
 pub mod repository;
 pub mod retry;
 pub mod run;
+pub mod signing_key;
+pub mod standing;
 pub mod tag;
 pub mod time;
 pub mod token;
 pub mod totals;
+pub mod upload;
 pub mod usage;
 
 pub use account::Account;
@@ -45,15 +51,22 @@ pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
 pub use ids::{
-    BlobId, BranchId, FormatId, JobId, QueueId, Referrer, RepoId, RunId, TagId, TokenId, VersionId,
+    BlobId, BranchId, FormatId, ImageId, JobId, ManifestId, QueueId, Referrer, RepoId, RunId,
+    TagId, TokenId, VersionId,
+};
+pub use image::{
+    Container, Image, ImageBlob, ImageName, ImageNameError, ImagePlace, ImageTag, ImageTagName,
+    Reference,
 };
 pub use job::Job;
+pub use manifest::Manifest;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
     ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
 };
 pub use networks::Networks;
 pub use node::{Entry, Node};
+pub use oci_digest::{OciDigest, OciDigestError, Sha512};
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
     VariantPath, VersionFilePath, VersionFormatPath, VersionPath,
@@ -66,8 +79,11 @@ pub use publication::{
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use run::{Run, Scope, StageReport, Trigger};
+pub use signing_key::SigningKey;
+pub use standing::{LetGo, Standing};
 pub use tag::Tag;
 pub use time::Timestamp;
 pub use token::{Token, TokenOwner, TokenScope};
 pub use totals::Totals;
+pub use upload::{ImageUpload, UploadBytes, UploadId};
 pub use usage::Usage;

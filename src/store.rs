@@ -21,6 +21,7 @@ pub mod possessions;
 pub mod products;
 pub mod publications;
 pub mod quota;
+mod referrers;
 pub mod repos;
 pub mod rework;
 pub mod runs;
@@ -158,7 +159,12 @@ pub struct Rules {
     /// Logical bytes that a user's repository may hold unless its record says otherwise; `None`:
     /// no limit.
     pub user_quota: Option<u64>,
+    /// How long the registry keeps for a repository what no manifest names yet, or any more.
+    pub upload_link: Duration,
 }
+
+/// [`Rules::upload_link`] unless the operator says otherwise.
+pub const UPLOAD_LINK: Duration = Duration::from_secs(24 * 3600);
 
 /// The store. Clones share everything.
 #[derive(Clone)]
@@ -253,6 +259,7 @@ impl Store {
         let lease = self.shared.rules.lease;
         let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
         let user_quota = self.shared.rules.user_quota;
-        tx::Moment { now, lease_end: now.after(lease).after(slack), user_quota }
+        let link_end = now.after(self.shared.rules.upload_link).after(slack);
+        tx::Moment { now, lease_end: now.after(lease).after(slack), link_end, user_quota }
     }
 }

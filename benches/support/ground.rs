@@ -115,7 +115,12 @@ impl Ground {
         let files = BlobFiles::open(dir, Arc::new(OsDisk))?;
         let space = Arc::new(Space::open(dir, Arc::new(OsDisk), 0, 0)?);
         let db = Db::open(&dir.join("larder.redb"), options)?;
-        let rules = Rules { lease: Duration::ZERO, internal_formats: None, user_quota: None };
+        let rules = Rules {
+            lease: Duration::ZERO,
+            internal_formats: None,
+            user_quota: None,
+            upload_link: larder::store::UPLOAD_LINK,
+        };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         Ok(Self { store, files, space, paces: RefCell::default() })
     }

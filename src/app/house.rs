@@ -12,6 +12,8 @@
 //! DIR/control.sock   where the administration commands reach a running server
 //! ```
 
+mod served;
+
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
@@ -28,17 +30,14 @@ use crate::blobs;
 use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
 use crate::cleanup;
 use crate::clock::SystemClock;
-use crate::config::{self, AuthMode, Settings};
+use crate::config::{AuthMode, Settings};
 use crate::db::{self, Db, Pressure};
-use crate::http::Server;
-use crate::http::login::Door;
-use crate::http::sendfile::Sendfile;
 use crate::model::{NameError, UserName};
 use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
-use crate::tree::{Limits, Tree, post_process};
+use crate::tree::post_process;
 
 const DATABASE: &str = "larder.redb";
 const LOCK: &str = "lock";
@@ -192,6 +191,7 @@ impl House {
             lease: settings.store.lease,
             internal_formats: settings.tree.internal_format_filter.clone(),
             user_quota: (settings.users.quota > 0).then_some(settings.users.quota),
+            upload_link: settings.registry.upload_link,
         };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let publisher = publish::Handle::new(&settings.publish.url);
@@ -289,43 +289,6 @@ impl House {
         Ok(Publisher::new(ground, settings, door, Box::new(reclaim))?)
     }
 
-    /// The artifact tree of this house.
-    #[must_use]
-    pub fn tree(&self, settings: &Settings) -> Tree {
-        let limits = Limits { inline_bytes_max: settings.store.inline_max };
-        Tree::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
-    }
-
-    /// What the handlers of this house work on.
-    #[must_use]
-    pub fn server(
-        &self,
-        settings: &Settings,
-        (access, door): (Access, Door),
-        sweeper: sweeper::Handle,
-        stop: Stop,
-    ) -> Server {
-        let public_url = settings.server.public_url.as_ref();
-        let upload_bytes_max = settings.uploads.max_upload;
-        let (store, space) = (self.store.clone(), Arc::clone(&self.space));
-        Server {
-            access,
-            realm: settings.auth.auth_realm.to_string(),
-            door,
-            tree: with_post_process(self.tree(settings), settings, stop),
-            sweeper,
-            publisher: self.publisher.clone(),
-            stall_max: settings.uploads.upload_idle,
-            upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
-            public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),
-            sendfile: sendfile(settings),
-            stats: Box::new(move || {
-                let stats = cleanup::stats(&store, &space).map_err(|error| error.to_string())?;
-                serde_json::to_value(stats).map_err(|error| error.to_string())
-            }),
-        }
-    }
-
     /// Looks after the ballast from time to time, on the runtime that this is called in.
     #[must_use]
     pub fn keep_ballast(&self, period: Duration) -> JoinHandle<()> {
@@ -353,28 +316,6 @@ impl House {
         post_process::clear(&self.root);
         Ok(())
     }
-}
-
-fn with_post_process(tree: Tree, settings: &Settings, stop: Stop) -> Tree {
-    let given = &settings.post_process;
-    let Some(command) = given.post_process.clone() else { return tree };
-    let told = post_process::Settings {
-        command,
-        filter: given.post_process_filter.clone(),
-        time_max: given.post_process_timeout,
-        runs_max: usize::try_from(given.post_process_runs).unwrap_or(usize::MAX),
-        output_bytes_max: given.post_process_output,
-        slice: settings.store.slice,
-        data: settings.server.data.clone(),
-    };
-    tree.with_post_process(told, stop)
-}
-
-fn sendfile(settings: &Settings) -> Option<Sendfile> {
-    let config::Server { data, sendfile_header, sendfile_prefix, .. } = &settings.server;
-    let prefix = sendfile_prefix.as_ref().map(ToString::to_string);
-    let header = sendfile_header.clone()?;
-    Some(Sendfile::new(header, data, prefix, settings.store.lease))
 }
 
 /// The rules that the settings ask for.

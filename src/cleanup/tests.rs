@@ -35,8 +35,12 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000_000)));
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules =
-            Rules { lease: Duration::from_secs(600), internal_formats: None, user_quota: None };
+        let rules = Rules {
+            lease: Duration::from_secs(600),
+            internal_formats: None,
+            user_quota: None,
+            upload_link: crate::store::UPLOAD_LINK,
+        };
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let files = BlobFiles::open(dir.path(), Arc::new(OsDisk)).unwrap();
         let it = Self { dir, clock, store, files };

@@ -237,6 +237,13 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
     },
     Setting {
+        section: "registry",
+        flag: "registry-upload-link",
+        help: "How long a repository keeps blobs and manifests that nothing in it names",
+        alias: Alias::None,
+        kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.registry.upload_link),
+    },
+    Setting {
         section: "publish",
         flag: "publish-url",
         help: "Servers that released tags go to; without any a release is a flag",

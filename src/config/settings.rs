@@ -33,6 +33,8 @@ pub struct Settings {
     pub uploads: Uploads,
     /// Rules of the artifact tree.
     pub tree: Tree,
+    /// Rules of the container registry.
+    pub registry: Registry,
     /// Which servers releases go to.
     pub publish: Publish,
     /// The directory that knows people.
@@ -47,6 +49,19 @@ pub struct Settings {
     pub auth: Auth,
     /// What is logged.
     pub log: Log,
+}
+
+/// Rules of the container registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    /// How long a repository keeps what no manifest names yet, or any more.
+    pub upload_link: Duration,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { upload_link: crate::store::UPLOAD_LINK }
+    }
 }
 
 /// Where the server keeps its data and how it is reached.

@@ -2,9 +2,10 @@
 //! by NUL (which no name contains), tuples one after the other.
 
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, JobId, JobName, Node,
-    ProductBranchName, ProductName, QueueId, Referrer, RepoId, RunId, TagId, TagName, Timestamp,
-    TokenId, UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
+    ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, ImageId, ImageName,
+    ImageTagName, JobId, JobName, ManifestId, Node, OciDigest, ProductBranchName, ProductName,
+    QueueId, Referrer, RepoId, RunId, Sha512, TagId, TagName, Timestamp, TokenId, UploadId,
+    UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -87,7 +88,10 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId BranchId FormatId JobId QueueId RepoId RunId TagId Timestamp TokenId VersionId }
+numbers! {
+    BlobId BranchId FormatId ImageId JobId ManifestId QueueId RepoId RunId TagId Timestamp TokenId
+    VersionId
+}
 
 macro_rules! texts {
     ($($name:ident)*) => {$(
@@ -106,8 +110,54 @@ macro_rules! texts {
 }
 
 texts! {
-    ArtifactPath BranchName FormatName JobName ProductBranchName ProductName TagName UserName
-    VariantName VersionName
+    ArtifactPath BranchName FormatName ImageName ImageTagName JobName ProductBranchName ProductName
+    TagName UserName VariantName VersionName
+}
+
+impl Key for Sha512 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Self)
+    }
+}
+
+impl Key for UploadId {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Self)
+    }
+}
+
+const SHA256: u8 = 1;
+const SHA512: u8 = 2;
+
+impl Key for OciDigest {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Sha256(digest) => {
+                out.push(SHA256);
+                digest.write(out);
+            }
+            Self::Sha512(sum) => {
+                out.push(SHA512);
+                sum.write(out);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            SHA256 => Key::read(bytes).map(Self::Sha256),
+            SHA512 => Key::read(bytes).map(Self::Sha512),
+            _ => None,
+        }
+    }
 }
 
 impl Key for VersionKey {
@@ -134,6 +184,8 @@ impl PrefixOf<VersionKey> for ((RepoId, ProductName), VariantName) {}
 impl PrefixOf<VersionKey> for (((RepoId, ProductName), VariantName), ProductBranchName) {}
 
 const ARTIFACT: u8 = 1;
+const IMAGE: u8 = 2;
+const MANIFEST: u8 = 3;
 
 impl Key for Referrer {
     fn write(&self, out: &mut Vec<u8>) {
@@ -143,12 +195,22 @@ impl Key for Referrer {
                 format.write(out);
                 path.write(out);
             }
+            Self::Image(image) => {
+                out.push(IMAGE);
+                image.write(out);
+            }
+            Self::Manifest(manifest) => {
+                out.push(MANIFEST);
+                manifest.write(out);
+            }
         }
     }
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         match u8::read(bytes)? {
             ARTIFACT => Some(Self::Artifact(Key::read(bytes)?, Key::read(bytes)?)),
+            IMAGE => Key::read(bytes).map(Self::Image),
+            MANIFEST => Key::read(bytes).map(Self::Manifest),
             _ => None,
         }
     }
@@ -161,6 +223,7 @@ impl Key for Node {
             Self::Tag(id) => (2, id.0),
             Self::Job(id) => (3, id.0),
             Self::Format(id) => (4, id.0),
+            Self::Manifest(id) => (5, id.0),
         };
         out.push(kind);
         out.extend_from_slice(&id.to_be_bytes());
@@ -172,6 +235,7 @@ impl Key for Node {
             2 => Key::read(bytes).map(Self::Tag),
             3 => Key::read(bytes).map(Self::Job),
             4 => Key::read(bytes).map(Self::Format),
+            5 => Key::read(bytes).map(Self::Manifest),
             _ => None,
         }
     }

@@ -7,10 +7,12 @@ use super::Table;
 use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
-    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Detached, Digest,
-    Entry, Feed, Format, FormatId, FormatName, Job, JobId, JobName, Node, Publication,
-    PublicationKey, QueueId, Referrer, RepoId, Repository, Run, RunId, Tag, TagId, TagName,
-    Timestamp, Token, TokenId, Totals, Unlink, UserName, Version, VersionId, VersionKey,
+    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Container,
+    Detached, Digest, Entry, Feed, Format, FormatId, FormatName, Image, ImageBlob, ImageId,
+    ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, Manifest, ManifestId,
+    Node, OciDigest, Publication, PublicationKey, QueueId, Referrer, RepoId, Repository, Run,
+    RunId, Sha512, SigningKey, Tag, TagId, TagName, Timestamp, Token, TokenId, Totals, Unlink,
+    UploadId, Usage, UserName, Version, VersionId, VersionKey,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -80,6 +82,47 @@ tables! {
     FEEDERS: (VersionId, JobId) => () = "feeders.1";
     /// Derived: the version that a job's metadata names.
     FEEDS: JobId => Feed = "feeds.1";
+    // ── the registry: names are directory entries here too
+    /// Truth: repositories.
+    IMAGES: ImageName => Image = "images.1";
+    /// Derived: the way back from a repository to its name.
+    IMAGE_NAMES: ImageId => ImageName = "image-names.1";
+    /// Truth that a repository has a blob, and until when without a manifest; counts are derived.
+    IMAGE_BLOBS: (ImageId, BlobId) => ImageBlob = "image-blobs.1";
+    /// Derived: upload links of blobs by the moment they end.
+    IMAGE_LINKS: (Timestamp, (ImageId, BlobId)) => () = "image-links.1";
+    /// Truth: what a digest names in a repository.
+    MANIFEST_NAMES: (ImageId, OciDigest) => ManifestId = "manifest-names.1";
+    /// Truth; how often it is held is derived.
+    MANIFESTS: ManifestId => Manifest = "manifests.1";
+    /// Truth: what a tag names.
+    IMAGE_TAGS: (ImageId, ImageTagName) => ImageTag = "image-tags.1";
+    /// Derived: the tags of a manifest.
+    TAGS_OF: (ManifestId, ImageTagName) => () = "tags-of.1";
+    /// Derived: manifests by what they are about.
+    REFERRERS: (ImageId, (OciDigest, ManifestId)) => () = "referrers.1";
+    /// Derived: manifests that lost their holder by a deletion, by the moment they may go.
+    DOOMED: (Timestamp, ManifestId) => () = "doomed.1";
+    /// Derived: manifests that nothing names, by repository and age.
+    UNTAGGED: (ImageId, (Timestamp, ManifestId)) => () = "untagged.1";
+    /// Derived: the tag that a format of the artifact tree shows.
+    CONTAINERS: FormatId => Container = "containers.1";
+    /// Derived: the tags of a repository that the tree shows, by the age of the tree's tag.
+    CONTAINER_AGES: (ImageId, (Timestamp, TagId)) => ImageTagName = "container-ages.1";
+    /// Truth: SHA-512 → blob, where a client used it.
+    SHA512S: Sha512 => BlobId = "sha512s.1";
+    /// Derived: the way back.
+    SHA512_OF: BlobId => Sha512 = "sha512-of.1";
+    /// Truth: blobs that arrive in pieces.
+    UPLOADS: UploadId => ImageUpload = "uploads.1";
+    /// Derived: uploads by the moment of their last piece.
+    UPLOAD_AGES: (Timestamp, UploadId) => () = "upload-ages.1";
+    /// Derived: what the registry charges a user for outside the user's tree.
+    CHARGES: UserName => Usage = "charges.1";
+    /// Truth: when a manifest was last pulled, in microseconds.
+    PULLS: ManifestId => u64 = "pulls.1";
+    /// Truth: what tokens of the registry are signed with; the newest one signs.
+    SIGNING_KEYS: Timestamp => SigningKey = "signing-keys.1";
     // ── rights
     /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
     POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
@@ -119,6 +162,8 @@ impl Meta {
     pub const NEXT_QUEUE: Self = Self(4);
     /// The next [`RunId`].
     pub const NEXT_RUN: Self = Self(5);
+    /// The next [`ImageId`] or [`ManifestId`].
+    pub const NEXT_IMAGE: Self = Self(8);
     /// When the last full run ended, in microseconds.
     pub const LAST_FULL_RUN: Self = Self(6);
     /// Wall time as last seen, in microseconds.
@@ -149,28 +194,54 @@ records! {
     Artifact = 1;
     Blob = 1;
     Branch = 1;
+    Container = 1;
     Detached = 1;
     Entry = 1;
     Format = 1;
+    Image = 1;
+    ImageBlob = 1;
+    ImageTag = 1;
+    ImageUpload = 1;
     Job = 1;
+    Manifest = 1;
     Publication = 1;
     Repository = 1;
     Run = 1;
+    SigningKey = 1;
     Tag = 1;
     Token = 1;
     Totals = 1;
     Unlink = 1;
+    Usage = 1;
     Version = 1;
 }
 
 /// A number is stored as a bare number.
-impl super::codec::Value for BlobId {
+macro_rules! numbers {
+    ($($name:ident)*) => {$(
+        impl super::codec::Value for $name {
+            fn encode(&self) -> Result<Vec<u8>, String> {
+                self.0.encode()
+            }
+
+            fn decode(bytes: &[u8]) -> Result<Self, String> {
+                u64::decode(bytes).map(Self)
+            }
+        }
+    )*};
+}
+
+numbers! { BlobId ManifestId }
+
+/// A sum is stored as its bytes.
+impl super::codec::Value for Sha512 {
     fn encode(&self) -> Result<Vec<u8>, String> {
-        self.0.encode()
+        Ok(self.0.to_vec())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, String> {
-        u64::decode(bytes).map(Self)
+        let found = bytes.len();
+        bytes.try_into().map(Self).map_err(|_| format!("it has {found} bytes and not 64"))
     }
 }
 
@@ -218,4 +289,4 @@ macro_rules! names {
     )*};
 }
 
-names! { TagName UserName }
+names! { ImageName ImageTagName TagName UserName }

@@ -34,6 +34,10 @@ ids! {
     QueueId;
     /// A run of the sweeper.
     RunId;
+    /// A repository of the registry.
+    ImageId;
+    /// A manifest of the registry.
+    ManifestId;
     /// An access token; drawn by lot, unlike the others, since its owner sees it.
     TokenId;
 }
@@ -49,4 +53,9 @@ impl RepoId {
 pub enum Referrer {
     /// The file at this path of this format.
     Artifact(FormatId, super::ArtifactPath),
+    /// A repository of the registry, for all of its manifests that name the blob, or for an
+    /// upload link.
+    Image(ImageId),
+    /// The manifest whose bytes the blob is.
+    Manifest(ManifestId),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, FormatId, JobId, TagId};
+use super::{BranchId, FormatId, JobId, ManifestId, TagId};
 
 /// What the children of a container are keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub enum Node {
     Job(JobId),
     /// A format with its files.
     Format(FormatId),
+    /// A manifest of the registry with what it holds. It has no way back: its record says where
+    /// it was.
+    Manifest(ManifestId),
 }
 
 /// The way back from an id to a name.

@@ -138,10 +138,9 @@ impl View {
     pub fn owners(&self, id: BlobId, limit: usize) -> Result<Vec<String>, Error> {
         let mut owners = Vec::new();
         for row in REFS.cursor(&self.snapshot, Span::under(&id)).take(limit) {
-            if let Found::Row((_, Referrer::Artifact(format, path)), ()) = row? {
-                let folder = self.path_of(Node::Format(format));
-                let folder = folder.unwrap_or_else(|_| format!("{format:?}: "));
-                owners.push(format!("{folder}{path}"));
+            if let Found::Row((_, referrer), ()) = row? {
+                let owner = super::referrers::path(&self.snapshot, &referrer, id);
+                owners.push(owner.unwrap_or_else(|_| format!("{referrer:?}")));
             }
         }
         Ok(owners)
@@ -155,10 +154,15 @@ impl View {
     pub fn live_paths(&self, id: BlobId, limit: usize) -> Result<Vec<String>, Error> {
         let mut paths = Vec::new();
         for (key, ()) in REFS.page(&self.snapshot, Span::under(&id).descending(), limit)? {
-            let (_, Referrer::Artifact(format, path)) = key;
-            let node = Node::Format(format);
-            if super::links::unnamed(&self.snapshot, node)?.is_none() {
-                paths.push(format!("{}{path}", self.path_of(node)?));
+            let (_, referrer) = key;
+            let is_live = match &referrer {
+                Referrer::Artifact(format, _) => {
+                    super::links::unnamed(&self.snapshot, Node::Format(*format))?.is_none()
+                }
+                Referrer::Image(_) | Referrer::Manifest(_) => true,
+            };
+            if is_live {
+                paths.push(super::referrers::path(&self.snapshot, &referrer, id)?);
             }
         }
         Ok(paths)

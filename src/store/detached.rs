@@ -128,6 +128,7 @@ impl Tx<'_, '_> {
                 Ok(self.destroy_formats(id, budget, gone)? && self.destroy_feed(id, budget)?)
             }
             Node::Format(id) => self.destroy_files(id, budget, gone),
+            Node::Manifest(_) => Ok(true),
         }
     }
 

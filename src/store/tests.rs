@@ -177,7 +177,12 @@ fn open(disk: &TestDisk, clock: &Arc<ManualClock>) -> Store {
         db,
         Pins::new(),
         clock,
-        Rules { lease: LEASE, internal_formats, user_quota: Some(USER_QUOTA) },
+        Rules {
+            lease: LEASE,
+            internal_formats,
+            user_quota: Some(USER_QUOTA),
+            upload_link: crate::store::UPLOAD_LINK,
+        },
     )
 }
 

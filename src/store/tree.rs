@@ -1,12 +1,12 @@
 //! The artifact tree's rows: finding a chain of containers by its names, making what is missing,
 //! and keeping what makes detaching O(1): usage at every level, counts of tags, ways back.
 
-use super::{Error, Tx, products, repos};
+use super::{Error, Tx, products, referrers, repos};
 use crate::db::Rows;
-use crate::db::schema::{BRANCHES, FORMATS, JOBS, Meta, NODES, TAG_AGES, TAGS};
+use crate::db::schema::{BRANCHES, FORMATS, JOBS, MANIFESTS, Meta, NODES, TAG_AGES, TAGS};
 use crate::model::{
     Branch, BranchId, BranchPath, CleanupPolicy, Entry, Format, FormatId, FormatPath, Job, JobId,
-    JobPath, Node, RepoId, Tag, TagCounts, TagId, TagPath, Usage,
+    JobPath, Node, OciDigest, RepoId, Tag, TagCounts, TagId, TagPath, Usage,
 };
 
 /// The containers on the way down to a format.
@@ -226,6 +226,11 @@ impl Tx<'_, '_> {
 /// The path that an id had or has, from its way back. For people: a part of it may be detached,
 /// and what lies above a detached thing may be destroyed already, which is shown as `…`.
 pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
+    if let Node::Manifest(id) = node {
+        let Some(manifest) = MANIFESTS.get(rows, &id)? else { return Ok("/v2/…/".to_owned()) };
+        let digest = OciDigest::from(manifest.digest);
+        return Ok(format!("{}manifests/{digest}", referrers::image_path(rows, manifest.image)?));
+    }
     let mut names = Vec::new();
     let mut at = Some(node);
     let mut repo = RepoId::SHARED;
@@ -237,6 +242,7 @@ pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
         };
         names.push(name);
         at = match node {
+            Node::Manifest(_) => None,
             Node::Branch(_) => {
                 repo = RepoId(parent);
                 None

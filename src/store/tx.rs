@@ -15,6 +15,8 @@ pub(super) struct Moment {
     pub(super) now: Timestamp,
     /// Until when what becomes free now must stay.
     pub(super) lease_end: Timestamp,
+    /// Until when the registry keeps for a repository what no manifest names now.
+    pub(super) link_end: Timestamp,
     /// What a user's repository may hold unless its record says otherwise.
     pub(super) user_quota: Option<u64>,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Tx<'a, 't> {
     pub(super) txn: &'a WriteTxn<'t>,
     pub(super) now: Timestamp,
     pub(super) lease_end: Timestamp,
+    pub(super) link_end: Timestamp,
     pub(super) user_quota: Option<u64>,
     totals: RefCell<Option<Totals>>,
 }
@@ -34,8 +37,8 @@ impl<'a, 't> Tx<'a, 't> {
         moment: Moment,
         change: &impl Fn(&Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Moment { now, lease_end, user_quota } = moment;
-        let tx = Self { txn, now, lease_end, user_quota, totals: RefCell::new(None) };
+        let Moment { now, lease_end, link_end, user_quota } = moment;
+        let tx = Self { txn, now, lease_end, link_end, user_quota, totals: RefCell::new(None) };
         let value = change(&tx)?;
         if let Some(totals) = tx.totals.take() {
             TOTALS.put(txn, &(), &totals)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Error, View, links};
+use super::{Error, View, links, referrers};
 use crate::blobs::Pins;
 use crate::db::schema::{BLOBS, DETACHED, DIGESTS, REFS, UNLINKS};
 use crate::db::{Found, Span};
@@ -140,10 +140,13 @@ impl View {
     fn holders(&self, id: BlobId, limit: usize) -> Result<Vec<Owner>, Error> {
         let mut found = Vec::new();
         for ((_, referrer), ()) in REFS.page(&self.snapshot, Span::under(&id), limit)? {
-            let Referrer::Artifact(format, path) = referrer;
-            let node = Node::Format(format);
-            let path = format!("{}{path}", self.path_of(node)?);
-            found.push((path, links::unnamed(&self.snapshot, node)?));
+            let root = match &referrer {
+                Referrer::Artifact(format, _) => {
+                    links::unnamed(&self.snapshot, Node::Format(*format))?
+                }
+                Referrer::Image(_) | Referrer::Manifest(_) => None,
+            };
+            found.push((referrers::path(&self.snapshot, &referrer, id)?, root));
         }
         let mut gone = self.gone(found.iter().filter_map(|(_, root)| *root).collect())?;
         let owner = |(path, root): (String, Option<Node>)| Owner {

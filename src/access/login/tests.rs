@@ -29,7 +29,12 @@ impl House {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
         let db = Db::open_with(TestDisk::default().opener(), options()).unwrap();
-        let rules = Rules { lease: Duration::ZERO, internal_formats: None, user_quota: None };
+        let rules = Rules {
+            lease: Duration::ZERO,
+            internal_formats: None,
+            user_quota: None,
+            upload_link: crate::store::UPLOAD_LINK,
+        };
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let store = Store::new(db, Pins::new(), shared, rules);
         Self { store, clock, folder: tempfile::tempdir().unwrap() }

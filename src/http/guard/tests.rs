@@ -22,6 +22,7 @@ use crate::db::tests::disk::TestDisk as RowDisk;
 use crate::http::host::Hosts;
 use crate::http::login::Door;
 use crate::model::{Rank, Timestamp, User, UserName};
+use crate::registry::{self, Registry};
 use crate::stop::Stop;
 use crate::store::{Rules, Store};
 use crate::sweeper::{self, Sweeper};
@@ -56,7 +57,12 @@ impl Bench {
         let space = Arc::new(Space::open(folder.path(), disk, 0, 0).unwrap());
         let rows = RowDisk::default();
         let db = Db::open_with(rows.opener(), crate::db::tests::options()).unwrap();
-        let rules = Rules { lease: LEASE, internal_formats: None, user_quota: None };
+        let rules = Rules {
+            lease: LEASE,
+            internal_formats: None,
+            user_quota: None,
+            upload_link: crate::store::UPLOAD_LINK,
+        };
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let settings = sweeper::Settings { period: None, ..sweeper::Settings::default() };
         let sweeper = Sweeper::new(store.clone(), files.clone(), settings, Stop::new()).unwrap();
@@ -64,7 +70,13 @@ impl Bench {
             access,
             realm: "the \"lab\"".to_owned(),
             door: Door::Open(Hosts::Any),
-            tree: Tree::new(store, files, space, Limits { inline_bytes_max: 64 }),
+            tree: Tree::new(
+                store.clone(),
+                files.clone(),
+                Arc::clone(&space),
+                Limits { inline_bytes_max: 64 },
+            ),
+            registry: Registry::new(store, files, space, registry::Limits { inline_bytes_max: 64 }),
             sweeper: sweeper.handle(),
             publisher: crate::publish::Handle::default(),
             stall_max: Duration::from_secs(60),

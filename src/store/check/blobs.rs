@@ -3,13 +3,14 @@
 
 use std::iter::Peekable;
 
+use super::super::referrers;
 use super::fix::{Erase, Fix};
 use super::shift::Shift;
 use super::{Halt, Pass};
 use crate::db::keys::Key;
 use crate::db::schema::{ARTIFACTS, BLOBS, DIGESTS, FREE, INLINE, REFS, UNLINKS};
 use crate::db::{self, Cursor, Found, Snapshot, Span};
-use crate::model::{Blob, BlobId, Node, Place, Referrer, Refs, Unlink, Usage};
+use crate::model::{Blob, BlobId, Place, Referrer, Refs, Unlink, Usage};
 
 /// A table whose keys begin with a blob's id.
 struct Lane<'r, K: Key, V> {
@@ -121,28 +122,32 @@ impl Pass<'_, '_, '_> {
         };
         tally.references += 1;
         self.found.recount.checked.references += 1;
-        let Referrer::Artifact(format, path) = &referrer;
-        let file = match ARTIFACTS.get(self.rows, &(*format, path.clone())) {
+        let named = match referrers::named_bytes(self.rows, &referrer, id) {
             // The walk over the names told of it.
             Err(db::Error::Corrupt { .. }) => return Ok(()),
-            file => file?.filter(|file| file.blob == id),
+            named => named?,
         };
-        let Some(file) = file else {
-            let owner = self.owner(&referrer);
+        let Some(kept) = named else {
+            let owner = self.owner(&referrer, id);
             let what =
                 format!("blob {} has a reference from {owner}, which does not name it", id.0);
             self.found.differ(what, Fix::StrayReference(id, referrer));
             return Ok(());
         };
-        self.met.references += 1;
+        self.met.references += u64::from(matches!(referrer, Referrer::Artifact(..)));
         tally.needed += 1;
         if blob.is_none() && tally.owner.is_none() {
-            tally.owner = Some(self.owner(&referrer));
+            tally.owner = Some(self.owner(&referrer, id));
         }
-        if let Some(blob) = blob.filter(|blob| blob.size != file.size) {
-            let (owner, kept, real) = (self.owner(&referrer), file.size, blob.size);
+        if let Some(blob) = blob.filter(|blob| blob.size != kept) {
+            let (owner, real) = (self.owner(&referrer, id), blob.size);
             let what = format!("{owner} is listed with {kept} bytes, but its content has {real}");
-            self.found.differ(what, Fix::Size(*format, path.clone()));
+            match referrer {
+                Referrer::Artifact(format, path) => {
+                    self.found.differ(what, Fix::Size(format, path));
+                }
+                Referrer::Image(_) | Referrer::Manifest(_) => self.found.damage(what),
+            }
         }
         Ok(())
     }
@@ -278,7 +283,7 @@ impl Pass<'_, '_, '_> {
             if REFS.has(self.rows, &(file.blob, referrer.clone()))? {
                 continue;
             }
-            let (owner, id) = (self.owner(&referrer), file.blob.0);
+            let (owner, id) = (self.owner(&referrer, file.blob), file.blob.0);
             if BLOBS.has(self.rows, &file.blob)? {
                 let what = format!("{owner} names blob {id}, which does not know of it");
                 self.found.differ(what, Fix::Reference(format, path));
@@ -291,9 +296,9 @@ impl Pass<'_, '_, '_> {
         Ok(())
     }
 
-    fn owner(&self, referrer: &Referrer) -> String {
-        let Referrer::Artifact(format, path) = referrer;
-        format!("{}{path}", self.name_of(Node::Format(*format)))
+    fn owner(&self, referrer: &Referrer, id: BlobId) -> String {
+        let path = referrers::path(self.rows, referrer, id);
+        path.unwrap_or_else(|_| format!("{referrer:?}"))
     }
 }
 

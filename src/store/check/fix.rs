@@ -5,7 +5,7 @@
 //! so the difference is still the same however much was written meanwhile (I2), and no
 //! transaction has to count (I7). Deliberately absent: removing what is truth.
 
-use super::super::{Error, Tx, artifacts, links};
+use super::super::{Error, Tx, artifacts, links, referrers};
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
 use crate::db::schema::{
@@ -251,10 +251,8 @@ impl Tx<'_, '_> {
     }
 
     fn drop_reference(&self, id: BlobId, referrer: &Referrer) -> Result<bool, Error> {
-        let Referrer::Artifact(format, path) = referrer;
-        let file = ARTIFACTS.get(self.txn, &(*format, path.clone()))?;
         let key = (id, referrer.clone());
-        if file.is_some_and(|file| file.blob == id) || !REFS.has(self.txn, &key)? {
+        if referrers::named_bytes(self.txn, referrer, id)?.is_some() || !REFS.has(self.txn, &key)? {
             return Ok(false);
         }
         match BLOBS.get(self.txn, &id)? {

@@ -75,6 +75,7 @@ impl Pass<'_, '_, '_> {
             Node::Tag(id) => self.jobs(id, Below::Queue)?,
             Node::Job(id) => self.formats(id, Below::Queue)?.0,
             Node::Format(id) => self.files(id)?,
+            Node::Manifest(_) => Usage::default(),
         };
         self.counted.detached = self.counted.detached.plus(counted);
         let whose = format!("what is left below detached {}", self.path);

@@ -347,6 +347,7 @@ fn id_of(node: Node) -> u64 {
         Node::Tag(id) => id.0,
         Node::Job(id) => id.0,
         Node::Format(id) => id.0,
+        Node::Manifest(id) => id.0,
     }
 }
 

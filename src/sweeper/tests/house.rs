@@ -108,7 +108,12 @@ impl House {
         let options = db::Options { make_room, ..db::tests::options() };
         let db = Db::open_with(self.gate.rows(self.rows_disk.opener()), options).unwrap();
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
-        let rules = Rules { lease: self.lease, internal_formats: None, user_quota: Some(1 << 20) };
+        let rules = Rules {
+            lease: self.lease,
+            internal_formats: None,
+            user_quota: Some(1 << 20),
+            upload_link: crate::store::UPLOAD_LINK,
+        };
         let store = Store::new(db, Pins::new(), clock, rules);
         let named = |digest, suffix| Ok::<_, Error>(store.view()?.names_file(digest, suffix)?);
         let recovered = files.recover(named).unwrap();

@@ -90,7 +90,12 @@ impl Race {
         let files = BlobFiles::open(root, Arc::new(OsDisk)).unwrap();
         let space = Arc::new(Space::open(root, Arc::new(OsDisk), 0, 0).unwrap());
         let db = Db::open_with(TestDisk::default().opener(), Options::default()).unwrap();
-        let rules = Rules { lease, internal_formats: None, user_quota: None };
+        let rules = Rules {
+            lease,
+            internal_formats: None,
+            user_quota: None,
+            upload_link: crate::store::UPLOAD_LINK,
+        };
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let limits = Limits { inline_bytes_max: 1000 };
         let tree = Tree::new(store, files.clone(), space, limits);

@@ -1,0 +1,47 @@
+//! Who holds a blob: whether the record behind a reference says so too (I2), and what to call it.
+
+use super::{Error, tree};
+use crate::db::schema::{ARTIFACTS, BLOBS, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS};
+use crate::db::{self, Rows};
+use crate::model::{BlobId, ImageId, Node, OciDigest, Referrer};
+
+/// The size of the blob as the record that `referrer` is the key of has it; `None`: it does not
+/// name this blob.
+pub(super) fn named_bytes(
+    rows: &impl Rows,
+    referrer: &Referrer,
+    id: BlobId,
+) -> Result<Option<u64>, db::Error> {
+    match referrer {
+        Referrer::Artifact(format, path) => {
+            let file = ARTIFACTS.get(rows, &(*format, path.clone()))?;
+            Ok(file.filter(|file| file.blob == id).map(|file| file.size))
+        }
+        Referrer::Image(image) => Ok(IMAGE_BLOBS.get(rows, &(*image, id))?.map(|row| row.size)),
+        Referrer::Manifest(manifest) => {
+            let manifest = MANIFESTS.get(rows, manifest)?.filter(|manifest| manifest.blob == id);
+            Ok(manifest.map(|manifest| manifest.size))
+        }
+    }
+}
+
+/// The path of whoever holds the blob, for people and for the rules.
+pub(super) fn path(rows: &impl Rows, referrer: &Referrer, id: BlobId) -> Result<String, Error> {
+    match referrer {
+        Referrer::Artifact(format, path) => {
+            Ok(format!("{}{path}", tree::path_of(rows, Node::Format(*format))?))
+        }
+        Referrer::Image(image) => {
+            let digest = BLOBS.get(rows, &id)?.map(|blob| OciDigest::from(blob.digest));
+            let digest = digest.map_or_else(|| "…".to_owned(), |digest| digest.to_string());
+            Ok(format!("{}blobs/{digest}", image_path(rows, *image)?))
+        }
+        Referrer::Manifest(manifest) => tree::path_of(rows, Node::Manifest(*manifest)),
+    }
+}
+
+/// `/v2/{name}/`
+pub(super) fn image_path(rows: &impl Rows, image: ImageId) -> Result<String, Error> {
+    let name = IMAGE_NAMES.get(rows, &image)?;
+    Ok(name.map_or_else(|| "/v2/…/".to_owned(), |name| format!("/v2/{name}/")))
+}
