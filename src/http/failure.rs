@@ -155,8 +155,9 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::TagTaken { .. }
         | Error::ProductTaken(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
-        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::MetadataTooLarge { .. } | Error::ManifestTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
