@@ -17,6 +17,8 @@ use crate::store::blobs::{Arrival, Content};
 use crate::store::image_blobs::{BlobPush, ImageBlobInfo};
 use crate::store::{Error, Tx, UPLOAD_LINK};
 
+/// What a link lasts longer than it says.
+const SLACK: Duration = Duration::from_secs(1);
 /// An upload link and its slack.
 pub(super) const LINK_OVER: Duration = Duration::from_secs(24 * 3600 + 2);
 const LONG: &str = "a text that is long enough to be a file";
@@ -163,7 +165,7 @@ fn a_blob_is_visible_in_its_repository_alone_and_for_the_length_of_a_link() {
         assert_eq!((numbers.images, numbers.manifests, numbers.uploads), (1, 0, 0));
         house.clock.advance(UPLOAD_LINK);
         assert_eq!((house.expire(ROWS), house.collect()), (0, 0));
-        house.clock.advance(LINK_OVER - UPLOAD_LINK);
+        house.clock.advance(SLACK);
         assert_eq!(house.expire(ROWS), 1);
         assert_eq!(house.has("main/a", text), None);
         assert_eq!(house.store.view().unwrap().image(&image("main/a")).unwrap(), None);
@@ -246,7 +248,7 @@ fn a_manifest_ends_the_charge_and_leaves_a_link_that_nobody_pays() {
     assert_eq!(house.expire(ROWS), 0);
     house.drop_manifest(two);
     let row = house.has("a", "text").unwrap().row;
-    let until = house.now().after(LINK_OVER - Duration::from_secs(1));
+    let until = house.now().after(UPLOAD_LINK).after(SLACK);
     assert_eq!((row.refs, row.charged.as_str()), (Refs::Free { until }, ""));
     assert_eq!(house.charges("u"), Usage::default());
     assert_eq!(house.collect(), 1, "the bytes of the first manifest, and no more");

@@ -43,8 +43,8 @@ impl Audit {
         }
         let within = self.rows(&IMAGE_BLOBS).into_iter().map(|((image, _), _)| image);
         let within = within.chain(self.rows(&IMAGE_TAGS).into_iter().map(|((at, _), _)| at));
-        let named = self.rows(&MANIFEST_NAMES).into_iter().map(|((image, _), _)| image);
-        for image in within.chain(named).collect::<Vec<_>>() {
+        let pushed = self.rows(&MANIFEST_NAMES).into_iter().map(|((image, _), _)| image);
+        for image in within.chain(pushed).collect::<Vec<_>>() {
             let is_there = IMAGE_NAMES.has(&self.snapshot, &image).unwrap();
             self.same(&format!("{image:?} is there"), is_there, true);
         }
