@@ -121,7 +121,6 @@ fn status(error: &tree::Error) -> StatusCode {
     match error {
         tree::Error::Store(error) => store_status(error),
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
         tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
@@ -151,7 +150,12 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::QuotaExceeded { .. }
         | Error::TokenName
         | Error::Version(_)
+        | Error::ManifestBlobUnknown(_)
+        | Error::ManifestUnknown(_)
+        | Error::TagTaken { .. }
+        | Error::ProductTaken(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
+        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
