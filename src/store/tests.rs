@@ -7,6 +7,7 @@ mod crash;
 mod garbage;
 mod guards;
 mod image_tags;
+mod images;
 mod leases;
 mod manifests;
 mod model;
@@ -19,6 +20,7 @@ mod quota;
 mod registry_model;
 mod rework;
 mod tree;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! What keys and records look like in bytes, nailed down: a change here needs a new version of
 //! the record, or a new generation of the table, and a migration.
 
+mod images;
+
 use std::fmt::Debug;
 
 use crate::db::codec::Value;
@@ -15,7 +17,9 @@ use crate::model::{
     Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
     Wish,
 };
-use crate::model::{Container, ImageId, ImageTag, Manifest, ManifestId, Standing};
+use crate::model::{
+    Container, ImageId, ImageTag, ImageTagName, Manifest, ManifestId, OciDigest, Standing,
+};
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -211,7 +215,7 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     let user = Reason::Request { user: "eve".into() };
     let rule = Reason::Policy { rule: "r".into() };
-    vec![
+    let mut samples = vec![
         sample("number", &513_u64),
         sample("blob id", &BlobId(513)),
         sample("nothing", &()),
@@ -260,7 +264,9 @@ pub(super) fn samples() -> Vec<Sample> {
                 format: Some(FormatId(4)),
             },
         ),
-    ]
+    ];
+    samples.extend(images::samples());
+    samples
 }
 
 #[test]
@@ -326,4 +332,10 @@ fn keys_look_as_they_did() {
     check_key(&Node::Job(JobId(258)), &format!("03{id}"));
     check_key(&Node::Format(FormatId(258)), &format!("04{id}"));
     check_key(&Node::Manifest(ManifestId(258)), &format!("05{id}"));
+    let of = OciDigest::from(Digest([0xab; 32]));
+    let about = (ImageId(258), (of, ManifestId(258)));
+    check_key(&about, &format!("{id}01{}{id}", "ab".repeat(32)));
+    let tag = ImageTagName::parse("V1").unwrap();
+    check_key(&(ManifestId(258), tag), &format!("{id}563100"));
+    check_key(&(BlobId(258), Referrer::Manifest(ManifestId(258))), &format!("{id}03{id}"));
 }
