@@ -10,8 +10,10 @@ pub mod artifacts;
 pub mod blobs;
 pub mod branches;
 pub mod check;
+pub mod containers;
 pub mod contents;
 pub mod detached;
+mod files;
 pub mod formats;
 pub mod garbage;
 pub mod jobs;
@@ -132,6 +134,9 @@ pub enum Error {
         /// The path of the job that has it.
         job: String,
     },
+    /// The format shows an image of the registry. The words are dlrepo's (spec §9).
+    #[error("Uploading container images must be done with docker push")]
+    IsImage,
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),

@@ -150,6 +150,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::QuotaExceeded { .. }
         | Error::TokenName
         | Error::Version(_)
+        | Error::IsImage
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
