@@ -18,6 +18,7 @@ pub mod formats;
 pub mod garbage;
 pub mod jobs;
 mod links;
+mod loss;
 pub mod policies;
 pub mod possessions;
 pub mod products;
