@@ -9,16 +9,19 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::tx::promised;
-use super::{Error, View};
+use super::{Error, View, links, tree};
 use crate::db::schema::{
-    BLOBS, CONTAINERS, DIGESTS, IMAGE_NAMES, IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS,
+    BLOBS, CONTAINER_AGES, CONTAINERS, DIGESTS, IMAGE_NAMES, IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS,
 };
-use crate::db::{self, Rows};
+use crate::db::{self, Rows, Span};
 use crate::model::image::CONTAINER;
 use crate::model::{
-    Artifact, ArtifactPath, Container, Digest, FormatId, FormatPath, ImageId, ImageName, ImageTag,
-    ImageTagName, Manifest, ManifestId, OciDigest,
+    Artifact, ArtifactPath, BlobId, Container, Digest, FormatId, FormatPath, ImageId, ImageName,
+    ImageTag, ImageTagName, Manifest, ManifestId, Node, OciDigest, Referrer,
 };
+
+/// Images of a job that are looked through for a blob.
+const IMAGES_TRIED_MAX: usize = 8;
 
 /// The image that a format shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,43 @@ impl View {
             Some(manifest) => is_named(&self.snapshot, id, &manifest),
             None => Ok(false),
         }
+    }
+}
+
+impl View {
+    /// Where the tree shows a blob that the registry holds, in the newest of a job's images.
+    pub(super) fn shown_paths(
+        &self,
+        referrer: &Referrer,
+        blob: BlobId,
+    ) -> Result<Vec<String>, Error> {
+        let rows = &*self.snapshot;
+        let image = match referrer {
+            Referrer::Artifact(..) => return Ok(Vec::new()),
+            Referrer::Image(image) => *image,
+            Referrer::Manifest(id) => promised(&MANIFESTS, rows, id)?.image,
+        };
+        let digest = promised(&BLOBS, rows, &blob)?.digest;
+        let newest_first = Span::under(&image).descending();
+        let mut paths = Vec::new();
+        for (_, tag) in CONTAINER_AGES.page(rows, newest_first, IMAGES_TRIED_MAX)? {
+            let Some(tag) = IMAGE_TAGS.get(rows, &(image, tag))? else { continue };
+            let Some(format) = tag.format.map(Node::Format) else { continue };
+            if links::unnamed(rows, format)?.is_some() {
+                continue;
+            }
+            let root = promised(&MANIFESTS, rows, &tag.manifest)?;
+            let parts = closure(rows, &root)?;
+            let part = if parts.iter().any(|part| part.blobs.contains(&blob)) {
+                Part::Blob(digest)
+            } else if parts.iter().any(|part| part.blob == blob) {
+                Part::Manifest(digest)
+            } else {
+                continue;
+            };
+            paths.push(format!("{}{}", tree::path_of(rows, format)?, part.text()));
+        }
+        Ok(paths)
     }
 }
 

@@ -165,6 +165,7 @@ impl View {
             };
             if is_live {
                 paths.push(super::referrers::path(&self.snapshot, &referrer, id)?);
+                paths.extend(self.shown_paths(&referrer, id)?);
             }
         }
         Ok(paths)
