@@ -120,6 +120,7 @@ fn status(error: &tree::Error) -> StatusCode {
     }
     match error {
         tree::Error::Store(error) => store_status(error),
+        tree::Error::NoImage { .. } => StatusCode::BAD_REQUEST,
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
         tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
