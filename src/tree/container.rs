@@ -15,8 +15,7 @@ use crate::blobs;
 use crate::model::manifest::MANIFEST_BYTES_MAX;
 use crate::model::oci_manifest::OciManifestError;
 use crate::model::{
-    Digest, FilePath, Format, FormatPath, ImageName, ImageTagName, JobPath, Repo,
-    Sha512, UserName,
+    Digest, FilePath, Format, FormatPath, ImageName, ImageTagName, JobPath, Repo, Sha512, UserName,
 };
 use crate::store;
 use crate::store::blobs::Content;
@@ -61,10 +60,11 @@ impl Tree {
             let name = image_of(path).filter(|_| !is_image && !is_locked);
             let done = match name {
                 Some(name) => self.adopt(path, format, name, by),
-                None => self.store.finish_unchanged_format(path.clone(), format).wait().map_or_else(
-                    |error| Err(error.into()),
-                    |()| Ok(Adopted::Files),
-                ),
+                None => self
+                    .store
+                    .finish_unchanged_format(path.clone(), format)
+                    .wait()
+                    .map_or_else(|error| Err(error.into()), |()| Ok(Adopted::Files)),
             };
             match done {
                 Err(Error::Store(store::Error::Changed(_))) if tries < TRIES => {}

@@ -11,6 +11,9 @@ use crate::model::oci_manifest::{OciManifest, OciManifestError, Role};
 use crate::model::{ArtifactPath, Digest, OciDigest, Sha512};
 use crate::store::containers::Part;
 
+/// Contents that all manifests may name, those that are named more than once counted so.
+const NAMED_MAX: u64 = 4 * FILES_MAX;
+
 /// Why files are no image.
 #[derive(Debug, thiserror::Error)]
 pub enum NoImage {
@@ -53,7 +56,7 @@ pub enum NoImage {
     #[error("sha256:{0} and sha256:{1} are both named by no other manifest, and one tag has one")]
     Roots(Digest, Digest),
     /// Too many files.
-    #[error("an image has {FILES_MAX} files at most")]
+    #[error("an image has {FILES_MAX} files at most, each index with its images in full")]
     TooMany,
 }
 
@@ -62,6 +65,8 @@ pub enum NoImage {
 pub(super) struct Staged {
     blobs: BTreeSet<Digest>,
     manifests: BTreeMap<Digest, Read>,
+    /// Contents that they name, however often.
+    named: usize,
     /// Other names of blobs, where they are needed.
     sums: HashMap<Sha512, Digest>,
 }
@@ -113,14 +118,17 @@ impl Staged {
         let said = OciManifest::parse(bytes, None);
         let said = said.map_err(|source| NoImage::Manifest { digest, source })?;
         let sha512 = Sha512(<sha2::Sha512 as sha2::Digest>::digest(bytes).into());
+        self.named = self.named.saturating_add(said.contents.len());
         self.manifests.insert(digest, Read { said, sha512 });
         self.check_number()
     }
 
+    /// Before more is read: an image with all that it names counts each of its indexes in full.
     fn check_number(&self) -> Result<(), NoImage> {
+        let fits = |number: usize, max| u64::try_from(number).is_ok_and(|number| number <= max);
         let files = self.blobs.len() + self.manifests.len();
-        let fits = u64::try_from(files).is_ok_and(|files| files <= FILES_MAX);
-        if fits { Ok(()) } else { Err(NoImage::TooMany) }
+        let is_fine = fits(files, FILES_MAX) && fits(self.named, NAMED_MAX);
+        if is_fine { Ok(()) } else { Err(NoImage::TooMany) }
     }
 
     /// Its configs and layers.
@@ -240,3 +248,6 @@ impl Staged {
 fn check_path(path: &ArtifactPath, said: Digest, digest: Digest) -> Result<(), NoImage> {
     if said == digest { Ok(()) } else { Err(NoImage::Differs { path: path.clone(), digest }) }
 }
+
+#[cfg(test)]
+mod tests;
