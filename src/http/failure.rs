@@ -140,6 +140,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
+        | Error::BlobInUse(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
@@ -152,7 +153,12 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::TokenName
         | Error::Version(_)
         | Error::IsImage
+        | Error::ManifestBlobUnknown(_)
+        | Error::ManifestUnknown(_)
+        | Error::TagTaken { .. }
+        | Error::ProductTaken(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
+        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,

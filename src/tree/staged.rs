@@ -152,8 +152,12 @@ impl Staged {
         let mut blobs = self.blobs.clone();
         let mut roots = self.manifests.keys().copied().collect::<BTreeSet<_>>();
         for ready in names.values() {
-            ready.blobs.iter().for_each(|blob| drop(blobs.remove(blob)));
-            ready.children.iter().for_each(|child| drop(roots.remove(child)));
+            for blob in &ready.blobs {
+                blobs.remove(blob);
+            }
+            for child in &ready.children {
+                roots.remove(child);
+            }
         }
         let mut roots = roots.into_iter();
         let root = roots.next().ok_or(NoImage::NoManifest)?;
