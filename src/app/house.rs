@@ -251,6 +251,7 @@ impl House {
     pub fn sweeper(&self, settings: &Settings, stop: Stop) -> Result<Sweeper, Error> {
         let unlink_workers = settings.sweeper.unlink_capacity;
         let period = settings.sweeper.sweep_period;
+        let untagged = settings.registry.untagged.clone();
         let settings = sweeper::Settings {
             period: (!period.is_zero()).then_some(period),
             unlink_workers: usize::try_from(unlink_workers).unwrap_or(usize::MAX),
@@ -259,7 +260,7 @@ impl House {
             ..sweeper::Settings::default()
         };
         let sweeper = Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?;
-        Ok(sweeper.with_publisher(self.publisher.clone()))
+        Ok(sweeper.with_publisher(self.publisher.clone()).with_untagged(untagged))
     }
 
     /// Who brings released tags to other servers, not started; `reclaim` asks for a sweep.
@@ -308,10 +309,13 @@ impl House {
     }
 
     fn recover(&self) -> Result<(), Error> {
-        let recovered = self.files.recover(|digest, suffix| {
-            let named = self.store.view()?.names_file(digest, suffix)?;
-            Ok::<_, Error>(named)
-        })?;
+        let recovered = self.files.recover(
+            |digest, suffix| {
+                let named = self.store.view()?.names_file(digest, suffix)?;
+                Ok::<_, Error>(named)
+            },
+            |_| Ok(false),
+        )?;
         log::debug!("after the start: {recovered:?}");
         post_process::clear(&self.root);
         Ok(())

@@ -122,7 +122,6 @@ fn status(error: &tree::Error) -> StatusCode {
         tree::Error::Store(error) => store_status(error),
         tree::Error::NoImage { .. } => StatusCode::BAD_REQUEST,
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
         tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR

@@ -2,10 +2,13 @@
 //! ([`audit::assert_consistent`]) after every step.
 
 pub(crate) mod audit;
+mod containers;
 mod crash;
 mod garbage;
 mod guards;
+mod image_tags;
 mod leases;
+mod manifests;
 mod model;
 mod people;
 mod policies;
