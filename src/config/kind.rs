@@ -10,8 +10,8 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::settings::Settings;
-use super::{text, untagged};
 use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
+use super::{text, untagged};
 use crate::access::ldap;
 use crate::model::{CommandLine, NamePattern, Networks, UntaggedRules};
 

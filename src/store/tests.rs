@@ -17,6 +17,7 @@ mod products;
 mod publications;
 mod quota;
 mod rework;
+mod shown;
 mod tree;
 
 use std::sync::Arc;

@@ -41,7 +41,8 @@ impl Sweeper {
             Ok(end) => end.is_some_and(|end| end <= now),
             Err(_) => true,
         };
-        is_over || (scope == Scope::Full && self.has_stale_uploads())
+        is_over
+            || (scope == Scope::Full && self.has_stale_uploads())
             || (scope == Scope::Full && !self.untagged.keep_all())
     }
 
