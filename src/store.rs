@@ -9,11 +9,15 @@ pub mod accounts;
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
+mod charges;
 pub mod check;
 pub mod contents;
 pub mod detached;
 pub mod formats;
 pub mod garbage;
+pub mod image_blobs;
+pub mod image_links;
+pub mod images;
 pub mod jobs;
 mod links;
 pub mod policies;
@@ -29,6 +33,7 @@ pub mod tags;
 pub mod tokens;
 mod tree;
 mod tx;
+pub mod uploads;
 pub mod view;
 pub mod why;
 
@@ -144,6 +149,9 @@ pub enum Error {
     /// Somebody must be able to do everything.
     #[error("{0} is the only administrator; make another with `larder user add --admin` first")]
     LastAdmin(UserName),
+    /// A manifest of the repository names the blob.
+    #[error("{0} is a part of an image in this repository, delete the image first")]
+    BlobInUse(crate::model::OciDigest),
     /// Too short or too long.
     #[error("the name of a token has 1 to {TOKEN_NAME_LENGTH_MAX} bytes")]
     TokenName,
@@ -256,10 +264,11 @@ impl Store {
 
     fn moment(&self) -> tx::Moment {
         let now = self.shared.clock.now();
-        let lease = self.shared.rules.lease;
-        let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
-        let user_quota = self.shared.rules.user_quota;
-        let link_end = now.after(self.shared.rules.upload_link).after(slack);
-        tx::Moment { now, lease_end: now.after(lease).after(slack), link_end, user_quota }
+        let Rules { lease, upload_link, user_quota, .. } = self.shared.rules;
+        let end = |time: Duration| {
+            let slack = if time.is_zero() { time } else { LEASE_SLACK };
+            now.after(time).after(slack)
+        };
+        tx::Moment { now, lease_end: end(lease), link_end: end(upload_link), user_quota }
     }
 }

@@ -138,6 +138,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
+        | Error::BlobInUse(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
