@@ -143,7 +143,6 @@ pub(super) fn status(error: &tree::Error) -> StatusCode {
     match error {
         tree::Error::Store(error) => store_status(error),
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
         tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
