@@ -172,7 +172,12 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::QuotaExceeded { .. }
         | Error::TokenName
         | Error::Version(_)
+        | Error::ManifestBlobUnknown(_)
+        | Error::ManifestUnknown(_)
+        | Error::TagTaken { .. }
+        | Error::ProductTaken(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
+        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
