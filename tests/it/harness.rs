@@ -7,6 +7,7 @@ pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
+pub mod parts;
 pub mod peer;
 pub mod people;
 pub mod publishing;
