@@ -15,6 +15,7 @@ use crate::http::HttpError;
 use crate::http::failure::{self, Failure};
 use crate::http::reply;
 use crate::http::route::render_allow;
+use crate::model::OciManifestError;
 use crate::{blobs, registry, store, tree};
 
 /// What is wrong, in the specification's words; the last two are for faults of ours, for which
@@ -39,6 +40,8 @@ pub enum Code {
     NameInvalid,
     /// There is no such repository.
     NameUnknown,
+    /// No number of lines of a list.
+    PaginationNumberInvalid,
     /// Too many bytes, or fewer than announced.
     SizeInvalid,
     /// Whoever asks is to say who they are.
@@ -79,6 +82,7 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
@@ -229,7 +233,8 @@ fn of_tree(error: &tree::Error) -> OciError {
         tree::Error::Store(error) => of_store(error),
         tree::Error::Files(error) => of_files(error),
         tree::Error::Mismatch(_) => OciError::new(Code::DigestInvalid, error.to_string()),
-        tree::Error::NoRoom { .. } | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
+        tree::Error::NoImage { .. } => OciError::new(Code::ManifestInvalid, error.to_string()),
+        tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             fault(failure::status(error), &error.to_string())
         }
     }
@@ -239,6 +244,41 @@ fn of_registry(error: &registry::Error) -> OciError {
     match error {
         registry::Error::Store(error) => of_store(error),
         registry::Error::Files(error) => of_files(error),
+        registry::Error::Mismatch { expected, found } => {
+            let detail = json!({
+                "digest": expected.to_string(),
+                "actual": format!("sha256:{found}"),
+            });
+            OciError::new(Code::DigestInvalid, error.to_string()).about(detail)
+        }
+        registry::Error::Manifest(why) => of_manifest(why),
+        registry::Error::SizeDiffers { at, digest, said, actual } => {
+            let detail = json!({
+                "at": at, "digest": digest.to_string(), "size": said, "actual": actual,
+            });
+            OciError::new(Code::ManifestInvalid, error.to_string()).about(detail)
+        }
+        registry::Error::Damaged { .. } => {
+            fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+        }
+    }
+}
+
+fn of_manifest(error: &OciManifestError) -> OciError {
+    let why = error.to_string();
+    match error {
+        OciManifestError::TooLarge { .. } => {
+            OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        OciManifestError::SchemaOne => OciError::new(Code::Unsupported, why).bad(),
+        OciManifestError::Digest { at, source } => {
+            let detail = json!({ "at": at, "digest": source.0 });
+            OciError::new(Code::ManifestInvalid, why).about(detail)
+        }
+        OciManifestError::Size { at, size } => {
+            OciError::new(Code::ManifestInvalid, why).about(json!({ "at": at, "size": size }))
+        }
+        _ => OciError::new(Code::ManifestInvalid, why),
     }
 }
 
@@ -272,6 +312,22 @@ fn of_store(error: &store::Error) -> OciError {
         Error::IsFolder(_) | Error::IsFile(_) | Error::Version(_) => {
             OciError::new(Code::ManifestInvalid, why)
         }
+        Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
+            let detail = json!({ "digest": digest.to_string() });
+            OciError::new(Code::ManifestBlobUnknown, why).about(detail)
+        }
+        Error::ManifestTooLarge { what, found, most } => OciError::new(Code::ManifestInvalid, why)
+            .about(json!({ "what": what, "found": found, "most": most })),
+        Error::TagTaken { tag, other } => {
+            OciError::new(Code::Denied, why).about(json!({ "tag": tag.as_str(), "other": other }))
+        }
+        Error::ProductTaken(path) => {
+            OciError::new(Code::Denied, why).about(json!({ "path": path }))
+        }
+        Error::BlobInUse(digest) => {
+            OciError::new(Code::Denied, why).about(json!({ "digest": digest.to_string() }))
+        }
+        Error::IsImage => OciError::new(Code::Denied, why),
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
