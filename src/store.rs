@@ -144,9 +144,6 @@ pub enum Error {
         /// The path of the job that has it.
         job: String,
     },
-    /// The format shows an image of the registry. The words are dlrepo's (spec §9).
-    #[error("Uploading container images must be done with docker push")]
-    IsImage,
     /// A manifest names a config or a layer that its repository does not have.
     #[error("{0} is not in this repository, upload or mount it first")]
     ManifestBlobUnknown(crate::model::OciDigest),
@@ -174,6 +171,9 @@ pub enum Error {
     /// The repository's name is that of a product's branch.
     #[error("{0} is a product, which is pulled by this name: push to another repository")]
     ProductTaken(String),
+    /// The format shows an image of the registry. The words are dlrepo's (spec §9).
+    #[error("Uploading container images must be done with docker push")]
+    IsImage,
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod parts;
 pub mod peer;
 pub mod people;
+pub mod pieces;
 pub mod publishing;
 pub mod response;
 pub mod server;
