@@ -16,6 +16,7 @@ mod possessions;
 mod products;
 mod publications;
 mod quota;
+mod registry_model;
 mod rework;
 mod shown;
 mod tree;

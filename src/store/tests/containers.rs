@@ -27,7 +27,7 @@ fn a_push_appears_in_the_tree_in_the_same_transaction() {
     assert!(again.changed > found.changed);
     // There it is a file that was overwritten.
     assert!(matches!(house.standing("main/job", "m"), Standing::Doomed { .. }));
-    let elsewhere = std::format!("sha256-{}.sig", digest("m"));
+    let elsewhere = format!("sha256-{}.sig", digest("m"));
     for name in ["latest", "Stable", &elsewhere] {
         house.push(manifest("main/job", name, "m")).unwrap();
         assert!(house.tagged("main/job", name).is_some());
@@ -70,9 +70,9 @@ fn what_takes_the_format_away_takes_the_tag_away_at_once() {
         house.destroy(1);
         assert!(matches!(house.standing("main/job", "m"), Standing::Doomed { .. }));
         house.clock.advance(LINK_OVER);
-        house.sweep();
+        house.sweep_registry();
         house.clock.advance(LINK_OVER);
-        house.sweep();
+        house.sweep_registry();
         assert_eq!(house.images(), 0);
     }
 }

@@ -128,7 +128,7 @@ impl House {
     }
 
     /// Ends links, removes doomed manifests, destroys, collects: all that a sweep does.
-    pub(super) fn sweep(&self) {
+    pub(super) fn sweep_registry(&self) {
         self.store.expire_links_slice(None, WORK, 1000).unwrap();
         self.expire_manifests();
         self.destroy(1000);
@@ -204,22 +204,22 @@ fn what_a_push_displaces_stays_and_what_a_deletion_leaves_goes_when_its_link_is_
     assert_eq!(house.standing("a", "one"), Standing::Untagged { since: house.now() });
     house.delete_image_tag("a", "v1").unwrap();
     assert!(matches!(house.standing("a", "two"), Standing::Doomed { .. }));
-    house.sweep();
+    house.sweep_registry();
     assert!(house.manifest("a", "two").is_some(), "its link is not over");
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert!(house.manifest("a", "one").is_some() && house.manifest("a", "two").is_none());
     assert!(house.has_image_blob("a", "layer of two"), "releasing leaves a link too");
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert!(!house.has_image_blob("a", "layer of two"));
     house.clock.advance(LEASE_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert_eq!((house.find("two"), house.find("layer of two")), (None, None));
     house.delete_manifest("a", "one").unwrap();
     house.destroy(1);
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert_eq!(house.images(), 0);
 }
 
@@ -232,9 +232,9 @@ fn trap_8_3_what_a_request_was_told_is_here_is_here_for_the_push_after_a_sweep()
     let told = house.store.renew_manifest(image("a"), oci("m")).wait().unwrap();
     assert!(told.is_some());
     house.clock.advance(LINK_OVER / 2);
-    house.sweep();
+    house.sweep_registry();
     house.clock.advance(LINK_OVER / 3);
-    house.sweep();
+    house.sweep_registry();
     house.push(manifest("a", "multi", "index").children(&["m"])).unwrap();
     assert_eq!(house.standing("a", "m"), Standing::Held { count: 1 });
     let gone = house.store.renew_manifest(image("a"), oci("never pushed")).wait().unwrap();
@@ -247,12 +247,12 @@ fn trap_8_4_a_long_push_outlives_every_lease() {
     house.blob("a", "first layer").unwrap();
     for number in 0..5 {
         house.clock.advance(LEASE_OVER * 2);
-        house.sweep();
+        house.sweep_registry();
         house.blob("a", &format!("layer number {number} of five")).unwrap();
     }
     house.push(manifest("a", "v1", "m").blobs(&["first layer"])).unwrap();
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert!(house.has_image_blob("a", "first layer"));
     assert!(!house.has_image_blob("a", "layer number 0 of five"));
 }
@@ -267,7 +267,7 @@ fn trap_8_12_children_live_as_long_as_their_index_and_no_longer() {
     let (_, index) = house.manifest("a", "index").unwrap();
     assert_eq!((index.depth, index.children.len(), index.total.files), (1, 2, 5));
     house.clock.advance(LINK_OVER * 3);
-    house.sweep();
+    house.sweep_registry();
     assert_eq!(house.standing("a", "arm64"), Standing::Held { count: 1 });
     house.push(manifest("a", "arm", "arm64").blobs(&["layer of arm64"])).unwrap();
     house.delete_manifest("a", "index").unwrap();
@@ -276,7 +276,7 @@ fn trap_8_12_children_live_as_long_as_their_index_and_no_longer() {
     assert!(matches!(house.standing("a", "amd64"), Standing::Doomed { .. }));
     assert_eq!(house.standing("a", "arm64"), Standing::Held { count: 1 });
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert!(house.manifest("a", "amd64").is_none() && house.manifest("a", "arm64").is_some());
 }
 

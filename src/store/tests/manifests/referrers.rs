@@ -26,7 +26,7 @@ fn trap_8_11_signatures_follow_their_subject_and_go_with_it() {
     house.push(manifest("a", &name, "by tag")).unwrap();
     assert_eq!(referrers(&house, "m", None, 9), [signature.id]);
     house.clock.advance(LINK_OVER * 3);
-    house.sweep();
+    house.sweep_registry();
     assert_eq!(referrers(&house, "signature", None, 9), [of_signature.id]);
 
     house.delete_manifest("a", "m").unwrap();
@@ -37,7 +37,7 @@ fn trap_8_11_signatures_follow_their_subject_and_go_with_it() {
     assert_eq!(house.tagged("a", &name), None);
     for _ in 0..3 {
         house.clock.advance(LINK_OVER);
-        house.sweep();
+        house.sweep_registry();
     }
     assert_eq!(house.images(), 0);
 }
@@ -50,7 +50,7 @@ fn a_subject_that_comes_later_or_again_keeps_what_is_about_it() {
     assert!(matches!(house.standing("a", "signature"), Standing::Doomed { .. }));
     house.push_image("a", "v1", "m");
     house.clock.advance(LINK_OVER);
-    house.sweep();
+    house.sweep_registry();
     assert_eq!(house.standing("a", "signature"), Standing::Follows);
     house.delete_manifest("a", "m").unwrap();
     house.push_image("a", "v1", "m");
