@@ -4,9 +4,16 @@
 //! spec of dlrepo says (§11), in `model::image`.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod manifests;
+mod products;
+pub mod referrers;
+pub mod resolve;
+pub mod traffic;
+
 use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
+use crate::model::{Digest, OciDigest, OciManifestError};
 use crate::store::{self, Store};
 
 /// Why the registry did not do what it was asked for.
@@ -18,6 +25,37 @@ pub enum Error {
     /// A blob's file could not be written or read.
     #[error(transparent)]
     Files(#[from] blobs::Error),
+    /// The bytes are not what the client said; nothing was kept.
+    #[error("the bytes are not those of {expected}, they have sha256:{found}: send them again")]
+    Mismatch {
+        /// What the client said.
+        expected: OciDigest,
+        /// What came.
+        found: Digest,
+    },
+    /// The bytes are no manifest that is taken here.
+    #[error(transparent)]
+    Manifest(#[from] OciManifestError),
+    /// A manifest is wrong about the size of what it names.
+    #[error("{at}: {digest} has {actual} bytes, the manifest says {said}")]
+    SizeDiffers {
+        /// Where it is named, as `layers[3]`.
+        at: String,
+        /// What is named.
+        digest: OciDigest,
+        /// Bytes, as the manifest says.
+        said: u64,
+        /// Bytes.
+        actual: u64,
+    },
+    /// A manifest's bytes cannot be read back (I1).
+    #[error("the manifest sha256:{digest} is damaged: {why}; run a check")]
+    Damaged {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What the registry is told once.
@@ -34,13 +72,16 @@ pub struct Registry {
     files: BlobFiles,
     space: Arc<Space>,
     limits: Limits,
+    products: products::Products,
+    traffic: traffic::Traffic,
 }
 
 impl Registry {
     /// A registry over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
-        Self { store, files, space, limits }
+        let (products, traffic) = Default::default();
+        Self { store, files, space, limits, products, traffic }
     }
 
     /// The store below.
