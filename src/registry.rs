@@ -4,6 +4,8 @@
 //! spec of dlrepo says (§11), in `model::image`.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod download;
+
 use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
