@@ -38,6 +38,7 @@ pub mod tag;
 pub mod time;
 pub mod token;
 pub mod totals;
+pub mod untagged;
 pub mod upload;
 pub mod usage;
 
@@ -85,5 +86,6 @@ pub use tag::Tag;
 pub use time::Timestamp;
 pub use token::{Token, TokenOwner, TokenScope};
 pub use totals::Totals;
+pub use untagged::UntaggedRules;
 pub use upload::{ImageUpload, UploadBytes, UploadId};
 pub use usage::Usage;

@@ -15,15 +15,19 @@ pub mod contents;
 pub mod detached;
 pub mod formats;
 pub mod garbage;
+
 pub mod image_blobs;
 pub mod image_links;
+pub mod image_tags;
 pub mod images;
 pub mod jobs;
 mod links;
+pub mod manifests;
 pub mod policies;
 pub mod possessions;
 pub mod products;
 pub mod publications;
+mod pulls;
 pub mod quota;
 mod referrers;
 pub mod repos;
@@ -137,6 +141,33 @@ pub enum Error {
         /// The path of the job that has it.
         job: String,
     },
+    /// A manifest names a config or a layer that its repository does not have.
+    #[error("{0} is not in this repository, upload or mount it first")]
+    ManifestBlobUnknown(crate::model::OciDigest),
+    /// A manifest names another that its repository does not have.
+    #[error("manifest {0} is not in this repository, push it first")]
+    ManifestUnknown(crate::model::OciDigest),
+    /// A manifest names too much.
+    #[error("the manifest comes to {found} {what}, {most} are possible")]
+    ManifestTooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much.
+        found: u64,
+        /// How much may be.
+        most: u64,
+    },
+    /// The artifact tree has lower-case tags only, and shows another tag under this name.
+    #[error("tag {tag} is {other} in the artifact tree, which is taken: use that or another name")]
+    TagTaken {
+        /// The tag.
+        tag: crate::model::ImageTagName,
+        /// The one that has its place in the tree.
+        other: String,
+    },
+    /// The repository's name is that of a product's branch.
+    #[error("{0} is a product, which is pulled by this name: push to another repository")]
+    ProductTaken(String),
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),
@@ -187,6 +218,7 @@ struct Shared {
     rules: Rules,
     repairing: check::RepairLock,
     reservations: quota::Reservations,
+    pulls: pulls::Pulls,
 }
 
 impl Store {
@@ -201,6 +233,7 @@ impl Store {
                 rules,
                 repairing: check::RepairLock::default(),
                 reservations: quota::Reservations::default(),
+                pulls: pulls::Pulls::default(),
             }),
         }
     }

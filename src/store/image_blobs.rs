@@ -237,7 +237,7 @@ impl Tx<'_, '_> {
     }
 
     /// Takes a blob into a repository that does not have it.
-    fn new_link(
+    pub(super) fn new_link(
         &self,
         image: &ImageName,
         content: &Content,
