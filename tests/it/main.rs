@@ -39,6 +39,7 @@ mod registry_manifests;
 mod registry_referrers;
 mod registry_tags;
 mod registry_tree;
+mod registry_blobs;
 mod rights;
 mod sendfile;
 mod settings;
