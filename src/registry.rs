@@ -4,6 +4,7 @@
 //! spec of dlrepo says (§11), in `model::image`.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod download;
 pub mod uploads;
 
 use std::sync::Arc;

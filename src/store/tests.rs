@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod crash;
 mod garbage;
 mod guards;
+mod images;
 mod leases;
 mod model;
 mod people;
@@ -15,6 +16,7 @@ mod publications;
 mod quota;
 mod rework;
 mod tree;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
