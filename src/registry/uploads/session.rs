@@ -12,7 +12,7 @@ use super::turns::Turn;
 use super::{Error, Registry, UploadAt};
 use crate::blobs::Draft;
 use crate::db::{self, Pending};
-use crate::model::{ImageUpload, OciDigest, Suffix, Timestamp, UploadBytes};
+use crate::model::{ImageUpload, OciDigest, Suffix, Timestamp, UploadBytes, UploadId};
 use crate::store;
 use crate::store::quota::Room;
 
@@ -213,7 +213,8 @@ impl Session {
             return Ok(());
         }
         self.touched = now;
-        Ok(self.registry.store.save_upload(turn.id, upload).wait()?)
+        let noted = self.registry.store.save_upload(turn.id, upload).wait();
+        noted.map_err(|error| told(error, turn.id))
     }
 
     /// Makes what came durable, and queues the change that tells so. `None`: there is nothing
@@ -251,10 +252,18 @@ impl Session {
                 if is_outcome_known(&error) && matches!(is_named, Ok(false)) {
                     draft.discard();
                 }
-                Err(error.into())
+                Err(told(error, turn.id))
             }
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => Err(told(error, turn.id)),
         }
+    }
+}
+
+/// What the store says of an upload; its row is gone when it was given up meanwhile.
+fn told(error: store::Error, id: UploadId) -> Error {
+    match error {
+        store::Error::NotFound(_) => Error::UploadUnknown(id),
+        error => error.into(),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::{Error, Held, Session, is_outcome_known};
+use super::{Error, Held, Session, is_outcome_known, told};
 use crate::blobs::hash::hash_bytes;
 use crate::blobs::{Claim, Hashed, Staged};
 use crate::db::Pending;
@@ -26,7 +26,7 @@ impl Session {
     pub async fn finish_small(mut self, digest: &OciDigest) -> Result<(), Error> {
         self.check_length()?;
         let result = match self.finishing(digest) {
-            Ok(pending) => pending.await.map_err(Error::from),
+            Ok(pending) => pending.await.map_err(|error| told(error, self.at.id)),
             Err(error) => Err(error),
         };
         if let (Err(error), Some((turn, _))) = (&result, &self.upload)
@@ -56,7 +56,8 @@ impl Session {
 
     fn finish_any(&mut self, digest: &OciDigest) -> Result<Arrival, Error> {
         if let Held::Memory(_) = self.held {
-            return Ok(self.finishing(digest)?.wait()?);
+            let pending = self.finishing(digest)?;
+            return pending.wait().map_err(|error| told(error, self.at.id));
         }
         self.draft()?.expect(&digest.checksum())?;
         let Held::Draft(draft) = std::mem::replace(&mut self.held, Held::Memory(Vec::new())) else {
@@ -92,13 +93,13 @@ impl Session {
                     staged.discard();
                     return Ok(arrival);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(told(error, self.at.id)),
             }
         }
         let placed = staged.place()?;
         let result = self.push(&hashed, Body::File(placed.suffix)).wait();
         settle(placed, &result);
-        Ok(result?)
+        result.map_err(|error| told(error, self.at.id))
     }
 
     fn push(&self, hashed: &Hashed, body: Body) -> Pending<Arrival, store::Error> {
