@@ -171,7 +171,7 @@ impl Tx<'_, '_> {
                 (None, LetGo::Displaced)
             }
             Place::Tree(path, there) => {
-                let format = self.show(image, &name, &path, there, total, by)?;
+                let format = self.show(image, &name, &path, &there, total, by)?;
                 (Some(format), LetGo::Deleted)
             }
         };
@@ -191,7 +191,7 @@ impl Tx<'_, '_> {
         image: ImageId,
         tag: &ImageTagName,
         path: &FormatPath,
-        there: There,
+        there: &There,
         total: Usage,
         by: Option<&UserName>,
     ) -> Result<FormatId, Error> {

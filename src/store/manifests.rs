@@ -29,7 +29,7 @@ use crate::model::{
 
 pub use adopt::Adoption;
 pub use delete::Done;
-pub use expire::{Expired, UntaggedKey};
+pub use expire::{Expired, UntaggedKey, UntaggedPage};
 
 /// A manifest that is pushed.
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ impl Tx<'_, '_> {
     pub(super) fn push_manifest(&self, push: &ManifestPush, locks: Locks) -> Result<Pushed, Error> {
         let image = IMAGES.get(self.txn, &push.image)?.map(|image| image.id);
         let plan = self.plan_push(push, image)?;
-        let known = plan.known.as_ref().map(|(id, _)| *id);
+        let is_new = plan.known.is_none();
         let tag = match &push.tag {
             Some(tag) => Some(self.plan_tag(&push.image, image, tag, locks)?),
             None => None,
@@ -267,13 +267,13 @@ impl Tx<'_, '_> {
         let total = plan.total;
         let (id, arrival) = match plan.known {
             Some(_) => self.push_again(push, plan, tag.as_ref())?,
-            None => self.add_manifest(push, image, plan)?,
+            None => self.add_manifest(push, image, &plan)?,
         };
         if let Some(tag) = tag {
             self.set_tag(image, tag, id, total, push.by.as_ref())?;
         }
         let digest = *push.content.digest();
-        Ok(Pushed { id, digest, arrival, is_new: known.is_none() })
+        Ok(Pushed { id, digest, arrival, is_new })
     }
 
     fn plan_push(&self, push: &ManifestPush, image: Option<ImageId>) -> Result<Plan, Error> {
@@ -387,7 +387,7 @@ impl Tx<'_, '_> {
         &self,
         push: &ManifestPush,
         image: ImageId,
-        plan: Plan,
+        plan: &Plan,
     ) -> Result<(ManifestId, Arrival), Error> {
         let id = ManifestId(self.next(Meta::NEXT_IMAGE)?);
         let holder = Referrer::Manifest(id);

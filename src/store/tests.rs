@@ -17,6 +17,7 @@ mod possessions;
 mod products;
 mod publications;
 mod quota;
+mod registry_model;
 mod rework;
 mod tree;
 mod uploads;
