@@ -8,16 +8,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::manifests::is_named;
 use super::tx::promised;
 use super::{Error, View, links, tree};
 use crate::db::schema::{
-    BLOBS, CONTAINER_AGES, CONTAINERS, DIGESTS, IMAGE_NAMES, IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS,
+    BLOBS, CONTAINER_AGES, CONTAINERS, DIGESTS, IMAGE_NAMES, IMAGE_TAGS, MANIFESTS,
 };
 use crate::db::{self, Rows, Span};
 use crate::model::image::CONTAINER;
 use crate::model::{
     Artifact, ArtifactPath, BlobId, Container, Digest, FormatId, FormatPath, ImageId, ImageName,
-    ImageTag, ImageTagName, Manifest, ManifestId, Node, OciDigest, Referrer,
+    ImageTag, ImageTagName, Manifest, ManifestId, Node, Referrer,
 };
 
 /// Images of a job that are looked through for a blob.
@@ -170,16 +171,6 @@ pub(super) fn closure(rows: &impl Rows, root: &Manifest) -> Result<Vec<Manifest>
         at += 1;
     }
     Ok(found)
-}
-
-/// Whether a manifest is in its repository: a deleted one is not, though its record may be.
-pub(super) fn is_named(
-    rows: &impl Rows,
-    id: ManifestId,
-    manifest: &Manifest,
-) -> Result<bool, Error> {
-    let name = (manifest.image, OciDigest::from(manifest.digest));
-    Ok(MANIFEST_NAMES.get(rows, &name)? == Some(id))
 }
 
 /// All files of an image.

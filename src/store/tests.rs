@@ -19,6 +19,7 @@ mod publications;
 mod quota;
 mod registry_model;
 mod rework;
+mod shown;
 mod tree;
 mod uploads;
 

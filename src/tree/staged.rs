@@ -18,7 +18,7 @@ const NAMED_MAX: u64 = 4 * FILES_MAX;
 #[derive(Debug, thiserror::Error)]
 pub enum NoImage {
     /// A path that an image does not have.
-    #[error("{0} is no part of an image: those are blobs/sha256/XX/DIGEST and manifests/…")]
+    #[error("{0} is no part of an image: those lie in blobs/sha256 and manifests/sha256")]
     Stranger(ArtifactPath),
     /// The path says something else than the bytes.
     #[error("the bytes of {path} have the digest sha256:{digest}")]
@@ -152,8 +152,12 @@ impl Staged {
         let mut blobs = self.blobs.clone();
         let mut roots = self.manifests.keys().copied().collect::<BTreeSet<_>>();
         for ready in names.values() {
-            ready.blobs.iter().for_each(|blob| drop(blobs.remove(blob)));
-            ready.children.iter().for_each(|child| drop(roots.remove(child)));
+            for blob in &ready.blobs {
+                blobs.remove(blob);
+            }
+            for child in &ready.children {
+                roots.remove(child);
+            }
         }
         let mut roots = roots.into_iter();
         let root = roots.next().ok_or(NoImage::NoManifest)?;

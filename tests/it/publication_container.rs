@@ -75,7 +75,11 @@ fn another_image_takes_the_place_of_a_published_one() {
     parts.send(&server, FORMAT);
     lock(&server, JOB);
     set(&server, TAG, true);
-    eventually("the new image", || (digest(&target, JOB) == digest(&server, JOB)).then_some(()));
+    let is_there = || {
+        let job = target.get(JOB).send();
+        (job.status == 200 && job.json()["job"]["digest"] == digest(&server, JOB)).then_some(())
+    };
+    eventually("the new image", is_there);
     is_released(&server, TAG);
     same(&server, &target, &parts);
 }

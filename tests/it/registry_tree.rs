@@ -1,5 +1,5 @@
 //! Images in the artifact tree: the format `container` of a job shows what a tag of the registry
-//! names (spec dlrepo §8, §11, §12).
+//! names (spec dlrepo §8, §11, §12). Deliberately absent: the registry's own protocol.
 
 use serde_json::{Value, json};
 
@@ -65,8 +65,8 @@ fn an_image_is_listed_and_downloaded_like_any_files() {
         for entry in tar::Archive::new(&tar[..]).entries().unwrap() {
             members.push(entry.unwrap().path().unwrap().to_str().unwrap().to_owned());
         }
-        let wanted = parts.paths().into_iter().map(|path| format!("build-container/{path}"));
-        let sums = "build-container/SHA256SUMS.txt".to_owned();
+        let wanted = parts.paths().into_iter().map(|path| format!("build-1.0-container/{path}"));
+        let sums = "build-1.0-container/SHA256SUMS.txt".to_owned();
         assert_eq!(members, wanted.chain([sums]).collect::<Vec<_>>());
         let job = server.get(&JOB[..JOB.len() - 1]).expect(302);
         job.has("location", JOB);
@@ -139,8 +139,8 @@ fn what_is_no_image_is_refused_with_a_reason_and_nothing_changes() {
         let page = server.get(FORMAT).expect(200).json();
         assert_eq!(page["artifact_format"]["dirty"], true, "{reason}");
         assert_eq!(page["artifact_format"]["files"], json!(parts.paths()), "{reason}");
-        let lock = server.put(JOB).json(&json!({"job": {"locked": true}})).expect(400);
-        lock.says("Job has dirty formats");
+        let lock = server.put(JOB).json(&json!({"job": {"locked": true}})).send();
+        assert_eq!(lock.status, if parts.manifests.is_empty() { 404 } else { 400 }, "{reason}");
         server.delete(FORMAT).expect(200);
     };
     let mut some = parts.clone();
@@ -174,10 +174,15 @@ fn what_is_no_image_is_refused_with_a_reason_and_nothing_changes() {
     some.blobs.clear();
     let empty = digest_of("{}");
     some.send_files(&server, FORMAT);
-    server.patch(FORMAT).expect(400).says(&format!("manifest {empty}: "));
+    let said = server.patch(FORMAT).expect(400).text();
+    let reason = format!("is no image: manifest {empty}: it is not said what this is: ");
+    assert_eq!(digest_of(&some.manifests[0]), empty);
+    assert!(said.contains(&reason), "{said}");
+    server.delete(FORMAT).expect(200);
     let strange = format!("{FORMAT}notes.txt");
     as_publisher(server.put(&strange)).body("x").expect(201);
-    server.patch(FORMAT).expect(400).says("notes.txt is no part of an image");
+    let said = server.patch(FORMAT).expect(400).text();
+    assert!(said.contains("notes.txt is no part of an image"), "{said}");
 }
 
 #[test]
@@ -275,4 +280,88 @@ fn a_version_shows_the_image_of_its_job() {
     assert_eq!(entries, parts.files().len() + 1);
     server.delete(FORMAT).expect(200);
     server.get(format).expect(404);
+}
+
+const MANIFEST: &str = "/v2/main/build/manifests/1.0";
+
+#[test]
+fn what_is_pushed_appears_in_the_tree_and_is_pulled_byte_for_byte() {
+    let server = TestServer::start();
+    let mut parts = small();
+    // Bytes that no program would write again.
+    let odd = String::from_utf8(parts.root().to_vec()).unwrap().replace(':', " :\t");
+    parts.manifests = vec![odd.into_bytes()];
+    parts.push(&server, "main/build", "1.0");
+    server.get(FORMAT).expect(200).json_is(&page(&parts));
+    let root = digest_of(parts.root());
+    let pulled = server.get(MANIFEST).expect(200).has("docker-content-digest", &root);
+    pulled.body_is(parts.root());
+    let path = parts.paths().pop().unwrap();
+    server.get(&format!("{FORMAT}{path}")).expect(200).body_is(parts.root());
+    // The same again, and another one over it.
+    parts.push(&server, "main/build", "1.0");
+    index().push(&server, "main/build", "1.0");
+    server.get(FORMAT).expect(200).json_is(&page(&index()));
+}
+
+#[test]
+fn what_goes_in_one_view_goes_in_the_other_at_once() {
+    let parts = small();
+    for target in [FORMAT, JOB, TAG, "/branches/main/", MANIFEST, "by digest"] {
+        let server = freeing_at_once();
+        parts.push(&server, "main/build", "1.0");
+        sweep_all(&server);
+        let digest = format!("/v2/main/build/manifests/{}", digest_of(parts.root()));
+        let asked = if target == "by digest" { &digest } else { target };
+        let is_registry = asked.starts_with("/v2/");
+        server.delete(asked).expect(if is_registry { 202 } else { 200 });
+        server.get(FORMAT).expect(404);
+        server.get(MANIFEST).expect(404);
+        sweep_all(&server);
+        assert_eq!(server.blob_files(), (0, 0), "{target}");
+    }
+}
+
+#[test]
+fn a_locked_job_refuses_pushes_and_deletions_in_both_views() {
+    let server = TestServer::start();
+    let parts = small();
+    parts.push(&server, "main/build", "1.0");
+    lock(&server);
+    let other = index();
+    other.push_blobs(&server, "main/build");
+    let put = |bytes: &[u8]| server.put(MANIFEST).body(bytes).send().status;
+    assert!((400..500).contains(&put(small().root())), "not even the same one");
+    assert!((400..500).contains(&put(Parts::image("s390x", &[b"a layer"]).root())));
+    let deleted = server.delete(MANIFEST).send().status;
+    assert!((400..500).contains(&deleted), "{deleted}");
+    server.get(FORMAT).expect(200).json_is(&page(&parts));
+    server.get(MANIFEST).expect(200).body_is(parts.root());
+}
+
+#[test]
+fn a_push_that_is_refused_leaves_the_image_as_it_was() {
+    let server = TestServer::start();
+    let parts = small();
+    parts.push(&server, "main/build", "1.0");
+    let incomplete = Parts::image("amd64", &[b"a layer", b"never uploaded"]);
+    let refused = server.put(MANIFEST).body(incomplete.root()).send().status;
+    assert!((400..500).contains(&refused), "{refused}");
+    server.get(FORMAT).expect(200).json_is(&page(&parts));
+    for tag in ["1.0", "latest"] {
+        let pulled = server.get(&format!("/v2/main/build/manifests/{tag}")).expect(200);
+        pulled.body_is(parts.root());
+    }
+}
+
+#[test]
+fn a_users_images_are_in_the_users_tree() {
+    let server = TestServer::swept_at_once().with("quota", "100000").start();
+    let parts = small();
+    parts.push(&server, "u/alice/main/build", "1.0");
+    let format = "/~alice/branches/main/1.0/build/container/";
+    server.get(format).expect(200).json_is(&page(&parts));
+    server.get(FORMAT).expect(404);
+    server.delete("/~alice/branches/main/1.0/").expect(200);
+    server.get("/v2/u/alice/main/build/manifests/1.0").expect(404);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::harness::parts::Parts;
 use super::harness::{TestServer, digest_of, sha256};
 
 const JOB: &str = "/branches/b/t/j/";
@@ -252,19 +253,18 @@ fn other_methods_are_named() {
 #[test]
 fn a_container_image_counts_by_its_manifest() {
     let server = TestServer::start();
-    let put = |path: &str, text: &str| {
-        let asked = server.put(&format!("{JOB}container/{path}")).body(text);
-        asked.header("User-Agent", "dlrepo-server/ci").expect(201);
-    };
-    put("blobs/sha256/ab/abcd", "a layer");
-    server.patch(&format!("{JOB}container/")).expect(200);
+    let format = format!("{JOB}container/");
+    let mut parts = Parts::image("amd64", &[b"a layer"]);
+    let manifests = std::mem::take(&mut parts.manifests);
+    parts.send_files(&server, &format);
+    server.patch(&format).expect(400).says(&format!("{format} is no image: no manifest was sent"));
     let lock = || server.put(JOB).json(&json!({"job": {"locked": true}})).send();
     lock().with_status(404).says("the manifest of the format container does not exist");
-    let hex = sha256("{}");
-    put(&format!("manifests/sha256/{}/{hex}", &hex[..2]), "{}");
-    server.patch(&format!("{JOB}container/")).expect(200);
+    parts.manifests = manifests;
+    parts.send(&server, &format);
     lock().with_status(200);
     let shown = server.get(JOB).expect(200).json();
-    let text = format!(r#"{{".metadata": "{}", "container": "sha256:{hex}"}}"#, digest_of("{}"));
+    let root = digest_of(parts.root());
+    let text = format!(r#"{{".metadata": "{}", "container": "{root}"}}"#, digest_of("{}"));
     assert_eq!(shown["job"]["digest"], sha256(text));
 }

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::super::{Error, View, containers, referrers};
+use super::super::{Error, View, manifests, referrers};
 use super::Held;
 use crate::db::Span;
 use crate::db::schema::{IMAGE_BLOBS, MANIFEST_NAMES, MANIFESTS, TAGS_OF};
@@ -31,7 +31,7 @@ impl View {
         let Some(manifest) = MANIFESTS.get(&self.snapshot, &id)? else {
             return Ok((Held::default(), Some(Node::Manifest(id))));
         };
-        let is_here = containers::is_named(&self.snapshot, id, &manifest)?;
+        let is_here = manifests::is_named(&self.snapshot, id, &manifest)?;
         let until = match manifest.standing {
             Standing::Doomed { until } => Some(until),
             _ => None,

@@ -78,6 +78,34 @@ impl Parts {
         self.files().into_iter().map(|(path, _)| path).collect()
     }
 
+    /// Pushes it to a repository of the registry.
+    #[track_caller]
+    pub fn push(&self, server: &TestServer, image: &str, tag: &str) {
+        self.push_blobs(server, image);
+        let (root, children) = self.manifests.split_last().expect("an image has a manifest");
+        for child in children {
+            self.push_manifest(server, image, &digest_of(child), child);
+        }
+        self.push_manifest(server, image, tag, root);
+    }
+
+    /// Uploads configs and layers to a repository.
+    #[track_caller]
+    pub fn push_blobs(&self, server: &TestServer, image: &str) {
+        for blob in &self.blobs {
+            let target = format!("/v2/{image}/blobs/uploads/?digest={}", digest_of(blob));
+            server.post(&target).body(blob.clone()).expect(201);
+        }
+    }
+
+    #[track_caller]
+    fn push_manifest(&self, server: &TestServer, image: &str, reference: &str, bytes: &[u8]) {
+        let is_index = bytes == self.root() && self.manifests.len() > 1;
+        let kind = if is_index { INDEX } else { IMAGE };
+        let put = server.put(&format!("/v2/{image}/manifests/{reference}"));
+        put.header("Content-Type", kind).body(bytes).expect(201);
+    }
+
     /// Sends all files to a format and declares it finished.
     #[track_caller]
     pub fn send(&self, server: &TestServer, format: &str) {
