@@ -179,8 +179,9 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::ProductTaken(_)
         | Error::IsImage
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
-        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::MetadataTooLarge { .. } | Error::ManifestTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

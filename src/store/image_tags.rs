@@ -25,6 +25,8 @@ use crate::model::{
     ManifestId, Node, Repo, TagId, Timestamp, Usage, UserName,
 };
 
+pub(super) use listing::has_live_content;
+
 impl Store {
     /// Takes a tag away: at once where it has no place in the artifact tree, and otherwise with
     /// its format, as [`Self::delete_format`] does. The answer may be [`Error::NotFound`] or
@@ -171,7 +173,7 @@ impl Tx<'_, '_> {
                 (None, LetGo::Displaced)
             }
             Place::Tree(path, there) => {
-                let format = self.show(image, &name, &path, there, total, by)?;
+                let format = self.show(image, &name, &path, &there, total, by)?;
                 (Some(format), LetGo::Deleted)
             }
         };
@@ -191,7 +193,7 @@ impl Tx<'_, '_> {
         image: ImageId,
         tag: &ImageTagName,
         path: &FormatPath,
-        there: There,
+        there: &There,
         total: Usage,
         by: Option<&UserName>,
     ) -> Result<FormatId, Error> {

@@ -18,7 +18,7 @@ use super::charges::login_of;
 use super::image_tags::TagPlan;
 use super::tree::Delta;
 use super::tx::promised;
-use super::{Error, Store, Tx, View, artifacts::Locks, image_blobs, products};
+use super::{Error, Store, Tx, View, artifacts::Locks, image_blobs, image_tags, products};
 use crate::db::schema::{IMAGES, MANIFEST_NAMES, MANIFESTS, Meta, REFERRERS};
 use crate::db::{Pending, Rows, Span};
 use crate::model::manifest::{DEPTH_MAX, DESCRIPTORS_MAX, FILES_MAX};
@@ -29,7 +29,7 @@ use crate::model::{
 
 pub use adopt::Adoption;
 pub use delete::Done;
-pub use expire::{Expired, UntaggedKey};
+pub use expire::{Expired, UntaggedKey, UntaggedPage};
 
 /// A manifest that is pushed.
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ impl Tx<'_, '_> {
     pub(super) fn push_manifest(&self, push: &ManifestPush, locks: Locks) -> Result<Pushed, Error> {
         let image = IMAGES.get(self.txn, &push.image)?.map(|image| image.id);
         let plan = self.plan_push(push, image)?;
-        let known = plan.known.as_ref().map(|(id, _)| *id);
+        let is_new = plan.known.is_none();
         let tag = match &push.tag {
             Some(tag) => Some(self.plan_tag(&push.image, image, tag, locks)?),
             None => None,
@@ -267,13 +267,13 @@ impl Tx<'_, '_> {
         let total = plan.total;
         let (id, arrival) = match plan.known {
             Some(_) => self.push_again(push, plan, tag.as_ref())?,
-            None => self.add_manifest(push, image, plan)?,
+            None => self.add_manifest(push, image, &plan)?,
         };
         if let Some(tag) = tag {
             self.set_tag(image, tag, id, total, push.by.as_ref())?;
         }
         let digest = *push.content.digest();
-        Ok(Pushed { id, digest, arrival, is_new: known.is_none() })
+        Ok(Pushed { id, digest, arrival, is_new })
     }
 
     fn plan_push(&self, push: &ManifestPush, image: Option<ImageId>) -> Result<Plan, Error> {
@@ -314,11 +314,12 @@ impl Tx<'_, '_> {
     /// The name of a product's branch is taken, unless something was pushed to it before.
     fn check_product(&self, push: &ManifestPush, image: Option<ImageId>) -> Result<(), Error> {
         let ImagePlace::Product(path) = push.image.place() else { return Ok(()) };
-        let has_manifests = match image {
-            Some(image) => MANIFEST_NAMES.first(self.txn, Span::under(&image))?.is_some(),
+        // As for readers: what is left of a deleted image does not keep the name.
+        let is_pushed = match image {
+            Some(image) => image_tags::has_live_content(self.txn, image)?,
             None => false,
         };
-        if !has_manifests && products::has_branch(self.txn, &path)? {
+        if !is_pushed && products::has_branch(self.txn, &path)? {
             return Err(Error::ProductTaken(path.to_string()));
         }
         Ok(())
@@ -387,7 +388,7 @@ impl Tx<'_, '_> {
         &self,
         push: &ManifestPush,
         image: ImageId,
-        plan: Plan,
+        plan: &Plan,
     ) -> Result<(ManifestId, Arrival), Error> {
         let id = ManifestId(self.next(Meta::NEXT_IMAGE)?);
         let holder = Referrer::Manifest(id);

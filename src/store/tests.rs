@@ -7,6 +7,7 @@ mod crash;
 mod garbage;
 mod guards;
 mod image_tags;
+mod images;
 mod leases;
 mod manifests;
 mod model;
@@ -20,6 +21,7 @@ mod registry_model;
 mod rework;
 mod shown;
 mod tree;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -157,14 +157,14 @@ impl Sweeper {
         let before = self.rest_began();
         let mut last = None;
         loop {
-            let stale: Arc<[_]> = self.store.view()?.stale_uploads(last, before, PAGE)?.into();
-            let Some(end) = stale.last() else { return Ok(()) };
+            let resting: Arc<[_]> = self.store.view()?.stale_uploads(last, before, PAGE)?.into();
+            let Some(end) = resting.last() else { return Ok(()) };
             last = Some(*end);
             let mut from = 0;
-            while from < stale.len() {
+            while from < resting.len() {
                 let (work, rows) = stage.budget();
-                let list = Arc::clone(&stale);
-                let (done, times) = self.store.give_up_slice(list, from, before, work, rows)?;
+                let page = Arc::clone(&resting);
+                let (done, times) = self.store.give_up_slice(page, from, before, work, rows)?;
                 from += done.seen;
                 done.errors.into_iter().for_each(|error| fail(run, error));
                 for draft in done.drafts {

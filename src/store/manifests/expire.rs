@@ -29,6 +29,10 @@ pub struct Expired {
     pub next: Option<UntaggedKey>,
 }
 
+/// Repositories with what a rule may take away, each with its lifetime, and the name of the last
+/// one that was looked at.
+pub type UntaggedPage = (Vec<(ImageId, Duration)>, Option<ImageName>);
+
 /// A manifest whose moment came, and when it was last of use.
 struct Candidate {
     id: ManifestId,
@@ -53,7 +57,7 @@ impl Store {
             let keys = page.into_iter().map(|(key, ())| key).collect();
             let link = tx.link_end.since(tx.now);
             let cause = Cause::policy("what named it was deleted".to_owned());
-            tx.expire(keys, tx.now, &Budget::new(work, rows_max), &|id, moment| {
+            expire(keys, tx.now, &Budget::new(work, rows_max), &|id, moment| {
                 tx.expire_doomed(id, moment, link, &cause)
             })
         })
@@ -83,7 +87,7 @@ impl Store {
             let rule = format!("untagged for {} s", lifetime.as_secs());
             let cause = Cause::policy(rule);
             let over = tx.now.before(lifetime);
-            tx.expire(keys, over, &Budget::new(work, rows_max), &|id, since| {
+            expire(keys, over, &Budget::new(work, rows_max), &|id, since| {
                 tx.expire_untagged(&Candidate { id, since }, over, &cause)
             })
         })
@@ -116,7 +120,7 @@ impl View {
         now: Timestamp,
         after: Option<&ImageName>,
         limit: usize,
-    ) -> Result<(Vec<(ImageId, Duration)>, Option<ImageName>), Error> {
+    ) -> Result<UntaggedPage, Error> {
         let span = after.map_or_else(Span::all, |after| Span::all().after(after));
         let page = IMAGES.page(&self.snapshot, span, limit)?;
         let last = page.last().map(|(name, _)| name.clone());
@@ -134,37 +138,36 @@ impl View {
 
 type Remove<'a> = dyn Fn(ManifestId, Timestamp) -> Result<bool, Error> + 'a;
 
-impl Tx<'_, '_> {
-    /// Takes those away of `keys`, in order of their moments, whose moment is not behind `over`.
-    fn expire(
-        &self,
-        keys: Vec<UntaggedKey>,
-        over: Timestamp,
-        budget: &Budget,
-        remove: &Remove,
-    ) -> Result<Expired, Error> {
-        let mut done = Expired::default();
-        let mut last = None;
-        for key in keys {
-            if key.0 > over {
-                return Ok(done);
-            }
-            if !budget.take() {
-                done.next = last;
-                return Ok(done);
-            }
-            last = Some(key);
-            match remove(key.1, key.0) {
-                Ok(is_gone) => done.manifests += u64::from(is_gone),
-                Err(Error::Db(error @ crate::db::Error::Corrupt { .. })) => {
-                    done.errors.push(error.to_string());
-                }
-                Err(error) => return Err(error),
-            }
+/// Takes those away of `keys`, in order of their moments, whose moment is not behind `over`.
+fn expire(
+    keys: Vec<UntaggedKey>,
+    over: Timestamp,
+    budget: &Budget,
+    remove: &Remove,
+) -> Result<Expired, Error> {
+    let mut done = Expired::default();
+    let mut last = None;
+    for key in keys {
+        if key.0 > over {
+            return Ok(done);
         }
-        Ok(done)
+        if !budget.take() {
+            done.next = last;
+            return Ok(done);
+        }
+        last = Some(key);
+        match remove(key.1, key.0) {
+            Ok(is_gone) => done.manifests += u64::from(is_gone),
+            Err(Error::Db(error @ crate::db::Error::Corrupt { .. })) => {
+                done.errors.push(error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Ok(done)
+}
 
+impl Tx<'_, '_> {
     fn expire_doomed(
         &self,
         id: ManifestId,

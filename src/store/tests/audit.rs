@@ -1,5 +1,6 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod image_links;
 mod manifests;
 mod products;
 
@@ -40,6 +41,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.totals();
     audit.sequences();
     audit.publications();
+    audit.image_links();
     audit.manifests();
     audit.found
 }
@@ -234,7 +236,7 @@ impl Audit {
         self.same("parents that nothing leads to", lost, "[]".into());
     }
 
-    /// Reference rows are the files, and nothing else.
+    /// Reference rows are the files and the registry's, and nothing else.
     fn references(&mut self) {
         let mut refs = Vec::new();
         for ((format, path), file) in self.rows(&ARTIFACTS) {

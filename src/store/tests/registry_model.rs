@@ -156,12 +156,12 @@ impl World {
             Ok(pushed) => {
                 assert!(!lacks_blob && !lacks_child && !is_taken);
                 assert_eq!(pushed.is_new, !is_known);
-                self.pushed(at, name, shape);
+                self.pushed(at, name, &shape);
             }
         }
     }
 
-    fn pushed(&mut self, at: &'static str, name: &str, shape: Shape) {
+    fn pushed(&mut self, at: &'static str, name: &str, shape: &Shape) {
         let link = self.link();
         let repository = self.images.get_mut(at).unwrap();
         let children = shape.children.iter().cloned().collect();

@@ -47,12 +47,12 @@ impl Audit {
         });
         let left: BTreeSet<_> = records.keys().copied().filter(|id| !named.contains(id)).collect();
         self.same("manifests without a name", left, queued.collect());
-        let mut names = Vec::new();
+        let mut expected = Vec::new();
         for (id, record) in records.iter().filter(|(id, _)| named.contains(id)) {
-            names.push(((record.image, OciDigest::from(record.digest)), *id));
-            names.extend(sha512_of(record).map(|name| ((record.image, name), *id)));
+            expected.push(((record.image, OciDigest::from(record.digest)), *id));
+            expected.extend(sha512_of(record).map(|name| ((record.image, name), *id)));
         }
-        self.same("names of manifests", map(self.rows(&MANIFEST_NAMES)), map(names));
+        self.same("names of manifests", map(self.rows(&MANIFEST_NAMES)), map(expected));
     }
 
     fn standings(&mut self, records: &Records, named: &BTreeSet<ManifestId>) {
