@@ -82,6 +82,7 @@ impl Demand {
 }
 
 /// The right that a method needs (spec dlrepo §15).
+#[must_use]
 pub fn right_of(method: &Method) -> Right {
     match *method {
         Method::PUT | Method::PATCH => Right::Add,

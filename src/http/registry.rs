@@ -88,7 +88,7 @@ impl Server {
 
     fn refuse_image(&self, asked: &Asked, caller: &Caller, failure: Failure) -> Response {
         let challenge = match &failure {
-            Failure::Unauthorized { realm } => Some(self.challenge(asked, realm)),
+            Failure::Unauthorized { realm } => Some(asked.challenge(realm)),
             _ => None,
         };
         let mut error = errors::told(self.refuse(caller, failure));

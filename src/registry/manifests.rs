@@ -78,7 +78,7 @@ impl Registry {
             _ => None,
         };
         let push = self.push_of(upload, parsed, hashed.digest, sha512)?;
-        self.commit(upload, push, hashed.digest, hashed.size)?;
+        self.commit(upload, &push, hashed.digest, hashed.size)?;
         Ok(Taken { digest: said.unwrap_or(hashed.digest.into()), subject })
     }
 
@@ -115,7 +115,7 @@ impl Registry {
     fn commit(
         &self,
         upload: &Upload,
-        push: ManifestPush,
+        push: &ManifestPush,
         digest: Digest,
         size: u64,
     ) -> Result<(), Error> {

@@ -139,7 +139,7 @@ fn log(
             log::info!(target: LOG, "{what} {image}:{tag} {digest} {bytes} bytes {by}");
         }
         Reference::Digest(_) => {
-            log::info!(target: LOG, "{what} {image}@{digest} {bytes} bytes {by}")
+            log::info!(target: LOG, "{what} {image}@{digest} {bytes} bytes {by}");
         }
     }
 }

@@ -25,6 +25,8 @@ use crate::model::{
     ManifestId, Node, Repo, TagId, Timestamp, Usage, UserName,
 };
 
+pub(super) use listing::has_live_content;
+
 impl Store {
     /// Takes a tag away: at once where it has no place in the artifact tree, and otherwise with
     /// its format, as [`Self::delete_format`] does. The answer may be [`Error::NotFound`] or

@@ -18,7 +18,7 @@ use super::charges::login_of;
 use super::image_tags::TagPlan;
 use super::tree::Delta;
 use super::tx::promised;
-use super::{Error, Store, Tx, View, artifacts::Locks, image_blobs, products};
+use super::{Error, Store, Tx, View, artifacts::Locks, image_blobs, image_tags, products};
 use crate::db::schema::{IMAGES, MANIFEST_NAMES, MANIFESTS, Meta, REFERRERS};
 use crate::db::{Pending, Rows, Span};
 use crate::model::manifest::{DEPTH_MAX, DESCRIPTORS_MAX, FILES_MAX};
@@ -314,11 +314,12 @@ impl Tx<'_, '_> {
     /// The name of a product's branch is taken, unless something was pushed to it before.
     fn check_product(&self, push: &ManifestPush, image: Option<ImageId>) -> Result<(), Error> {
         let ImagePlace::Product(path) = push.image.place() else { return Ok(()) };
-        let has_manifests = match image {
-            Some(image) => MANIFEST_NAMES.first(self.txn, Span::under(&image))?.is_some(),
+        // As for readers: what is left of a deleted image does not keep the name.
+        let is_pushed = match image {
+            Some(image) => image_tags::has_live_content(self.txn, image)?,
             None => false,
         };
-        if !has_manifests && products::has_branch(self.txn, &path)? {
+        if !is_pushed && products::has_branch(self.txn, &path)? {
             return Err(Error::ProductTaken(path.to_string()));
         }
         Ok(())

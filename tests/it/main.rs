@@ -34,6 +34,7 @@ mod products;
 mod publication;
 mod publication_container;
 mod publication_faults;
+mod registry_blobs;
 mod registry_catalog;
 mod registry_manifests;
 mod registry_referrers;

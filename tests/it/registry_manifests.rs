@@ -242,7 +242,7 @@ fn bytes_of_another_digest_are_refused() {
     let wrong = format!("sha256:{}", "0".repeat(64));
     let answer = document.push(&server, "a/b", &wrong).with_status(400);
     let (code, detail) = error_of(&answer);
-    assert_eq!((code.as_str(), &detail["actual"]), ("DIGEST_INVALID", &json!(document.digest)));
+    assert_eq!((code.as_str(), &detail["found"]), ("DIGEST_INVALID", &json!(document.digest)));
     let answer = document.push(&server, "a/b", "sha256:bad").with_status(400);
     assert_eq!(error_of(&answer).0, "DIGEST_INVALID");
 }

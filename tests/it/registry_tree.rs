@@ -1,6 +1,8 @@
 //! Images in the artifact tree: the format `container` of a job shows what a tag of the registry
 //! names (spec dlrepo §8, §11, §12). Deliberately absent: the registry's own protocol.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use super::harness::parts::{Parts, as_publisher};
@@ -55,7 +57,7 @@ fn an_image_is_listed_and_downloaded_like_any_files() {
             let sum = sha256(&bytes);
             let one = server.get(&format!("{FORMAT}{path}.sha256")).expect(200).text();
             assert_eq!(one, format!("{sum}  {sum}\n"));
-            sums += &format!("{sum}  {path}\n");
+            writeln!(sums, "{sum}  {path}").unwrap();
         }
         server.get(&format!("{BARE}.sha256")).expect(200).body_is(sums);
         server.head(FORMAT).expect(200);
@@ -289,7 +291,7 @@ fn what_is_pushed_appears_in_the_tree_and_is_pulled_byte_for_byte() {
     let server = TestServer::start();
     let mut parts = small();
     // Bytes that no program would write again.
-    let odd = String::from_utf8(parts.root().to_vec()).unwrap().replace(':', " :\t");
+    let odd = String::from_utf8(parts.root().to_vec()).unwrap().replace("\":", "\" :\t");
     parts.manifests = vec![odd.into_bytes()];
     parts.push(&server, "main/build", "1.0");
     server.get(FORMAT).expect(200).json_is(&page(&parts));

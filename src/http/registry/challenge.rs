@@ -3,12 +3,12 @@
 //! Deliberately absent: who may do what (the guard).
 
 use super::Asked;
-use crate::http::{Server, reply};
+use crate::http::reply;
 
-impl Server {
+impl Asked {
     /// The challenge of an answer 401 under `/v2/`.
-    pub(super) fn challenge(&self, asked: &Asked, realm: &str) -> String {
-        log::trace!("asking who wants to {} {}{}", asked.method, asked.address, asked.path);
+    pub(super) fn challenge(&self, realm: &str) -> String {
+        log::trace!("asking who wants to {} {}{}", self.method, self.address, self.path);
         reply::basic_challenge(realm)
     }
 }

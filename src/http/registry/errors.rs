@@ -133,6 +133,12 @@ impl OciError {
         self
     }
 
+    /// What is wrong.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -241,26 +247,53 @@ fn of_tree(error: &tree::Error) -> OciError {
 }
 
 fn of_registry(error: &registry::Error) -> OciError {
+    use registry::Error;
     match error {
-        registry::Error::Store(error) => of_store(error),
-        registry::Error::Files(error) => of_files(error),
-        registry::Error::Mismatch { expected, found } => {
-            let detail = json!({
-                "digest": expected.to_string(),
-                "actual": format!("sha256:{found}"),
-            });
-            OciError::new(Code::DigestInvalid, error.to_string()).about(detail)
-        }
-        registry::Error::Manifest(why) => of_manifest(why),
-        registry::Error::SizeDiffers { at, digest, said, actual } => {
-            let detail = json!({
-                "at": at, "digest": digest.to_string(), "size": said, "actual": actual,
-            });
+        Error::Store(error) => of_store(error),
+        Error::Files(error) => of_files(error),
+        Error::Manifest(error) => of_manifest(error),
+        Error::Damaged { .. } => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Error::SizeDiffers { at, digest, said, actual } => {
+            let digest = digest.to_string();
+            let detail = json!({ "at": at, "digest": digest, "size": said, "actual": actual });
             OciError::new(Code::ManifestInvalid, error.to_string()).about(detail)
         }
-        registry::Error::Damaged { .. } => {
-            fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+        Error::UploadUnknown(_)
+        | Error::UploadBusy(_)
+        | Error::UploadDisorder { .. }
+        | Error::UploadLength { .. }
+        | Error::UploadTooLarge { .. }
+        | Error::Mismatch { .. } => of_upload(error),
+    }
+}
+
+/// What a client did to an upload. Two writers at once is what 409 is for; the specification has
+/// no code for it.
+fn of_upload(error: &registry::Error) -> OciError {
+    use registry::Error;
+    let why = error.to_string();
+    match error {
+        Error::UploadUnknown(id) => {
+            OciError::new(Code::BlobUploadUnknown, why).about(json!({ "upload": id.to_string() }))
         }
+        Error::UploadBusy(id) => OciError::new(Code::BlobUploadInvalid, why)
+            .about(json!({ "upload": id.to_string() }))
+            .with_status(StatusCode::CONFLICT),
+        Error::UploadDisorder { received, .. } => OciError::new(Code::BlobUploadInvalid, why)
+            .about(json!({ "received": received }))
+            .with_status(StatusCode::RANGE_NOT_SATISFIABLE),
+        Error::UploadLength { announced, came } => OciError::new(Code::SizeInvalid, why)
+            .about(json!({ "announced": announced, "came": came })),
+        Error::UploadTooLarge { bytes_max, .. } => OciError::new(Code::SizeInvalid, why)
+            .about(json!({ "bytes_max": bytes_max }))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::Mismatch { expected, found } => OciError::new(Code::DigestInvalid, why)
+            .about(json!({ "expected": expected.to_string(), "found": format!("sha256:{found}") })),
+        Error::Store(_)
+        | Error::Files(_)
+        | Error::Manifest(_)
+        | Error::Damaged { .. }
+        | Error::SizeDiffers { .. } => fault(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }
 
@@ -283,9 +316,10 @@ fn of_manifest(error: &OciManifestError) -> OciError {
 }
 
 fn of_files(error: &blobs::Error) -> OciError {
-    let status = match error.is_full() {
-        true => StatusCode::INSUFFICIENT_STORAGE,
-        false => StatusCode::INTERNAL_SERVER_ERROR,
+    let status = if error.is_full() {
+        StatusCode::INSUFFICIENT_STORAGE
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
     };
     fault(status, &error.to_string())
 }
@@ -312,21 +346,6 @@ fn of_store(error: &store::Error) -> OciError {
         Error::IsFolder(_) | Error::IsFile(_) | Error::Version(_) => {
             OciError::new(Code::ManifestInvalid, why)
         }
-        Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
-            let detail = json!({ "digest": digest.to_string() });
-            OciError::new(Code::ManifestBlobUnknown, why).about(detail)
-        }
-        Error::ManifestTooLarge { what, found, most } => OciError::new(Code::ManifestInvalid, why)
-            .about(json!({ "what": what, "found": found, "most": most })),
-        Error::TagTaken { tag, other } => {
-            OciError::new(Code::Denied, why).about(json!({ "tag": tag.as_str(), "other": other }))
-        }
-        Error::ProductTaken(path) => {
-            OciError::new(Code::Denied, why).about(json!({ "path": path }))
-        }
-        Error::BlobInUse(digest) => {
-            OciError::new(Code::Denied, why).about(json!({ "digest": digest.to_string() }))
-        }
         Error::IsImage => OciError::new(Code::Denied, why),
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
         Error::MetadataTooLarge { .. } => {
@@ -336,7 +355,26 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
+        // The specification has one code for both that a manifest names and that are not there.
+        Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
+            OciError::new(Code::ManifestBlobUnknown, why)
+                .about(json!({ "digest": digest.to_string() }))
+        }
+        Error::ManifestTooLarge { what, found, most } => OciError::new(Code::ManifestInvalid, why)
+            .about(json!({ "what": what, "found": found, "most": most }))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::BlobInUse(digest) => OciError::new(Code::Unsupported, why)
+            .about(json!({ "digest": digest.to_string() }))
+            .with_header(ALLOW, "GET,HEAD"),
+        Error::TagTaken { tag, other } => OciError::new(Code::Denied, why)
+            .about(json!({ "tag": tag.as_str(), "taken_by": other })),
+        Error::ProductTaken(path) => {
+            OciError::new(Code::Denied, why).about(json!({ "product": path }))
+        }
         Error::Db(db) if db.is_full() => fault(StatusCode::INSUFFICIENT_STORAGE, &why),
         Error::Db(_) => fault(failure::store_status(error), &why),
     }
 }
+
+#[cfg(test)]
+mod tests;

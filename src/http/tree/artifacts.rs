@@ -4,27 +4,24 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
-use http::{Method, StatusCode};
 use tokio::sync::mpsc;
 use warp::reply::Response;
 
 use super::super::body::RequestBody;
 use super::super::body::decode::decoded;
+use super::super::body::pump::{Part, pump};
 use super::super::failure::Failure;
-use super::super::file_body::FileBody;
-use super::super::reply::{Content, Decision, FileFacts};
+use super::super::reply::FileFacts;
 use super::super::route::{Route, sums_of};
-use super::super::{HttpError, Request, Server, blocking, reply};
+use super::super::{HttpError, Request, Server, reply};
 use crate::access::Proof;
 use crate::model::image::CONTAINER;
 use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::store::quota::Room;
-use crate::tree::{Opened, Source, Tree, Upload};
-
-/// Chunks of a large upload that wait between the network and the disk.
-const CHUNKS_WAITING: usize = 8;
+use crate::tree::{Opened, Tree, Upload};
 
 /// What a client says its bytes are: the header's text and its value.
 type Claim = (String, Checksum);
@@ -94,31 +91,14 @@ impl Server {
     }
 
     fn send(&self, request: &Request, path: &FilePath, opened: Opened) -> Response {
+        let Opened { file, source } = opened;
         let facts = FileFacts {
             name: path.path.file_name(),
-            digest: opened.file.blob.digest,
-            modified: opened.file.artifact.uploaded,
-            size: opened.file.blob.size,
+            digest: file.blob.digest,
+            modified: file.artifact.uploaded,
+            size: file.blob.size,
         };
-        let sending = match facts.decide(&request.method, &request.headers) {
-            Decision::Answer(response) => return response,
-            Decision::Send(sending) => sending,
-        };
-        let opened = match self.hand_over(&request.method, &facts, opened) {
-            Ok(response) => return response,
-            Err(opened) => opened,
-        };
-        let content = match opened.source {
-            _ if request.method == Method::HEAD => Content::None,
-            Source::Inline(bytes) => match slice(&bytes, &sending.range) {
-                Some(part) => Content::Bytes(part),
-                None => return short_row(path),
-            },
-            Source::File(file, pin) => {
-                Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
-            }
-        };
-        facts.send(&sending, content)
+        self.send_blob(request, &facts, &file.blob, source, path)
     }
 
     /// `X.sha256` where no such file was uploaded.
@@ -272,38 +252,17 @@ pub(super) fn folder(path: &FilePath) -> Failure {
 async fn receive_large(
     tree: Tree,
     head: Bytes,
-    mut body: RequestBody,
+    body: RequestBody,
     path: FilePath,
     claim: Option<Claim>,
     room: Room,
 ) -> Result<(), Failure> {
-    let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
-    let writer = tree.clone();
-    let written = tokio::spawn(blocking(move || {
+    let (admitting, writer) = (tree.clone(), tree);
+    let write = move |arriving| {
         let upload = writer.begin_upload(claim)?.within(room);
         write_large(upload, arriving, path)
-    }));
-    let mut chunk = Some(Ok(head));
-    while let Some(next) = chunk {
-        // Dropping the sender without an end makes the writer throw its file away.
-        tree.admit()?;
-        if chunks.send(Part::Chunk(next?)).await.is_err() {
-            break;
-        }
-        chunk = tokio::select! {
-            chunk = body.next() => chunk,
-            // It has refused already: its client need not send more to be told.
-            () = chunks.closed() => break,
-        };
-    }
-    // If the writer is gone, its own answer says why.
-    let _ = chunks.send(Part::End).await;
-    written.await.map_err(|error| Failure::Internal(error.to_string()))?
-}
-
-enum Part {
-    Chunk(Bytes),
-    End,
+    };
+    pump(head, body, move || Ok(admitting.admit()?), write).await
 }
 
 fn write_large(
@@ -322,18 +281,6 @@ fn write_large(
     }
     // The request was broken off, and its own error is the answer.
     Err(Failure::BadRequest("the upload was broken off".to_owned()))
-}
-
-fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {
-    let start = usize::try_from(range.start).ok()?;
-    let end = usize::try_from(range.end).ok()?;
-    (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
-}
-
-/// The row of a small blob is shorter than its record says (I1).
-fn short_row(path: &FilePath) -> Response {
-    log::error!("{path} is damaged: its bytes are fewer than its record says");
-    reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The file is damaged, the log says how")
 }
 
 fn claim(header: &HeaderValue) -> Result<Claim, Failure> {

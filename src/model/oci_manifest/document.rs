@@ -106,8 +106,8 @@ impl Document {
     }
 
     pub(super) fn contents(&self) -> Result<Vec<Described>, OciManifestError> {
-        let lists = [
-            ("layers", &self.layers, layer_role as fn(&Descriptor) -> Role),
+        let lists: [(&str, _, fn(&Descriptor) -> Role); 3] = [
+            ("layers", &self.layers, layer_role),
             ("blobs", &self.blobs, layer_role),
             ("manifests", &self.manifests, entry_role),
         ];

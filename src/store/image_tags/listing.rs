@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use super::{counts, live};
-use crate::db::Span;
 use crate::db::schema::{CONTAINER_AGES, IMAGE_TAGS, IMAGES, NODES, TAGS, UNTAGGED};
+use crate::db::{Rows, Span};
 use crate::model::{
     BranchId, ImageId, ImageName, ImageTag, ImageTagName, Node, TagId, TagName, TagRef,
 };
@@ -108,14 +108,19 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn has_live_content(&self, image: ImageId) -> Result<bool, Error> {
-        if UNTAGGED.first(&self.snapshot, Span::under(&image))?.is_some() {
-            return Ok(true);
-        }
-        let mut found = false;
-        IMAGE_TAGS.each(&self.snapshot, Span::under(&image), |_, row| {
-            found = counts(&self.snapshot, &row)?;
-            Ok::<_, Error>(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(found)
+        has_live_content(&self.snapshot, image)
     }
+}
+
+/// See [`View::has_live_content`].
+pub(in crate::store) fn has_live_content(rows: &impl Rows, image: ImageId) -> Result<bool, Error> {
+    if UNTAGGED.first(rows, Span::under(&image))?.is_some() {
+        return Ok(true);
+    }
+    let mut found = false;
+    IMAGE_TAGS.each(rows, Span::under(&image), |_, row| {
+        found = counts(rows, &row)?;
+        Ok::<_, Error>(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }

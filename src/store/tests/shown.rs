@@ -60,7 +60,7 @@ fn every_reader_of_files_sees_those_of_an_image_each_once() {
     for limit in [1, 2, 5, 6, 100] {
         let (mut paths, mut listed, mut after) = (Vec::new(), Vec::new(), None);
         loop {
-            let page = view.paths_after(id, after.clone(), limit).unwrap();
+            let page = view.paths_after(id, after.as_ref(), limit).unwrap();
             listed.extend(view.files_after(id, after.as_ref(), limit).unwrap());
             let Some(last) = page.last() else { break };
             after = Some(last.clone());
@@ -238,7 +238,11 @@ fn a_policy_costs_signatures_and_attached_tags_too() {
 
 /// Texts of one length, so that the bytes tell nothing that the numbers do not; files and rows.
 fn text(kind: &str, number: usize) -> String {
-    if number % 2 == 0 { format!("{kind}{number}") } else { format!("{kind}{number} as a file") }
+    if number.is_multiple_of(2) {
+        format!("{kind}{number}")
+    } else {
+        format!("{kind}{number} as a file")
+    }
 }
 
 fn pushed_at_random(house: &House, random: &mut Random) {
