@@ -10,7 +10,7 @@ use http::HeaderName;
 
 use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 pub use crate::access::ldap::Settings as Ldap;
-use crate::model::{CommandLine, NamePattern, Networks};
+use crate::model::{CommandLine, NamePattern, Networks, UntaggedRules};
 
 const MIB: u64 = 1 << 20;
 
@@ -56,11 +56,14 @@ pub struct Settings {
 pub struct Registry {
     /// How long a repository keeps what no manifest names yet, or any more.
     pub upload_link: Duration,
+    /// How long repositories keep untagged manifests.
+    pub untagged: UntaggedRules,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { upload_link: crate::store::UPLOAD_LINK }
+        let untagged = UntaggedRules::default();
+        Self { upload_link: crate::store::UPLOAD_LINK, untagged }
     }
 }
 
