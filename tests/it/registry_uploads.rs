@@ -253,8 +253,8 @@ fn a_blob_may_be_named_by_its_sha_512() {
 #[test]
 fn a_blob_is_mounted_from_where_it_may_be_read() {
     let server = TestServer::with_people().start();
-    server.has_user("alice", &[]);
-    server.has_user("bob", &[]);
+    server.has_user("alice", &["users"]);
+    server.has_user("bob", &["users"]);
     let by = |request: Request, login: &str| request.by(login, &password_of(login));
     let bytes = noise(5, LARGE);
     let (digest, at) = (digest_of(&bytes), "/v2/u/alice/secret/blobs/uploads/");
@@ -291,7 +291,7 @@ fn a_blob_is_mounted_from_where_it_may_be_read() {
 #[test]
 fn what_does_not_fit_is_refused_at_the_first_byte() {
     let server = TestServer::with_people().with("quota", "100000").start();
-    server.has_user("alice", &[]);
+    server.has_user("alice", &["users"]);
     let by = |request: Request| request.by("alice", &password_of("alice"));
     let at = "/v2/u/alice/app/blobs/uploads/";
     let bytes = noise(6, 100_001);
