@@ -61,7 +61,7 @@ pub enum Error {
     #[error("the bytes are not those of {expected}, they have sha256:{found}: send them again")]
     Mismatch {
         /// What the client said.
-        expected: OciDigest,
+        expected: Box<OciDigest>,
         /// What came.
         found: Digest,
     },

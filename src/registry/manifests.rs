@@ -68,7 +68,7 @@ impl Registry {
         let claim = said.map(|said| said.checksum());
         let hashed = hash_bytes(&upload.bytes, claim.as_ref());
         if let (Some(said), Claim::Differs) = (said, hashed.claim) {
-            return Err(Error::Mismatch { expected: said, found: hashed.digest });
+            return Err(Error::Mismatch { expected: Box::new(said), found: hashed.digest });
         }
         let parsed = OciManifest::parse(&upload.bytes, upload.media_type.as_deref())?;
         let subject = parsed.subject;

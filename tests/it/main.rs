@@ -40,6 +40,7 @@ mod registry_manifests;
 mod registry_referrers;
 mod registry_tags;
 mod registry_tree;
+mod registry_uploads;
 mod rights;
 mod sendfile;
 mod settings;

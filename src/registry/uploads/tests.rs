@@ -147,6 +147,11 @@ fn sha512(bytes: &[u8]) -> OciDigest {
     OciDigest::Sha512(hash_bytes(bytes, Some(&zeros)).sha512.unwrap())
 }
 
+/// What a thread that serves awaits.
+fn now<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
 fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
@@ -168,24 +173,24 @@ fn few_bytes_touch_no_file_and_survive_a_crash() {
     }
 }
 
-#[tokio::test]
-async fn few_bytes_need_no_thread_that_waits() {
+#[test]
+fn few_bytes_need_no_thread_that_waits() {
     let house = House::new();
     let at = house.begin(None);
     let mut session = house.registry().open_upload(&at, None).unwrap();
     session.write(b"12345").unwrap();
-    assert_eq!(session.save_small().await.unwrap(), 5);
+    assert_eq!(now(session.save_small()).unwrap(), 5);
     let session = house.registry().open_upload(&at, None).unwrap();
-    session.finish_small(&digest(b"12345")).await.unwrap();
+    now(session.finish_small(&digest(b"12345"))).unwrap();
     assert_eq!(house.blob(&digest(b"12345")).unwrap(), b"12345");
     let whole = sha512(b"at once");
     let mut session = house.registry().take_whole(&at.image, None, &whole).unwrap();
     session.write(b"at once").unwrap();
-    session.finish_small(&whole).await.unwrap();
+    now(session.finish_small(&whole)).unwrap();
     assert_eq!(house.blob(&whole).unwrap(), b"at once");
     let at = house.begin(None);
     let session = house.registry().open_upload(&at, None).unwrap();
-    let refused = session.finish_small(&whole).await;
+    let refused = now(session.finish_small(&whole));
     assert!(matches!(refused, Err(Error::Mismatch { .. })), "{refused:?}");
     house.assert_settled("at the end");
 }

@@ -117,7 +117,9 @@ impl Session {
 
 fn check(hashed: &Hashed, digest: &OciDigest) -> Result<(), Error> {
     match hashed.claim {
-        Claim::Differs => Err(Error::Mismatch { expected: *digest, found: hashed.digest }),
+        Claim::Differs => {
+            Err(Error::Mismatch { expected: Box::new(*digest), found: hashed.digest })
+        }
         Claim::None | Claim::Matches => Ok(()),
     }
 }

@@ -44,7 +44,7 @@ fn a_push_in_pieces_can_stop_anywhere() {
             }
             house.assert_settled(&when);
             if !stopped {
-                assert!(n > 20, "there are more effects than {n}");
+                assert!(n > 12, "there are more effects than {n}");
                 break;
             }
         }
