@@ -44,7 +44,7 @@ pub enum Failure {
     /// What the tree or the store says.
     Tree(tree::Error),
     /// What the registry says.
-    Registry(registry::Error),
+    Registry(Box<registry::Error>),
     /// What a handler of the registry says, in the words of its specification.
     Oci(Box<OciError>),
     /// 500; the text is for the log only.
@@ -71,7 +71,7 @@ impl From<store::Error> for Failure {
 
 impl From<registry::Error> for Failure {
     fn from(error: registry::Error) -> Self {
-        Self::Registry(error)
+        Self::Registry(Box::new(error))
     }
 }
 
@@ -179,8 +179,9 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::ProductTaken(_)
         | Error::IsImage
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
-        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::ManifestTooLarge { .. } | Error::MetadataTooLarge { .. } => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
