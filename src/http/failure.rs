@@ -44,7 +44,7 @@ pub enum Failure {
     /// What the tree or the store says.
     Tree(tree::Error),
     /// What the registry says.
-    Registry(registry::Error),
+    Registry(Box<registry::Error>),
     /// What a handler of the registry says, in the words of its specification.
     Oci(Box<OciError>),
     /// 500; the text is for the log only.
@@ -71,7 +71,7 @@ impl From<store::Error> for Failure {
 
 impl From<registry::Error> for Failure {
     fn from(error: registry::Error) -> Self {
-        Self::Registry(error)
+        Self::Registry(Box::new(error))
     }
 }
 

@@ -12,14 +12,13 @@ use super::harness::{TestServer, digest_of, noise, sha256};
 /// Just more than what is kept in the database.
 const LARGE: usize = 16_320 + 1;
 
-impl TestServer {
-    /// Uploads a blob with one request and gives its URL.
-    fn has_blob(&self, image: &str, bytes: &[u8]) -> String {
-        let sum = digest_of(bytes);
-        let uploads = format!("/v2/{image}/blobs/uploads/?digest={sum}");
-        self.as_admin(self.post(&uploads)).body(bytes).expect(201);
-        format!("/v2/{image}/blobs/{sum}")
-    }
+/// Uploads a blob with one request and gives its URL.
+#[track_caller]
+fn has_blob(server: &TestServer, image: &str, bytes: &[u8]) -> String {
+    let sum = digest_of(bytes);
+    let uploads = format!("/v2/{image}/blobs/uploads/?digest={sum}");
+    server.as_admin(server.post(&uploads)).body(bytes).expect(201);
+    format!("/v2/{image}/blobs/{sum}")
 }
 
 /// The answer is this one error, with a message.
@@ -60,7 +59,7 @@ fn a_client_finds_out_that_there_is_a_registry() {
 fn a_blob_is_read_whole_and_in_parts() {
     let server = TestServer::start();
     for bytes in [noise(1, 0), noise(2, 1000), noise(3, LARGE), noise(4, 3_000_000)] {
-        let path = server.has_blob("a/b", &bytes);
+        let path = has_blob(&server, "a/b", &bytes);
         let length = bytes.len().to_string();
         for answer in [server.get(&path).expect(200), server.head(&path).expect(200)] {
             answer
@@ -94,7 +93,7 @@ fn a_blob_is_read_whole_and_in_parts() {
 fn a_blob_is_there_for_the_repository_that_has_it() {
     let server = TestServer::start();
     let bytes = noise(1, LARGE);
-    let path = server.has_blob("a/b", &bytes);
+    let path = has_blob(&server, "a/b", &bytes);
     let sum = digest_of(&bytes);
     for other in ["a/c", "a", "b", "u/a/b"] {
         let elsewhere = format!("/v2/{other}/blobs/{sum}");
@@ -118,7 +117,7 @@ fn a_blob_is_there_for_the_repository_that_has_it() {
 fn a_deleted_blob_is_gone_from_its_repository_alone() {
     let server = TestServer::start();
     let bytes = noise(1, LARGE);
-    let (one, other) = (server.has_blob("a/b", &bytes), server.has_blob("a/c", &bytes));
+    let (one, other) = (has_blob(&server, "a/b", &bytes), has_blob(&server, "a/c", &bytes));
     assert_eq!(server.blob_files().0, 1);
     server.delete(&one).expect(202).body_is("");
     refused(server.get(&one).expect(404), "BLOB_UNKNOWN");
@@ -131,7 +130,7 @@ fn a_deleted_blob_is_gone_from_its_repository_alone() {
 #[test]
 fn the_space_of_a_deleted_blob_comes_back() {
     let server = TestServer::swept_at_once().start();
-    let path = server.has_blob("a/b", &noise(1, LARGE));
+    let path = has_blob(&server, "a/b", &noise(1, LARGE));
     server.delete(&path).expect(202);
     server.sweep_and_wait();
     assert_eq!(server.blob_files().0, 0);
@@ -141,7 +140,7 @@ fn the_space_of_a_deleted_blob_comes_back() {
 fn a_proxy_in_front_sends_a_blob_too() {
     let server = TestServer::with("sendfile-header", "X-Sendfile").start();
     let bytes = noise(1, 100_000);
-    let path = server.has_blob("a/b", &bytes);
+    let path = has_blob(&server, "a/b", &bytes);
     let told = server.get(&path).expect(200).body_is("").has("content-length", "0");
     let told = told.has("docker-content-digest", &digest_of(&bytes));
     let file = told.header("x-sendfile").expect("the file");
@@ -152,10 +151,10 @@ fn a_proxy_in_front_sends_a_blob_too() {
 #[test]
 fn people_log_in_at_the_base_and_are_told_apart() {
     let server = TestServer::with_people().start();
-    server.has_user("eve", &[]);
+    server.has_user("eve", &["dev"]);
     let eve = |request: super::harness::client::Request| request.by("eve", &password_of("eve"));
-    let path = server.has_blob("a/b", b"public");
-    let own = server.has_blob("u/bob/x", b"bob's");
+    let path = has_blob(&server, "a/b", b"public");
+    let own = has_blob(&server, "u/bob/x", b"bob's");
     for target in ["/v2/", "/v2", "/v2/_catalog", &path, "/v2/A/tags/list", "/v2/nothing"] {
         let asked = refused(server.get(target).expect(401), "UNAUTHORIZED");
         assert!(asked.header("www-authenticate").is_some(), "{target}");
@@ -173,7 +172,7 @@ fn people_log_in_at_the_base_and_are_told_apart() {
 #[test]
 fn what_everybody_may_read_may_be_cached() {
     let server = TestServer::start();
-    let path = server.has_blob("a/b", b"public");
+    let path = has_blob(&server, "a/b", b"public");
     let for_ever = "public, max-age=31536000, immutable";
     server.get(&path).expect(200).has("cache-control", for_ever);
     // What a cache says of a blob must not keep a client from pushing it.
