@@ -50,7 +50,7 @@ pub enum Error {
         /// The format.
         path: String,
         /// Why.
-        why: NoImage,
+        why: Box<NoImage>,
     },
     /// The list of an archive's files could not be kept.
     #[error("the list of the archive's files cannot be kept in {}: {source}", path.display())]

@@ -162,7 +162,7 @@ mod tests {
         let mut hasher = Hasher::new(Some(sha512));
         hasher.update(b"abc");
         assert!(hasher.expect(sha256));
-        let hashed = hasher.finish();
-        assert_eq!((hashed.claim, hashed.sha512), (Claim::Matches, None));
+        let Hashed { claim, sha512, .. } = hasher.finish();
+        assert_eq!((claim, sha512), (Claim::Matches, None));
     }
 }

@@ -83,7 +83,7 @@ impl Tree {
         let staged = self.staged(path, &base)?;
         let blobs = staged.blobs();
         let sums = staged.sums();
-        let no_image = |why| Error::NoImage { path: path.to_string(), why };
+        let no_image = |why| Error::NoImage { path: path.to_string(), why: Box::new(why) };
         let parts = staged.into_image().map_err(no_image)?;
         for (digest, sum) in sums {
             let content = Content::Stored(digest);
@@ -110,7 +110,7 @@ impl Tree {
             Ok(ControlFlow::Continue(()))
         })?;
         drop(view);
-        let no_image = |why| Error::NoImage { path: path.to_string(), why };
+        let no_image = |why| Error::NoImage { path: path.to_string(), why: Box::new(why) };
         let mut staged = Staged::default();
         for (file, digest) in &files {
             match Part::of(file) {
@@ -139,7 +139,7 @@ impl Tree {
         if actual > MANIFEST_BYTES_MAX {
             let source = OciManifestError::TooLarge { actual };
             let why = super::NoImage::Manifest { digest, source };
-            return Err(Error::NoImage { path: path.format.to_string(), why });
+            return Err(Error::NoImage { path: path.format.to_string(), why: Box::new(why) });
         }
         let mut bytes = Vec::new();
         each_chunk(path, opened.source, |chunk| bytes.extend_from_slice(chunk))?;

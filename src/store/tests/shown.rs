@@ -238,7 +238,11 @@ fn a_policy_costs_signatures_and_attached_tags_too() {
 
 /// Texts of one length, so that the bytes tell nothing that the numbers do not; files and rows.
 fn text(kind: &str, number: usize) -> String {
-    if number % 2 == 0 { format!("{kind}{number}") } else { format!("{kind}{number} as a file") }
+    if number.is_multiple_of(2) {
+        format!("{kind}{number}")
+    } else {
+        format!("{kind}{number} as a file")
+    }
 }
 
 fn pushed_at_random(house: &House, random: &mut Random) {
