@@ -191,10 +191,10 @@ impl View {
     pub fn paths_after(
         &self,
         format: FormatId,
-        after: Option<ArtifactPath>,
+        after: Option<&ArtifactPath>,
         limit: usize,
     ) -> Result<Vec<ArtifactPath>, Error> {
-        let page = files::page(&self.snapshot, format, after.as_ref(), limit)?;
+        let page = files::page(&self.snapshot, format, after, limit)?;
         Ok(page.into_iter().map(|(path, _)| path).collect())
     }
 }

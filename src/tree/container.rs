@@ -138,8 +138,8 @@ impl Tree {
         let actual = usize::try_from(opened.file.blob.size).unwrap_or(usize::MAX);
         if actual > MANIFEST_BYTES_MAX {
             let source = OciManifestError::TooLarge { actual };
-            let why = super::NoImage::Manifest { digest, source };
-            return Err(Error::NoImage { path: path.format.to_string(), why: Box::new(why) });
+            let why = Box::new(super::NoImage::Manifest { digest, source });
+            return Err(Error::NoImage { path: path.format.to_string(), why });
         }
         let mut bytes = Vec::new();
         each_chunk(path, opened.source, |chunk| bytes.extend_from_slice(chunk))?;

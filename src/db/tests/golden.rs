@@ -17,7 +17,9 @@ use crate::model::{
     Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
     Wish,
 };
-use crate::model::{Container, ImageId, ImageTag, Manifest, ManifestId, Standing};
+use crate::model::{
+    Container, ImageId, ImageTag, ImageTagName, Manifest, ManifestId, OciDigest, Standing,
+};
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -330,4 +332,10 @@ fn keys_look_as_they_did() {
     check_key(&Node::Job(JobId(258)), &format!("03{id}"));
     check_key(&Node::Format(FormatId(258)), &format!("04{id}"));
     check_key(&Node::Manifest(ManifestId(258)), &format!("05{id}"));
+    let of = OciDigest::from(Digest([0xab; 32]));
+    let about = (ImageId(258), (of, ManifestId(258)));
+    check_key(&about, &format!("{id}01{}{id}", "ab".repeat(32)));
+    let tag = ImageTagName::parse("V1").unwrap();
+    check_key(&(ManifestId(258), tag), &format!("{id}563100"));
+    check_key(&(BlobId(258), Referrer::Manifest(ManifestId(258))), &format!("{id}03{id}"));
 }

@@ -60,7 +60,7 @@ fn every_reader_of_files_sees_those_of_an_image_each_once() {
     for limit in [1, 2, 5, 6, 100] {
         let (mut paths, mut listed, mut after) = (Vec::new(), Vec::new(), None);
         loop {
-            let page = view.paths_after(id, after.clone(), limit).unwrap();
+            let page = view.paths_after(id, after.as_ref(), limit).unwrap();
             listed.extend(view.files_after(id, after.as_ref(), limit).unwrap());
             let Some(last) = page.last() else { break };
             after = Some(last.clone());

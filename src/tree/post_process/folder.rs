@@ -129,7 +129,7 @@ impl Tree {
     ) -> Result<(), Problem> {
         let mut after = None;
         loop {
-            let page = self.store.view()?.paths_after(base.id, after, PAGE)?;
+            let page = self.store.view()?.paths_after(base.id, after.as_ref(), PAGE)?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.clone());
             for file in page {

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::model::oci_manifest::{OCI_IMAGE, OCI_INDEX};
 
 fn digest(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
@@ -33,7 +34,7 @@ fn image(layers: &[String]) -> Vec<u8> {
     let layers: Vec<_> = layers.iter().map(|name| descriptor("layer.v1.tar", name, 1)).collect();
     let layers = layers.join(",");
     format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{config},"layers":[{layers}]}}"#
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_IMAGE}","config":{config},"layers":[{layers}]}}"#
     )
     .into_bytes()
 }
@@ -42,10 +43,8 @@ fn index(children: &[String]) -> Vec<u8> {
     let entries: Vec<_> =
         children.iter().map(|name| descriptor("manifest.v1+json", name, 1)).collect();
     let entries = entries.join(",");
-    format!(
-        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{entries}]}}"#
-    )
-    .into_bytes()
+    format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{entries}]}}"#)
+        .into_bytes()
 }
 
 fn staged(blobs: &[&[u8]], manifests: &[&[u8]]) -> Staged {
