@@ -55,7 +55,7 @@ fn an_image_is_listed_and_downloaded_like_any_files() {
             let sum = sha256(&bytes);
             let one = server.get(&format!("{FORMAT}{path}.sha256")).expect(200).text();
             assert_eq!(one, format!("{sum}  {sum}\n"));
-            sums += &format!("{sum}  {path}\n");
+            sums.extend([&sum, "  ", &path, "\n"]);
         }
         server.get(&format!("{BARE}.sha256")).expect(200).body_is(sums);
         server.head(FORMAT).expect(200);
