@@ -289,7 +289,7 @@ fn what_is_pushed_appears_in_the_tree_and_is_pulled_byte_for_byte() {
     let server = TestServer::start();
     let mut parts = small();
     // Bytes that no program would write again.
-    let odd = String::from_utf8(parts.root().to_vec()).unwrap().replace(':', " :\t");
+    let odd = String::from_utf8(parts.root().to_vec()).unwrap().replace("\":", "\" :\t");
     parts.manifests = vec![odd.into_bytes()];
     parts.push(&server, "main/build", "1.0");
     server.get(FORMAT).expect(200).json_is(&page(&parts));
