@@ -3,9 +3,9 @@
 //! | asked for | stands for |
 //! |---|---|
 //! | a tag that was pushed | that, also where it has the name of an alias |
-//! | `latest`, `stable`, `oldstable` in the repository of a job | the newest such tag of the tree that the caller may read |
-//! | a version in the repository of a product's branch | the `container` of a job that feeds it |
-//! | `latest`, … there | the newest such version that the caller may read and that has one |
+//! | `latest`, `stable`, `oldstable` of a job | the newest such tag of the tree, if readable |
+//! | a version of a product's branch | the `container` of a job that feeds it |
+//! | `latest`, … there | the newest such version that is readable and has one |
 //! | a digest | a manifest of the repository; of a product, of one of its versions |
 //!
 //! A repository with manifests of its own goes before a product of its name.

@@ -17,7 +17,8 @@ impl Store {
     /// the new one (I2, I5).
     ///
     /// Errors of the answer: [`Error::UploadToLockedJob`], [`Error::IsImage`],
-    /// [`Error::BlobUnknown`] for a digest that is not stored, [`Error::IsFolder`], [`Error::IsFile`], [`Error::QuotaExceeded`]; then
+    /// [`Error::BlobUnknown`] for a digest that is not stored, [`Error::IsFolder`],
+    /// [`Error::IsFile`], [`Error::QuotaExceeded`]; then
     /// nothing was made and the old file is what it was.
     pub fn put_artifact(&self, path: FilePath, content: Content) -> Pending<Arrival, Error> {
         self.put_artifact_of(path, content, None)

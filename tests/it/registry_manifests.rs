@@ -63,7 +63,10 @@ fn a_large_manifest_is_a_file_and_survives_a_restart() {
 fn an_index_holds_its_manifests_and_is_refused_without_them() {
     let server = TestServer::start();
     let child = has_image(&server, "a/b", "child", "one");
-    let index = |children: Vec<Value>| json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children });
+    let index = |children: Vec<Value>| {
+        let manifests = Value::Array(children);
+        json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests })
+    };
     let document = Document::of(&index(vec![child.descriptor()]));
     document.push(&server, "a/b", "all").with_status(201);
     let nested = Document::of(&index(vec![document.descriptor()]));

@@ -340,13 +340,13 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::UploadToLockedJob
         | Error::FormatOfLockedJob
         | Error::DirtyFormats
+        | Error::IsImage
         | Error::QuotaExceeded { .. } => OciError::new(Code::Denied, why),
         Error::FormatConflict { format, version, job } => OciError::new(Code::Denied, why)
             .about(json!({ "format": format.as_str(), "version": version, "job": job })),
         Error::IsFolder(_) | Error::IsFile(_) | Error::Version(_) => {
             OciError::new(Code::ManifestInvalid, why)
         }
-        Error::IsImage => OciError::new(Code::Denied, why),
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)

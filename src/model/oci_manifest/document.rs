@@ -36,6 +36,9 @@ struct Descriptor {
     urls: Option<Vec<String>>,
 }
 
+/// A member's name, its entries, and what each of them is.
+type List<'a> = (&'static str, &'a Option<Vec<Descriptor>>, fn(&Descriptor) -> Role);
+
 impl Document {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, OciManifestError> {
         if nesting(bytes) > NESTING_MAX {
@@ -106,7 +109,7 @@ impl Document {
     }
 
     pub(super) fn contents(&self) -> Result<Vec<Described>, OciManifestError> {
-        let lists: [(&str, _, fn(&Descriptor) -> Role); 3] = [
+        let lists: [List; 3] = [
             ("layers", &self.layers, layer_role),
             ("blobs", &self.blobs, layer_role),
             ("manifests", &self.manifests, entry_role),

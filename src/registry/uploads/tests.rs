@@ -408,13 +408,9 @@ fn a_piece_that_takes_long_does_not_look_forgotten() {
 fn below_the_reserve_nothing_begins() {
     let house = House::new();
     let at = house.begin(None);
-    let full = Registry {
-        space: Arc::new(
-            Space::open(house.folder.path(), Arc::clone(&house.files_disk) as _, u64::MAX, 0)
-                .unwrap(),
-        ),
-        ..house.registry().clone()
-    };
+    let disk: Arc<dyn blobs::Disk> = house.files_disk.clone();
+    let space = Space::open(house.folder.path(), disk, u64::MAX, 0).unwrap();
+    let full = Registry { space: Arc::new(space), ..house.registry().clone() };
     let is_full =
         |error: Option<Error>| matches!(error, Some(Error::Files(blobs::Error::NoRoom { .. })));
     assert!(is_full(full.begin_upload(&at.image, None).err()));
