@@ -70,6 +70,22 @@
 //! 5. 201, and the staging name goes. After a crash before 4, the start finds the staging name and
 //!    removes both; after 4 everything is there.
 //!
+//! # One push of an image
+//!
+//! 1. Each layer is an upload ([`registry`]): bytes that were acknowledged survive a restart,
+//!    small ones in the upload's row and others in a draft file that the row names. At the end
+//!    the digest is compared and one transaction makes the blob the repository's, held by an
+//!    upload link: a row of the repository with the moment before which it stays.
+//! 2. The manifest's bytes are read by [`model`], then one transaction checks that all it names is
+//!    here, counts it in the repository's rows, and lets the tag name it. However many manifests
+//!    of a repository name a blob, the blob has one reference from it (I2).
+//! 3. The tag of a job's repository has a place in the artifact tree: a format that is computed
+//!    from the manifest and has no files of its own. The tag counts only while names lead to that
+//!    format; so whatever takes the tree's tag away takes the image's along, at the same price.
+//! 4. A deletion takes names away; the manifest is queued like everything else that was detached.
+//!    Destroying it counts down in the repository's rows, and the last count leaves an upload
+//!    link, as an upload does: nothing that a client was told of vanishes before it ends.
+//!
 //! # Who may do what
 //!
 //! [`http::guard`] stands at the door: [`http::route`] makes a URL a thing with one canonical path

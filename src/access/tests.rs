@@ -41,6 +41,11 @@ fn built_in_rules() {
         ("/~bob/branches/", false, false),
         ("/~eve", false, false),
         ("/~evelyn/branches/", false, false),
+        ("/v2/", false, true),
+        ("/v2/_catalog", false, true),
+        ("/v2/main/build/manifests/1", false, true),
+        ("/v2/u/bob/x/manifests/1", false, false),
+        ("/v2/u/evelyn/x/manifests/1", false, false),
         ("/-/stats", false, false),
         ("/anything", false, false),
         ("", false, false),
@@ -54,7 +59,9 @@ fn built_in_rules() {
         }
         assert!(ALL.iter().all(|right| access.allows(&admin("root"), *right, path)), "{path}");
     }
-    assert!(ALL.iter().all(|right| access.allows(&eve, *right, "/~eve/branches/b/")));
+    for own in ["/~eve/branches/b/", "/v2/u/eve/x/manifests/1"] {
+        assert!(ALL.iter().all(|right| access.allows(&eve, *right, own)), "{own}");
+    }
     assert!(ALL.iter().all(|right| Access::open().allows(&Caller::Anonymous, *right, "/x")));
 }
 
