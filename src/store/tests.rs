@@ -14,6 +14,7 @@ mod products;
 mod publications;
 mod quota;
 mod rework;
+mod signing_keys;
 mod tree;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy,
     Detached, Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place,
     Publication, QueueId, Quota, Rank, Reason, Referrer, Refs, RepoId, Repository, Run, RunId,
-    Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
+    Scope, SigningKey, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
     Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
     Wish,
 };
@@ -218,6 +218,7 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("unlink, row", &unlink(Place::Inline, Some("busy".into()))),
         sample("version", &Version { id: VersionId(8), created: TIME }),
         sample("feed", &Feed { version: VersionId(8), key: version_key() }),
+        sample("signing key", &SigningKey { secret: vec![0xed; 32] }),
     ]
 }
 
