@@ -71,6 +71,29 @@ impl BlobFiles {
         Draft::begin(self.clone(), claim)
     }
 
+    /// Goes on with the draft of an upload of which a row says that `bytes` were acknowledged:
+    /// what lies behind them is cut off. `known` is what [`Draft::leave`] gave back; where that
+    /// is not of just these bytes, or there is none, they are hashed again.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also when the file is gone or too short. It stays as it is.
+    pub fn resume(
+        &self,
+        suffix: Suffix,
+        bytes: u64,
+        known: Option<hash::Hasher>,
+    ) -> Result<Draft, Error> {
+        Draft::resume(self.clone(), suffix, bytes, known)
+    }
+
+    /// Removes the draft of an upload whose row is gone; that it is gone already is as good.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the next start tries again.
+    pub fn remove_draft(&self, suffix: Suffix) -> Result<(), Error> {
+        self.remove(&self.layout.draft(suffix))
+    }
+
     /// Opens the file of a blob for reading. It stays readable when it is unlinked meanwhile.
     pub fn open_blob(&self, digest: Digest, suffix: Suffix) -> Result<File, Error> {
         let path = self.path_of(digest, suffix);

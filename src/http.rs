@@ -17,6 +17,7 @@ pub mod login;
 mod own;
 mod publications;
 pub mod range;
+mod registry;
 pub mod reply;
 pub mod route;
 pub mod sendfile;
@@ -128,8 +129,9 @@ impl Server {
     ) -> Response {
         let started = Instant::now();
         let method = request.method.clone();
+        let asked = self.asked(&request, path);
         let (caller, response) = self.admit(request, path, peer).await;
-        let mut response = response.unwrap_or_else(|failure| self.refuse(&caller, failure));
+        let mut response = self.conclude(asked, &caller, response);
         if caller.login().is_some() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
@@ -195,6 +197,7 @@ impl Server {
             Route::Publications => self.publications(request).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
+            Route::Registry(route) => self.registry(request, route).await,
             route => self.tree(request, route, spelling).await,
         }
     }

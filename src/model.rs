@@ -39,6 +39,7 @@ pub mod tag;
 pub mod time;
 pub mod token;
 pub mod totals;
+pub mod untagged;
 pub mod upload;
 pub mod usage;
 
@@ -87,5 +88,6 @@ pub use tag::Tag;
 pub use time::Timestamp;
 pub use token::{Token, TokenOwner, TokenScope};
 pub use totals::Totals;
+pub use untagged::UntaggedRules;
 pub use upload::{ImageUpload, UploadBytes, UploadId};
 pub use usage::Usage;

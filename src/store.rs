@@ -9,17 +9,25 @@ pub mod accounts;
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
+mod charges;
 pub mod check;
 pub mod contents;
 pub mod detached;
 pub mod formats;
 pub mod garbage;
+
+pub mod image_blobs;
+pub mod image_links;
+pub mod image_tags;
+pub mod images;
 pub mod jobs;
 mod links;
+pub mod manifests;
 pub mod policies;
 pub mod possessions;
 pub mod products;
 pub mod publications;
+mod pulls;
 pub mod quota;
 mod referrers;
 pub mod repos;
@@ -30,6 +38,7 @@ pub mod tags;
 pub mod tokens;
 mod tree;
 mod tx;
+pub mod uploads;
 pub mod view;
 pub mod why;
 
@@ -133,6 +142,33 @@ pub enum Error {
         /// The path of the job that has it.
         job: String,
     },
+    /// A manifest names a config or a layer that its repository does not have.
+    #[error("{0} is not in this repository, upload or mount it first")]
+    ManifestBlobUnknown(crate::model::OciDigest),
+    /// A manifest names another that its repository does not have.
+    #[error("manifest {0} is not in this repository, push it first")]
+    ManifestUnknown(crate::model::OciDigest),
+    /// A manifest names too much.
+    #[error("the manifest comes to {found} {what}, {most} are possible")]
+    ManifestTooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much.
+        found: u64,
+        /// How much may be.
+        most: u64,
+    },
+    /// The artifact tree has lower-case tags only, and shows another tag under this name.
+    #[error("tag {tag} is {other} in the artifact tree, which is taken: use that or another name")]
+    TagTaken {
+        /// The tag.
+        tag: crate::model::ImageTagName,
+        /// The one that has its place in the tree.
+        other: String,
+    },
+    /// The repository's name is that of a product's branch.
+    #[error("{0} is a product, which is pulled by this name: push to another repository")]
+    ProductTaken(String),
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),
@@ -145,6 +181,9 @@ pub enum Error {
     /// Somebody must be able to do everything.
     #[error("{0} is the only administrator; make another with `larder user add --admin` first")]
     LastAdmin(UserName),
+    /// A manifest of the repository names the blob.
+    #[error("{0} is a part of an image in this repository, delete the image first")]
+    BlobInUse(crate::model::OciDigest),
     /// Too short or too long.
     #[error("the name of a token has 1 to {TOKEN_NAME_LENGTH_MAX} bytes")]
     TokenName,
@@ -180,6 +219,7 @@ struct Shared {
     rules: Rules,
     repairing: check::RepairLock,
     reservations: quota::Reservations,
+    pulls: pulls::Pulls,
 }
 
 impl Store {
@@ -194,6 +234,7 @@ impl Store {
                 rules,
                 repairing: check::RepairLock::default(),
                 reservations: quota::Reservations::default(),
+                pulls: pulls::Pulls::default(),
             }),
         }
     }
@@ -257,10 +298,11 @@ impl Store {
 
     fn moment(&self) -> tx::Moment {
         let now = self.shared.clock.now();
-        let lease = self.shared.rules.lease;
-        let slack = if lease.is_zero() { lease } else { LEASE_SLACK };
-        let user_quota = self.shared.rules.user_quota;
-        let link_end = now.after(self.shared.rules.upload_link).after(slack);
-        tx::Moment { now, lease_end: now.after(lease).after(slack), link_end, user_quota }
+        let Rules { lease, upload_link, user_quota, .. } = self.shared.rules;
+        let end = |time: Duration| {
+            let slack = if time.is_zero() { time } else { LEASE_SLACK };
+            now.after(time).after(slack)
+        };
+        tx::Moment { now, lease_end: end(lease), link_end: end(upload_link), user_quota }
     }
 }

@@ -49,17 +49,6 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// Too little space is free for new content; deleting goes on working.
-    #[error(
-        "only {free_bytes} bytes are free and {reserve_bytes} are kept in reserve: delete \
-         something or enlarge the disk, then upload again"
-    )]
-    NoRoom {
-        /// Free bytes of the file system.
-        free_bytes: u64,
-        /// Bytes that stay free.
-        reserve_bytes: u64,
-    },
 }
 
 impl Error {
@@ -67,7 +56,6 @@ impl Error {
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
-            Self::NoRoom { .. } => true,
             Self::Files(error) => error.is_full(),
             Self::Store(store::Error::Db(error)) => error.is_full(),
             Self::List { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
@@ -122,25 +110,9 @@ impl Tree {
     /// Whether new content may come, before any of it is read.
     ///
     /// # Errors
-    /// [`Error::NoRoom`].
+    /// [`blobs::Error::NoRoom`].
     pub fn admit(&self) -> Result<(), Error> {
-        self.admit_bytes(0)
-    }
-
-    /// Whether so many bytes of new content may come.
-    fn admit_bytes(&self, bytes: u64) -> Result<(), Error> {
-        let free_bytes = match self.space.free_bytes() {
-            Ok(free_bytes) => free_bytes,
-            Err(error) => {
-                log::warn!("how much space is free is not known: {error}");
-                return Ok(());
-            }
-        };
-        let reserve_bytes = self.space.needed_bytes();
-        if free_bytes < reserve_bytes.saturating_add(bytes) {
-            return Err(Error::NoRoom { free_bytes, reserve_bytes });
-        }
-        Ok(())
+        Ok(self.space.admit(0)?)
     }
 
     /// The size of the blob with this digest, and a promise that it stays for a lease. `None`:

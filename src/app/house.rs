@@ -308,10 +308,13 @@ impl House {
     }
 
     fn recover(&self) -> Result<(), Error> {
-        let recovered = self.files.recover(|digest, suffix| {
-            let named = self.store.view()?.names_file(digest, suffix)?;
-            Ok::<_, Error>(named)
-        })?;
+        let recovered = self.files.recover(
+            |digest, suffix| {
+                let named = self.store.view()?.names_file(digest, suffix)?;
+                Ok::<_, Error>(named)
+            },
+            |_| Ok(false),
+        )?;
         log::debug!("after the start: {recovered:?}");
         post_process::clear(&self.root);
         Ok(())

@@ -5,7 +5,7 @@
 //! nothing and uses `std::fs` where it is needed, and hints to the kernel.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
@@ -19,6 +19,9 @@ pub trait Disk: Send + Sync {
 
     /// Appends all `bytes`.
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts off what lies behind the first `bytes`; what is written next follows them.
+    fn cut(&self, file: &File, bytes: u64) -> io::Result<()>;
 
     /// Makes the file's bytes and length durable. After a failure the bytes are to be given up:
     /// the kernel reports it once and may call the lost pages clean from then on.
@@ -58,6 +61,11 @@ impl Disk for OsDisk {
 
     fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
+    }
+
+    fn cut(&self, mut file: &File, bytes: u64) -> io::Result<()> {
+        file.set_len(bytes)?;
+        file.seek(SeekFrom::Start(bytes)).map(drop)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

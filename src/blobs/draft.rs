@@ -1,10 +1,14 @@
 //! [`Draft`]: bytes that are arriving; [`Staged`]: all of them arrived and are known by name.
 //!
-//! Whatever ends before [`Staged::place`] takes its file with it when it is dropped. Deliberately
-//! absent: limits and quotas (who feeds a draft enforces them) and resuming after a restart.
+//! Whatever ends before [`Staged::place`] takes its file with it when it is dropped, unless it
+//! was synced before: from then on a row may name the draft (I5), and it goes when it is told to,
+//! or when a start finds that no row does. Such a row says how many bytes count; what is behind
+//! them may be anything.
+//! Deliberately absent: limits and quotas (who feeds a draft enforces them), and the rows.
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::hash::{Hashed, Hasher};
@@ -38,14 +42,39 @@ impl Draft {
         let suffix = Suffix(rand::random());
         let path = files.layout.draft(suffix);
         let file = files.disk.create(&path).map_err(Error::io("create", &path))?;
-        Ok(Self {
-            name: Name { files, path: Some(path) },
-            file,
-            suffix,
-            hasher: Hasher::new(claim),
-            buffer: Vec::new(),
-            writeback: Writeback::default(),
-        })
+        let (name, hasher) = (Name::new(files, path), Hasher::new(claim));
+        Ok(Self::of(name, file, suffix, hasher))
+    }
+
+    /// See [`BlobFiles::resume`].
+    pub(super) fn resume(
+        files: BlobFiles,
+        suffix: Suffix,
+        bytes: u64,
+        known: Option<Hasher>,
+    ) -> Result<Self, Error> {
+        let path = files.layout.draft(suffix);
+        let file = File::options().read(true).write(true).open(&path);
+        let file = file.map_err(Error::io("open", &path))?;
+        let mut name = Name::new(files, path);
+        // Whatever goes wrong here, a row names the file.
+        name.stays = true;
+        let found = file.metadata().map_err(name.error("look at"))?.len();
+        if found < bytes {
+            let what = format!("{bytes} bytes were acknowledged and {found} are there");
+            return Err(name.error("go on with")(io::Error::other(what)));
+        }
+        name.files.disk.cut(&file, bytes).map_err(name.error("shorten"))?;
+        let hasher = match known.filter(|known| known.size() == bytes) {
+            Some(known) => known,
+            None => hash_again(&file, None).map_err(name.error("read"))?,
+        };
+        Ok(Self::of(name, file, suffix, hasher))
+    }
+
+    fn of(name: Name, file: File, suffix: Suffix, hasher: Hasher) -> Self {
+        let (buffer, writeback) = (Vec::new(), Writeback::after(hasher.size()));
+        Self { name, file, suffix, hasher, buffer, writeback }
     }
 
     /// Takes the next bytes. After an error the draft is of no use; drop it.
@@ -63,6 +92,49 @@ impl Draft {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.hasher.size()
+    }
+
+    /// What a row has to say about the file's name.
+    #[must_use]
+    pub fn suffix(&self) -> Suffix {
+        self.suffix
+    }
+
+    /// Makes the bytes that were taken so far and the draft's name durable, so that a row may say
+    /// that they are here. From now on the file stays when this is dropped. An error says
+    /// nothing about the bytes that were synced before.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        let files = &self.name.files;
+        files.disk.sync(&self.file).map_err(self.name.error("sync"))?;
+        if !self.name.stays {
+            files.sync_dir(files.layout.staging())?;
+            self.name.stays = true;
+        }
+        Ok(())
+    }
+
+    /// Closes the file, which a row names, and leaves it for [`BlobFiles::resume`]. What is given
+    /// back spares that the hashing again; only what was synced counts.
+    #[must_use]
+    pub fn leave(self) -> Hasher {
+        self.hasher
+    }
+
+    /// Removes the file, also when it was synced: no row names it (any more).
+    pub fn discard(mut self) {
+        self.name.remove();
+    }
+
+    /// Says what the bytes are to be, however many came already. Reads them again where that
+    /// needs another algorithm than the draft began with.
+    pub fn expect(&mut self, claim: &Checksum) -> Result<(), Error> {
+        if self.hasher.expect(claim) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.hasher = hash_again(&self.file, Some(claim)).map_err(self.name.error("read"))?;
+        Ok(())
     }
 
     /// All bytes were given: says what they are.
@@ -96,10 +168,29 @@ impl Draft {
 }
 
 impl Staged {
-    /// What the bytes are. When the claim differs, drop this.
+    /// What the bytes are. When the claim differs, drop or discard this.
     #[must_use]
     pub fn hashed(&self) -> Hashed {
         self.hashed
+    }
+
+    /// Removes the file, also when the draft was synced: no row names it (any more).
+    pub fn discard(mut self) {
+        self.name.remove();
+    }
+}
+
+/// A hasher that has seen all of `file`, whose position stays where it is.
+fn hash_again(file: &File, claim: Option<&Checksum>) -> io::Result<Hasher> {
+    let mut hasher = Hasher::new(claim);
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read_at(&mut buffer, hasher.size()) {
+            Ok(0) => return Ok(hasher),
+            Ok(length) => hasher.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -108,9 +199,15 @@ pub(super) struct Name {
     pub(super) files: BlobFiles,
     /// `None` once the name is gone, or left for the next start.
     path: Option<PathBuf>,
+    /// A row may name it: dropping this leaves it.
+    stays: bool,
 }
 
 impl Name {
+    fn new(files: BlobFiles, path: PathBuf) -> Self {
+        Self { files, path: Some(path), stays: false }
+    }
+
     /// Takes another name; when that fails neither stays.
     pub(super) fn rename(&mut self, to: &Path) -> Result<(), Error> {
         let from = self.path();
@@ -118,9 +215,11 @@ impl Name {
             let error = Error::io("rename", from)(error);
             // It may have happened all the same.
             remove_or_warn(&self.files, to);
+            self.stays = false;
             return Err(error);
         }
         self.path = Some(to.to_owned());
+        self.stays = false;
         Ok(())
     }
 
@@ -146,11 +245,18 @@ impl Name {
     fn error(&self, action: &'static str) -> impl FnOnce(io::Error) -> Error {
         Error::io(action, self.path())
     }
+
+    /// Lets the name go with this, whatever was synced: no row will name it.
+    pub(super) fn end(&mut self) {
+        self.stays = false;
+    }
 }
 
 impl Drop for Name {
     fn drop(&mut self) {
-        self.remove();
+        if !self.stays {
+            self.remove();
+        }
     }
 }
 

@@ -31,6 +31,17 @@ pub enum Error {
         /// Where its bytes should be.
         path: PathBuf,
     },
+    /// Too little space is free for new content; deleting goes on working.
+    #[error(
+        "only {free_bytes} bytes are free and {reserve_bytes} are kept in reserve: delete \
+         something or enlarge the disk, then upload again"
+    )]
+    NoRoom {
+        /// Free bytes of the file system.
+        free_bytes: u64,
+        /// Bytes that stay free.
+        reserve_bytes: u64,
+    },
 }
 
 impl Error {
@@ -45,6 +56,7 @@ impl Error {
                     | io::ErrorKind::QuotaExceeded
                     | io::ErrorKind::FileTooLarge
             ),
+            Self::NoRoom { .. } => true,
             Self::Missing { .. } => false,
         }
     }

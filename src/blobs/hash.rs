@@ -1,13 +1,14 @@
 //! [`Hasher`]: computes a blob's identity here, from the bytes (I4), and tests a client's claim.
 //!
 //! SHA-256 always; another algorithm only when the client's checksum uses it, and then as a fact
-//! that is compared and never as an identity.
+//! that is compared and never as an identity. A SHA-512 is told too: the registry's clients go
+//! on naming the blob by it, so it is recorded beside the identity.
 
 use sha2::Sha256;
 use sha2::digest::{Digest as Hash, DynDigest};
 
 use crate::model::digest::Algorithm;
-use crate::model::{Checksum, Digest};
+use crate::model::{Checksum, Digest, Sha512};
 
 /// What is known about bytes once all of them were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Hashed {
     pub size: u64,
     /// Whether they are what the client said.
     pub claim: Claim,
+    /// Their SHA-512, computed when the client's checksum is one.
+    pub sha512: Option<Sha512>,
 }
 
 /// A client's checksum, compared with the bytes.
@@ -55,6 +58,18 @@ impl Hasher {
         Self { sha256: Sha256::default(), size: 0, claim: claim.cloned(), other }
     }
 
+    /// Compares with `claim` at the end instead. `false`: that needs another algorithm, which has
+    /// not seen the bytes so far; show them to a new hasher.
+    pub(super) fn expect(&mut self, claim: &Checksum) -> bool {
+        let known = self.claim.as_ref().map(|claim| claim.algorithm);
+        let is_known = claim.algorithm == Algorithm::Sha256 || known == Some(claim.algorithm);
+        if is_known {
+            self.other = self.other.take().filter(|_| known == Some(claim.algorithm));
+            self.claim = Some(claim.clone());
+        }
+        is_known
+    }
+
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         Hash::update(&mut self.sha256, bytes);
@@ -74,14 +89,16 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Hashed {
         let digest = Digest(Hash::finalize(self.sha256).into());
-        let computed = self.other.map(DynDigest::finalize);
-        let computed = computed.as_deref().unwrap_or(&digest.0);
-        let claim = match self.claim {
+        let other = self.other.map(DynDigest::finalize);
+        let computed = other.as_deref().unwrap_or(&digest.0);
+        let claim = match &self.claim {
             None => Claim::None,
             Some(claim) if claim.value == computed => Claim::Matches,
             Some(_) => Claim::Differs,
         };
-        Hashed { digest, size: self.size, claim }
+        let is_sha512 = self.claim.is_some_and(|claim| claim.algorithm == Algorithm::Sha512);
+        let sha512 = other.filter(|_| is_sha512).and_then(|sum| sum[..].try_into().ok());
+        Hashed { digest, size: self.size, claim, sha512: sha512.map(Sha512) }
     }
 }
 
@@ -120,10 +137,32 @@ mod tests {
             let mut hasher = Hasher::new(Some(&claim));
             hasher.update(b"a");
             hasher.update(b"bc");
-            let expected = Hashed { digest, size: 3, claim: Claim::Matches };
+            let sha512 = (claim.algorithm == Algorithm::Sha512)
+                .then(|| Sha512(claim.value.clone().try_into().unwrap()));
+            let expected = Hashed { digest, size: 3, claim: Claim::Matches, sha512 };
             assert_eq!((hasher.size(), hasher.finish()), (3, expected), "{claim:?}");
             assert_eq!(hash_bytes(b"abd", Some(&claim)).claim, Claim::Differs, "{claim:?}");
         }
-        assert_eq!(hash_bytes(b"abc", None), Hashed { digest, size: 3, claim: Claim::None });
+        let plain = Hashed { digest, size: 3, claim: Claim::None, sha512: None };
+        assert_eq!(hash_bytes(b"abc", None), plain);
+    }
+
+    #[test]
+    fn what_is_expected_may_come_late_where_it_was_hashed_already() {
+        let claims = ABC.map(|claim| Checksum::parse(claim).unwrap());
+        let (sha256, sha512) = (&claims[3], &claims[5]);
+        for (first, late, known) in
+            [(None, sha256, true), (None, sha512, false), (Some(sha512), sha512, true)]
+        {
+            let mut hasher = Hasher::new(first);
+            hasher.update(b"abc");
+            assert_eq!(hasher.expect(late), known, "{first:?}, then {late:?}");
+            assert!(!known || hasher.finish().claim == Claim::Matches);
+        }
+        let mut hasher = Hasher::new(Some(sha512));
+        hasher.update(b"abc");
+        assert!(hasher.expect(sha256));
+        let hashed = hasher.finish();
+        assert_eq!((hashed.claim, hashed.sha512), (Claim::Matches, None));
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Layout {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StagingName {
     /// Bytes that were arriving.
-    Draft,
+    Draft(Suffix),
     /// The second name of this blob file.
     Target(Digest, Suffix),
     /// Not ours.
@@ -82,8 +82,8 @@ pub(super) fn parse_target(shard: u8, file_name: &OsStr) -> Option<(Digest, Suff
 /// Reads a name in the staging folder.
 pub(super) fn parse_staging(file_name: &OsStr) -> StagingName {
     let Some(text) = file_name.to_str() else { return StagingName::Unknown };
-    match (text.strip_prefix("up."), parse_name(text)) {
-        (Some(hex), _) if parse_suffix(hex).is_some() => StagingName::Draft,
+    match (text.strip_prefix("up.").and_then(parse_suffix), parse_name(text)) {
+        (Some(suffix), _) => StagingName::Draft(suffix),
         (_, Some((digest, suffix))) => StagingName::Target(digest, suffix),
         _ => StagingName::Unknown,
     }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(parse_target(0xa6, file_name), None, "in another's folder");
         assert_eq!(parse_staging(file_name), StagingName::Target(digest, suffix));
         let draft = layout.draft(suffix);
-        assert_eq!(parse_staging(draft.file_name().unwrap()), StagingName::Draft);
+        assert_eq!(parse_staging(draft.file_name().unwrap()), StagingName::Draft(suffix));
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::{Error, Staged};
 use crate::model::{Digest, Suffix};
 
 impl Staged {
-    /// Makes the bytes durable under their final name. An error leaves nothing behind.
+    /// Makes the bytes durable under their final name. An error leaves nothing behind, of a draft
+    /// that was synced neither: end its upload.
     pub fn place(mut self) -> Result<Placed, Error> {
+        self.name.end();
         let files = self.name.files.clone();
         files.disk.sync(&self.file).map_err(Error::io("sync", self.name.path()))?;
         let digest = self.hashed.digest;

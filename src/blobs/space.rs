@@ -56,6 +56,26 @@ impl Space {
         Ok(self.free_bytes()? >= self.needed_bytes())
     }
 
+    /// Whether `bytes` of new content may come and leave the reserve free. That the free space
+    /// cannot be measured refuses nobody.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`].
+    pub fn admit(&self, bytes: u64) -> Result<(), Error> {
+        let free_bytes = match self.free_bytes() {
+            Ok(free_bytes) => free_bytes,
+            Err(error) => {
+                log::warn!("how much space is free is not known: {error}");
+                return Ok(());
+            }
+        };
+        let reserve_bytes = self.needed_bytes();
+        if free_bytes < reserve_bytes.saturating_add(bytes) {
+            return Err(Error::NoRoom { free_bytes, reserve_bytes });
+        }
+        Ok(())
+    }
+
     /// Bytes that must be free for uploads to be taken: the reserve, and once the ballast was
     /// given up its size too, or uploads would eat what was meant for deleting.
     #[must_use]

@@ -5,6 +5,7 @@ mod crash;
 pub(crate) mod double;
 mod life;
 mod recover;
+mod resume;
 mod room;
 mod unlink;
 

@@ -85,6 +85,7 @@ fn again(error: &Error) -> Result<(), Error> {
             Error::Io { action, path: path.clone(), source }
         }
         Error::Missing { digest, path } => Error::Missing { digest: *digest, path: path.clone() },
+        &Error::NoRoom { free_bytes, reserve_bytes } => Error::NoRoom { free_bytes, reserve_bytes },
     })
 }
 

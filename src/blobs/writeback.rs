@@ -22,6 +22,11 @@ pub(super) struct Writeback {
 }
 
 impl Writeback {
+    /// A file of so many bytes, which all were synced.
+    pub(super) fn after(bytes: u64) -> Self {
+        Self { begun_bytes: bytes, written_bytes: bytes }
+    }
+
     /// Notes that `bytes` more were written to `file`.
     pub(super) fn written(&mut self, file: &File, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);

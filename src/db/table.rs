@@ -189,6 +189,20 @@ impl<K: Key, V: Value> Table<K, V> {
         Ok(found)
     }
 
+    /// Whether there is a row in `span`, also one that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn has_any(&self, rows: &impl Rows, span: Span<K>) -> Result<bool, Error> {
+        let mut found = false;
+        let Span { lower, upper, order, .. } = span;
+        rows.scan(self.slot, (as_slice(&lower), as_slice(&upper)), order, &mut |_, _| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
     /// Number of rows, also of those that cannot be read.
     ///
     /// # Errors

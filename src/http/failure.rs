@@ -9,9 +9,10 @@ use std::time::Duration;
 use http::StatusCode;
 use warp::reply::Response;
 
+use super::registry::errors::{self, OciError};
 use super::{HttpError, reply};
 use crate::tree::post_process::Failed;
-use crate::{db, store, tree};
+use crate::{db, registry, store, tree};
 
 /// Why there is no ordinary answer.
 #[derive(Debug)]
@@ -42,6 +43,10 @@ pub enum Failure {
     Unprocessable(String),
     /// What the tree or the store says.
     Tree(tree::Error),
+    /// What the registry says.
+    Registry(registry::Error),
+    /// What a handler of the registry says, in the words of its specification.
+    Oci(Box<OciError>),
     /// 500; the text is for the log only.
     Internal(String),
 }
@@ -64,6 +69,18 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl From<registry::Error> for Failure {
+    fn from(error: registry::Error) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<OciError> for Failure {
+    fn from(error: OciError) -> Self {
+        Self::Oci(Box::new(error))
+    }
+}
+
 impl Failure {
     /// The answer.
     #[must_use]
@@ -74,9 +91,7 @@ impl Failure {
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden".to_owned()),
             Self::TooManyLogins { retry_after } => return reply::too_many_logins(retry_after),
             Self::LoginUnavailable(reason) => {
-                log::error!("answering 503: it cannot be found out who asks: {reason}");
-                let told = "Logins cannot be checked at the moment, try again";
-                return reply::text(StatusCode::SERVICE_UNAVAILABLE, told);
+                return reply::text(StatusCode::SERVICE_UNAVAILABLE, login_unavailable(&reason));
             }
             Self::MethodNotAllowed(allow) => return reply::method_not_allowed(allow),
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, reason),
@@ -84,28 +99,35 @@ impl Failure {
             Self::Unprocessable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
             Self::Tree(error @ tree::Error::PostProcess { .. }) => return post_process(&error),
             Self::Tree(error) => (status(&error), error.to_string()),
+            Self::Registry(_) | Self::Oci(_) => return errors::told(self).into_response(),
             Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
         };
         if status.is_server_error() {
-            return own_fault(status, &reason);
+            return reply::text(status, own_fault(status, &reason));
         }
         reply::text(status, &reason)
     }
 }
 
-fn own_fault(status: StatusCode, reason: &str) -> Response {
+/// Logs why it cannot be found out who asks; what to tell.
+pub(super) fn login_unavailable(reason: &str) -> &'static str {
+    log::error!("answering 503: it cannot be found out who asks: {reason}");
+    "Logins cannot be checked at the moment, try again"
+}
+
+/// Logs a fault of ours; what to tell.
+pub(super) fn own_fault(status: StatusCode, reason: &str) -> &'static str {
     // A full disk is told once by whoever noticed; each refused upload is no news.
     let is_known = status == StatusCode::INSUFFICIENT_STORAGE;
     let level = if is_known { log::Level::Warn } else { log::Level::Error };
     log::log!(level, "answering {}: {reason}", status.as_u16());
-    let told = match status {
+    match status {
         StatusCode::INSUFFICIENT_STORAGE => {
             "The disk is full: delete something or enlarge it, then upload again"
         }
         StatusCode::SERVICE_UNAVAILABLE => "The database is not available, try again",
         _ => "The server failed, its log says why; if this was a change, ask whether it was made",
-    };
-    reply::text(status, told)
+    }
 }
 
 /// The operator's command failed, which is for the operator to mend.
@@ -114,14 +136,13 @@ fn post_process(error: &tree::Error) -> Response {
     reply::text(status(error), "post process failed")
 }
 
-fn status(error: &tree::Error) -> StatusCode {
+pub(super) fn status(error: &tree::Error) -> StatusCode {
     if error.is_full() {
         return StatusCode::INSUFFICIENT_STORAGE;
     }
     match error {
         tree::Error::Store(error) => store_status(error),
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        tree::Error::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
         tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
@@ -129,7 +150,7 @@ fn status(error: &tree::Error) -> StatusCode {
     }
 }
 
-fn store_status(error: &store::Error) -> StatusCode {
+pub(super) fn store_status(error: &store::Error) -> StatusCode {
     use store::Error;
     match error {
         Error::NotFound(_) | Error::BlobUnknown(_) | Error::AccountUnknown(_) => {
@@ -139,6 +160,7 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
+        | Error::BlobInUse(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
@@ -150,7 +172,12 @@ fn store_status(error: &store::Error) -> StatusCode {
         | Error::QuotaExceeded { .. }
         | Error::TokenName
         | Error::Version(_)
+        | Error::ManifestBlobUnknown(_)
+        | Error::ManifestUnknown(_)
+        | Error::TagTaken { .. }
+        | Error::ProductTaken(_)
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
+        Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Db(db::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Db(_) => StatusCode::INTERNAL_SERVER_ERROR,

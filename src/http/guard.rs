@@ -6,10 +6,9 @@
 //! Deliberately absent: the rules, and who the caller is.
 
 use http::Method;
-use warp::reply::Response;
 
 use super::failure::Failure;
-use super::route::{Route, Routed, route};
+use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of, route};
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Right};
@@ -38,7 +37,10 @@ impl Demand {
             Routed::Found(route, _) => Self::of_route(method, route),
             // What takes no such method takes GET.
             Routed::MethodNotAllowed(_) => match route(&Method::GET, raw_path) {
-                Routed::Found(route, _) => Self::Rights(right_of(method), vec![route.path()]),
+                Routed::Found(route, _) => {
+                    let right = route.right(method).unwrap_or_else(|| right_of(method));
+                    Self::Rights(right, vec![route.path()])
+                }
                 _ => Self::of_nothing(method, raw_path),
             },
             Routed::NotFound(_) | Routed::BadRequest(_) => Self::of_nothing(method, raw_path),
@@ -48,7 +50,8 @@ impl Demand {
     /// Nothing has such a name: what was asked for is what there is to be asked about.
     fn of_nothing(method: &Method, raw_path: &str) -> Self {
         let path = percent_encoding::percent_decode_str(raw_path).decode_utf8_lossy();
-        let right = right_of(method);
+        let is_registry = is_registry(raw_path);
+        let right = if is_registry { registry_right_of(method) } else { right_of(method) };
         let is_asset = path.starts_with("/static/") || path == "/favicon.ico";
         if is_asset && right == Right::Read && !path.contains("..") {
             return Self::Nothing;
@@ -79,7 +82,7 @@ impl Demand {
 }
 
 /// The right that a method needs (spec dlrepo §15).
-pub(super) fn right_of(method: &Method) -> Right {
+pub fn right_of(method: &Method) -> Right {
     match *method {
         Method::PUT | Method::PATCH => Right::Add,
         Method::POST => Right::Update,
@@ -97,10 +100,16 @@ impl Server {
         routed: &Routed,
     ) -> Result<(), Failure> {
         let demand = Demand::of(&request.method, raw_path, routed);
-        if demand.is_met(&self.access, &request.caller) {
+        let is_known = !is_base(routed) || self.is_known(&request.caller);
+        if is_known && demand.is_met(&self.access, &request.caller) {
             return Ok(());
         }
         Err(self.denied(&request.caller))
+    }
+
+    /// Whether it is known who asks, or nobody is asked.
+    fn is_known(&self, caller: &Caller) -> bool {
+        caller.login().is_some() || self.access.trusts(caller)
     }
 
     /// Lets a caller pass who may read `route`, which other things than its URL led to.
@@ -117,9 +126,9 @@ impl Server {
         }
     }
 
-    /// The answer to a failure, which names nothing that the caller may not read.
-    pub(super) fn refuse(&self, caller: &Caller, failure: Failure) -> Response {
-        let failure = match failure {
+    /// A failure as it may be told: it names nothing that the caller may not read.
+    pub(super) fn refuse(&self, caller: &Caller, failure: Failure) -> Failure {
+        match failure {
             Failure::Tree(tree::Error::Store(store::Error::FormatConflict {
                 format,
                 version,
@@ -129,14 +138,19 @@ impl Server {
                 store::Error::FormatConflict { format, version, job }.into()
             }
             failure => failure,
-        };
-        failure.into_response()
+        }
     }
 
     /// Whether the caller may see what is at `path`, which is canonical and not percent-encoded.
     pub(super) fn may_read(&self, caller: &Caller, path: &str) -> bool {
         self.access.allows(caller, Right::Read, path)
     }
+}
+
+/// Whether this is where clients of the registry find out whether to log in: nobody in
+/// particular is always asked who they are there (spec dlrepo §15).
+fn is_base(routed: &Routed) -> bool {
+    matches!(routed, Routed::Found(Route::Registry(RegistryRoute::Base), _))
 }
 
 #[cfg(test)]

@@ -75,18 +75,29 @@ pub fn method_not_allowed(allow: &[&str]) -> Response {
 /// 401, asking for a login and a password.
 #[must_use]
 pub fn unauthorized(realm: &str) -> Response {
-    let realm = realm.replace(['\\', '"'], "_");
-    let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
     let response = text(StatusCode::UNAUTHORIZED, "Unauthorized");
-    with(response, WWW_AUTHENTICATE, &challenge)
+    with(response, WWW_AUTHENTICATE, &basic_challenge(realm))
+}
+
+/// The text that asks for a login and a password.
+#[must_use]
+pub fn basic_challenge(realm: &str) -> String {
+    let realm = realm.replace(['\\', '"'], "_");
+    format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")
 }
 
 /// 429: logins are not looked at for so long.
 #[must_use]
 pub fn too_many_logins(retry_after: Duration) -> Response {
-    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    let seconds = whole_seconds(retry_after);
     let reason = "Too many logins have failed, try again later";
     with(text(StatusCode::TOO_MANY_REQUESTS, reason), RETRY_AFTER, &seconds.to_string())
+}
+
+/// For `Retry-After`: rounded up, at least 1.
+#[must_use]
+pub fn whole_seconds(retry_after: Duration) -> u128 {
+    retry_after.as_millis().div_ceil(1000).max(1)
 }
 
 /// 200 without a body.

@@ -8,6 +8,7 @@
 //! Deliberately absent: the question whether the thing exists.
 
 mod products;
+mod registry;
 mod tree;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use super::guard;
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
+pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
 pub use tree::{FormatAt, JobAt, TagAt, sums_of};
 
 /// What [`route`] makes of a request line.
@@ -78,6 +80,8 @@ pub enum Route {
     FormatArchive(FormatAt),
     /// `/products/…` or `/~user/products/…`
     Product(ProductRoute),
+    /// `/v2/…`
+    Registry(RegistryRoute),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -126,6 +130,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         [""] => (Route::Home, Spelling::Canonical),
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
+        ["v2", below @ ..] => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
         }
@@ -257,6 +262,7 @@ impl Route {
             Self::JobArchive(at) => format!("{}.tar", at.path()),
             Self::FormatArchive(at) => format!("{}.tar", at.path()),
             Self::Product(route) => route.canonical_path(),
+            Self::Registry(route) => route.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
@@ -279,11 +285,13 @@ impl Route {
         percent_decode_str(&path).decode_utf8_lossy().into_owned()
     }
 
-    /// The right that a request for this needs; `None`: it is open to everybody.
+    /// The right that a request for this needs; `None`: it is open to everybody, or, at the base
+    /// of the registry, to everybody who is known.
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
-            Self::Health | Self::Ready => None,
+            Self::Health | Self::Ready | Self::Registry(RegistryRoute::Base) => None,
+            Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
         }
     }
@@ -320,6 +328,7 @@ impl Route {
             | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Product(route) => route.allow(),
+            Self::Registry(route) => route.allow(),
             Self::Sweeps => &["GET", "HEAD", "POST"],
             Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
@@ -343,6 +352,7 @@ impl Route {
     fn accepts(&self, method: &Method) -> bool {
         match self {
             Self::Product(route) => route.accepts(method),
+            Self::Registry(route) => route.allow().contains(&method.as_str()),
             _ => *method == Method::HEAD || self.allow().contains(&method.as_str()),
         }
     }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::{
     BranchName, BranchPath, FormatId, FormatName, FormatPath, ImageId, JobName, ManifestId,
-    OciDigest, ProductBranchName, ProductBranchPath, ProductName, ProductPath, Refs, Repo, TagName,
-    TagRef, Timestamp, Usage, UserName, VariantName, VariantPath,
+    OciDigest, ProductBranchName, ProductBranchPath, ProductName, ProductPath, Refs, Repo, TagId,
+    TagName, TagRef, Timestamp, Usage, UserName, VariantName, VariantPath,
 };
 
 /// Longest name of a repository, in bytes.
@@ -287,6 +287,10 @@ pub struct Container {
     pub tag: String,
     /// The format's files and bytes, which are those of the tag's manifest with all it names.
     pub usage: Usage,
+    /// The tag of the artifact tree that it is in.
+    pub tree_tag: TagId,
+    /// When that was made.
+    pub tagged: Timestamp,
 }
 
 #[cfg(test)]

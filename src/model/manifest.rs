@@ -51,4 +51,6 @@ pub struct Manifest {
     pub pushed: Timestamp,
     /// The login of whoever did; empty when nobody was logged in.
     pub by: String,
+    /// While it is being destroyed: the last of those about it that was dealt with.
+    pub told: Option<ManifestId>,
 }

@@ -81,7 +81,7 @@ pub(super) enum Locks {
 }
 
 impl Locks {
-    fn check(self, locked: bool) -> Result<(), Error> {
+    pub(super) fn check(self, locked: bool) -> Result<(), Error> {
         match self {
             Self::Kept if locked => Err(Error::UploadToLockedJob),
             _ => Ok(()),

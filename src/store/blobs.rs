@@ -102,6 +102,15 @@ impl Tx<'_, '_> {
         }
     }
 
+    /// Bytes of what `content` means.
+    pub(super) fn size_of(&self, content: &Content, known: Option<BlobId>) -> Result<u64, Error> {
+        match (content, known) {
+            (_, Some(id)) => Ok(promised(&BLOBS, self.txn, &id)?.size),
+            (Content::Uploaded { size, .. }, None) => Ok(*size),
+            (Content::Stored(digest), None) => Err(Error::BlobUnknown(*digest)),
+        }
+    }
+
     /// Lets `referrer` hold a known blob.
     pub(super) fn hold(&self, id: BlobId, referrer: Referrer) -> Result<Blob, Error> {
         let mut blob = promised(&BLOBS, self.txn, &id)?;

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use super::{Error, View};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, JOBS, REFS, REPOS, TAGS, UNLINKS,
+    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, IMAGE_TAGS, IMAGES, JOBS, MANIFESTS, REFS, REPOS,
+    TAGS, UNLINKS, UPLOADS,
 };
 use crate::db::{Found, Span};
 use crate::model::{Blob, BlobId, Digest, Node, Place, Referrer, Suffix};
@@ -36,6 +37,14 @@ pub struct Numbers {
     pub artifacts: u64,
     /// Blobs, held or free.
     pub blobs: u64,
+    /// Repositories of the registry.
+    pub images: u64,
+    /// Manifests of the registry.
+    pub manifests: u64,
+    /// Tags of the registry, those that names in the tree do not lead to any more included.
+    pub image_tags: u64,
+    /// Blobs of the registry that arrive in pieces.
+    pub uploads: u64,
 }
 
 impl View {
@@ -52,6 +61,10 @@ impl View {
             formats: FORMATS.count(&self.snapshot)?,
             artifacts: ARTIFACTS.count(&self.snapshot)?,
             blobs: BLOBS.count(&self.snapshot)?,
+            images: IMAGES.count(&self.snapshot)?,
+            manifests: MANIFESTS.count(&self.snapshot)?,
+            image_tags: IMAGE_TAGS.count(&self.snapshot)?,
+            uploads: UPLOADS.count(&self.snapshot)?,
         })
     }
 

@@ -127,8 +127,9 @@ impl Tx<'_, '_> {
             Node::Job(id) => {
                 Ok(self.destroy_formats(id, budget, gone)? && self.destroy_feed(id, budget)?)
             }
-            Node::Format(id) => self.destroy_files(id, budget, gone),
-            Node::Manifest(_) => Ok(true),
+            Node::Format(id) => Ok(self.destroy_files(id, budget, gone)?
+                && self.destroy_container(id, budget, gone)?),
+            Node::Manifest(id) => self.destroy_manifest(id, budget),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::tx::promised;
 use super::{Budget, Error, Store, Tx};
-use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, UNLINKS};
+use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, SHA512_OF, SHA512S, UNLINKS};
 use crate::db::{Rows, SliceTimes, Span};
 use crate::model::retry::backoff;
 use crate::model::{BlobId, Place, Timestamp, Unlink, Usage};
@@ -157,9 +157,14 @@ impl Tx<'_, '_> {
             let what = format!("blob {} is in the index of free blobs, but it is held", id.0);
             return Err(crate::db::Error::Corrupt { table: FREE.name(), what }.into());
         }
+        let sha512 = SHA512_OF.get(self.txn, &id)?;
         self.unindex(id, &blob)?;
         BLOBS.remove(self.txn, &id)?;
         DIGESTS.remove(self.txn, &blob.digest)?;
+        if let Some(sum) = sha512 {
+            SHA512_OF.remove(self.txn, &id)?;
+            SHA512S.remove(self.txn, &sum)?;
+        }
         let unlink = Unlink {
             digest: blob.digest,
             size: blob.size,

@@ -16,8 +16,8 @@ use super::{Budget, Error, Tx, repos};
 use crate::db::schema::{BRANCHES, FEEDERS, FEEDS, FORMATS, JOBS, Meta, NODES, TAGS, VERSIONS};
 use crate::db::{Rows, Span};
 use crate::model::{
-    BranchName, Feed, FormatName, Job, JobId, JobName, JobPath, Node, Repo, RepoId, Tag, TagId,
-    TagName, Version, VersionId, VersionKey, VersionNames, VersionPath,
+    BranchName, Feed, FormatName, Job, JobId, JobName, JobPath, Node, ProductBranchPath, Repo,
+    RepoId, Tag, TagId, TagName, Version, VersionId, VersionKey, VersionNames, VersionPath,
 };
 
 pub use listing::VersionState;
@@ -83,6 +83,20 @@ fn version(rows: &impl Rows, key: &VersionKey) -> Result<Option<Version>, Error>
         Some(version) if is_fed(rows, version.id)? => Ok(Some(version)),
         _ => Ok(None),
     }
+}
+
+/// Whether there is such a branch of a product: a job feeds a version of it. Looks no further
+/// than the first one (I7).
+pub(super) fn has_branch(rows: &impl Rows, path: &ProductBranchPath) -> Result<bool, Error> {
+    let Some(repo) = repos::id(rows, &path.variant.product.repo)? else { return Ok(false) };
+    let (variant, product) = (&path.variant.variant, &path.variant.product.product);
+    let key = (((repo, product.clone()), variant.clone()), path.branch.clone());
+    let mut found = false;
+    VERSIONS.each(rows, Span::under(&key), |_, version| {
+        found = is_fed(rows, version.id)?;
+        Ok::<_, Error>(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }
 
 /// Whether a job may have a new format: no other job that feeds its version has one of the name.

@@ -10,6 +10,8 @@
 //! A room reserves nothing any more from just before its change is queued, and usage is read
 //! before the reservations are: so nothing is ever counted twice, and nobody is refused who fits.
 //! What is overlooked for a moment is found by the transaction.
+//!
+//! What the registry charges a user for ([`super::charges`]) counts beside the tree's usage.
 //! Deliberately absent: reservations on the disk; a restart ends all uploads anyway.
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use super::blobs::Content;
 use super::tree::{self, Delta};
 use super::tx::promised;
 use super::{Error, Store, Tx};
-use crate::db::schema::{ARTIFACTS, BLOBS, REPOS};
+use crate::db::schema::{ARTIFACTS, CHARGES, REPOS};
 use crate::db::{Pending, Rows};
 use crate::model::{BlobId, FilePath, Format, Quota, Repo, Repository, Usage, UserName};
 
@@ -39,22 +41,52 @@ impl Reservations {
     }
 }
 
-/// The room that an upload takes in its repository. Dropping it gives the room back; in the
-/// repository that everybody shares there is always room.
+/// The room that an upload takes in a user's quota. Dropping it gives the room back; in the
+/// repository that everybody shares, and for whoever is not logged in, there is always room.
 pub struct Room {
     store: Store,
-    path: FilePath,
+    whose: Whose,
     /// Bytes that are known to fit.
     bytes: u64,
     /// Of them, those beyond the size of the file that is replaced.
     reserved: u64,
 }
 
+/// Whose quota an upload needs room in, and what it replaces.
+enum Whose {
+    /// Nobody's.
+    Nobodys,
+    /// The owner's of the tree; what is at the path now is replaced.
+    Owners(UserName, FilePath),
+    /// That of whoever is charged for a new blob of the registry.
+    Pushers(UserName),
+}
+
+impl Whose {
+    fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::Nobodys => None,
+            Self::Owners(user, _) | Self::Pushers(user) => Some(user),
+        }
+    }
+
+    /// Bytes that go when the upload is named.
+    fn replaced(&self, rows: &impl Rows) -> Result<u64, Error> {
+        match self {
+            Self::Owners(_, path) => size_at(rows, path),
+            Self::Nobodys | Self::Pushers(_) => Ok(0),
+        }
+    }
+}
+
 impl Store {
     /// Room for what is to be at `path`; nothing of it is reserved yet.
     #[must_use]
     pub fn room(&self, path: &FilePath) -> Room {
-        Room { store: self.clone(), path: path.clone(), bytes: 0, reserved: 0 }
+        match path.repo() {
+            Repo::Shared => Room::new(self, Whose::Nobodys),
+            Repo::User(user) => Room::new(self, Whose::Owners(user.clone(), path.clone())),
+        }
     }
 
     /// Says what a user's repository may hold, making it when it is not there. What is in it
@@ -73,25 +105,36 @@ impl Store {
 }
 
 impl Room {
-    /// Makes sure that a file of `bytes` fits, and keeps that much for it.
+    fn new(store: &Store, whose: Whose) -> Self {
+        Self { store: store.clone(), whose, bytes: 0, reserved: 0 }
+    }
+
+    /// Room for bytes that the registry will charge `user` for, beyond those that it is charged
+    /// for already; nothing of it is reserved yet. `None`: nobody is logged in, so nobody is
+    /// charged.
+    #[must_use]
+    pub fn for_user(store: &Store, user: Option<&UserName>) -> Self {
+        Self::new(store, user.map_or(Whose::Nobodys, |user| Whose::Pushers(user.clone())))
+    }
+
+    /// Makes sure that `bytes` in all fit, and keeps that much for them.
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`], [`Error::Db`].
     pub fn grow(&mut self, bytes: u64) -> Result<(), Error> {
-        let Repo::User(user) = self.path.repo() else { return Ok(()) };
+        let Some(user) = self.whose.user() else { return Ok(()) };
         if bytes <= self.bytes {
             return Ok(());
         }
         let view = self.store.view()?;
-        let record = REPOS.get(&view.snapshot, user)?;
-        let limit = limit(record.as_ref(), self.store.rules().user_quota);
-        let replaced = size_at(&view.snapshot, &self.path)?;
+        let account = Account::of(&view.snapshot, user, self.store.rules().user_quota)?;
+        let replaced = self.whose.replaced(&view.snapshot)?;
         drop(view);
-        if let Some(quota_bytes) = limit {
+        if let Some(quota_bytes) = account.limit_bytes {
             let mut reservations = self.store.shared.reservations.lock();
             let all = reservations.get(user).copied().unwrap_or_default();
             let others = all.saturating_sub(self.reserved);
-            let used_bytes = used(record.as_ref()).saturating_add(others);
+            let used_bytes = account.used_bytes.saturating_add(others);
             let needed = bytes.saturating_sub(replaced);
             if needed > 0 && used_bytes.saturating_add(needed) > quota_bytes {
                 let user = user.clone();
@@ -109,7 +152,7 @@ impl Room {
 
     /// The change that names the file comes now, and decides: nothing is reserved any more.
     pub fn settle(&mut self) {
-        let Repo::User(user) = self.path.repo() else { return };
+        let Some(user) = self.whose.user() else { return };
         if self.reserved == 0 {
             return;
         }
@@ -143,11 +186,7 @@ impl Tx<'_, '_> {
         if *path.repo() == Repo::Shared {
             return Ok(());
         }
-        let size = match (content, known) {
-            (_, Some(id)) => promised(&BLOBS, self.txn, &id)?.size,
-            (Content::Uploaded { size, .. }, None) => *size,
-            (Content::Stored(digest), None) => return Err(Error::BlobUnknown(*digest)),
-        };
+        let size = self.size_of(content, known)?;
         let old = match format {
             Some(format) => ARTIFACTS.get(self.txn, &(format.id, path.path.clone()))?,
             None => None,
@@ -158,12 +197,21 @@ impl Tx<'_, '_> {
 
     /// Whether a repository may change so. For whoever knows that before it changes anything.
     pub(super) fn check_room(&self, repo: &Repo, delta: Delta) -> Result<(), Error> {
-        let Repo::User(user) = repo else { return Ok(()) };
-        let record = REPOS.get(self.txn, user)?;
+        match repo {
+            Repo::Shared => Ok(()),
+            Repo::User(user) => self.check_room_of(user, delta),
+        }
+    }
+
+    /// Whether what counts towards a user's quota may change so.
+    pub(super) fn check_room_of(&self, user: &UserName, delta: Delta) -> Result<(), Error> {
         let growth = delta.plus.bytes.saturating_sub(delta.minus.bytes);
-        let used_bytes = used(record.as_ref());
-        match limit(record.as_ref(), self.user_quota) {
-            Some(quota_bytes) if growth > 0 && used_bytes.saturating_add(growth) > quota_bytes => {
+        if growth == 0 {
+            return Ok(());
+        }
+        let Account { used_bytes, limit_bytes } = Account::of(self.txn, user, self.user_quota)?;
+        match limit_bytes {
+            Some(quota_bytes) if used_bytes.saturating_add(growth) > quota_bytes => {
                 Err(Error::QuotaExceeded { user: user.clone(), used_bytes, quota_bytes })
             }
             _ => Ok(()),
@@ -184,12 +232,23 @@ impl Tx<'_, '_> {
     }
 }
 
-fn used(record: Option<&Repository>) -> u64 {
-    record.map_or(0, |record| record.usage.bytes)
+/// What a user has, and may have.
+struct Account {
+    /// Bytes in the user's tree, and those that the registry charges for.
+    used_bytes: u64,
+    /// `None`: no limit.
+    limit_bytes: Option<u64>,
 }
 
-fn limit(record: Option<&Repository>, default: Option<u64>) -> Option<u64> {
-    record.map_or(Quota::Default, |record| record.quota).limit(default)
+impl Account {
+    fn of(rows: &impl Rows, user: &UserName, default: Option<u64>) -> Result<Self, Error> {
+        let record = REPOS.get(rows, user)?;
+        let charged = CHARGES.get(rows, user)?.unwrap_or_default();
+        let in_tree = record.as_ref().map_or(0, |record| record.usage.bytes);
+        let quota = record.map_or(Quota::Default, |record| record.quota);
+        let used_bytes = in_tree.saturating_add(charged.bytes);
+        Ok(Self { used_bytes, limit_bytes: quota.limit(default) })
+    }
 }
 
 /// Bytes of the file at `path`; 0 when there is none.

@@ -135,7 +135,7 @@ impl Tx<'_, '_> {
         Ok(Chain { branch, tag, job, format })
     }
 
-    fn new_format(&self, path: &FormatPath, job: &Job) -> Result<Format, Error> {
+    pub(super) fn new_format(&self, path: &FormatPath, job: &Job) -> Result<Format, Error> {
         // A job that feeds a version is not new, and so neither is what lies above: nothing was
         // changed yet.
         products::check_new_format(self.txn, job.id, &path.format)?;

@@ -42,7 +42,7 @@ fn upload(fixture: &Fixture, ending: Ending) -> Vec<(Digest, Suffix)> {
 }
 
 fn recover(fixture: &Fixture, rows: &[(Digest, Suffix)]) -> Result<Recovered, Error> {
-    fixture.files.recover(|digest, suffix| Ok(rows.contains(&(digest, suffix))))
+    fixture.files.recover(|digest, suffix| Ok(rows.contains(&(digest, suffix))), |_| Ok(false))
 }
 
 /// No stray, nothing lost; then makes room for the next round.

@@ -22,7 +22,8 @@ struct State {
     failing: Vec<(&'static str, Errno)>,
     free_bytes: Option<u64>,
     names: Vec<Change>,
-    bytes: Vec<File>,
+    /// Files that were written to since they were synced, and how long they were then.
+    bytes: Vec<(File, u64)>,
 }
 
 /// A change of a name that no sync of its folder made durable.
@@ -64,7 +65,7 @@ impl TestDisk {
     /// that `forgets`, as far as it was not synced after them.
     pub fn lose_power(&self, forgets: impl Fn(&Path) -> bool) {
         let mut state = self.state();
-        state.bytes.drain(..).for_each(|file| file.set_len(0).unwrap());
+        state.bytes.drain(..).for_each(|(file, synced)| file.set_len(synced).unwrap());
         for change in state.names.drain(..).rev().filter(|change| forgets(change.folder())) {
             change.undo();
         }
@@ -118,14 +119,22 @@ impl Disk for TestDisk {
 
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.effect("write", Path::new(""))?;
-        state.bytes.push(file.try_clone()?);
+        let written = file.metadata()?;
+        if !state.bytes.iter().any(|(file, _)| file.metadata().unwrap().ino() == written.ino()) {
+            state.bytes.push((file.try_clone()?, written.len()));
+        }
         OsDisk.write(file, bytes)
+    }
+
+    fn cut(&self, file: &File, bytes: u64) -> io::Result<()> {
+        let _state = self.effect("cut", Path::new(""))?;
+        OsDisk.cut(file, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
         let mut state = self.effect("sync", Path::new(""))?;
         let synced = file.metadata()?.ino();
-        state.bytes.retain(|file| file.metadata().unwrap().ino() != synced);
+        state.bytes.retain(|(file, _)| file.metadata().unwrap().ino() != synced);
         Ok(())
     }
 

@@ -97,7 +97,7 @@ fn an_error_anywhere_leaves_nothing() {
             // A folder that cannot be synced keeps the note that a target may come back.
             if effect == "sync_dir" {
                 fixture.disk.restart();
-                fixture.files.recover(|_, _| Ok::<_, Error>(false)).unwrap();
+                fixture.files.recover(|_, _| Ok::<_, Error>(false), |_| Ok(false)).unwrap();
             }
             fixture.assert_empty(&format!("after {error}"));
         }

@@ -117,8 +117,9 @@ impl Bench {
             body: Box::pin(stream::iter(chunks)),
         };
         // Behind the door: who is asking is known.
+        let asked = self.server.asked(&request, path);
         let response = self.server.dispatch(request, path).await;
-        let response = response.unwrap_or_else(|failure| self.server.refuse(caller, failure));
+        let response = self.server.conclude(asked, caller, response);
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         let status = response.status();

@@ -130,6 +130,10 @@ impl Disk for GatedFiles {
         self.gate.pass(|| self.disk.write(file, bytes))
     }
 
+    fn cut(&self, file: &File, bytes: u64) -> io::Result<()> {
+        self.gate.pass(|| self.disk.cut(file, bytes))
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         self.gate.pass(|| self.disk.sync(file))
     }

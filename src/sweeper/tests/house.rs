@@ -116,7 +116,7 @@ impl House {
         };
         let store = Store::new(db, Pins::new(), clock, rules);
         let named = |digest, suffix| Ok::<_, Error>(store.view()?.names_file(digest, suffix)?);
-        let recovered = files.recover(named).unwrap();
+        let recovered = files.recover(named, |_| Ok(false)).unwrap();
         let stop = Stop::new();
         let sweeper = Sweeper::new(store.clone(), files.clone(), self.settings, stop.clone());
         let inline_bytes_max = u64::try_from(INLINE_MAX).unwrap();

@@ -156,7 +156,7 @@ impl Tree {
             Source::File(mut source, _pin) => {
                 // On file systems that can share blocks a copy costs nothing.
                 if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
-                    self.admit_bytes(opened.file.blob.size)?;
+                    self.space.admit(opened.file.blob.size)?;
                     io::copy(&mut source, &mut target).map_err(failed)?;
                 }
             }

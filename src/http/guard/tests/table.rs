@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::*;
-use crate::http::route::ProductRoute;
+use crate::http::route::{ProductRoute, RegistryRoute};
 
 /// One name for each kind of route; a route that is missing here does not compile.
 macro_rules! kinds {
@@ -44,6 +44,15 @@ kinds! {
     Route::Product(ProductRoute::Folder(..)) => "folder of a version",
     Route::Artifact(..) => "artifact",
     Route::Folder(..) => "folder",
+    Route::Registry(RegistryRoute::Base) => "registry",
+    Route::Registry(RegistryRoute::Catalog) => "catalog",
+    Route::Registry(RegistryRoute::Tags(_)) => "tags of an image",
+    Route::Registry(RegistryRoute::Manifest(..)) => "manifest",
+    Route::Registry(RegistryRoute::Blob(..)) => "blob",
+    Route::Registry(RegistryRoute::Uploads(_)) => "uploads",
+    Route::Registry(RegistryRoute::Upload(..)) => "upload",
+    Route::Registry(RegistryRoute::Referrers(..)) => "referrers",
+    Route::Registry(RegistryRoute::Invalid(_)) => "nothing of the registry",
     Route::Health => "health",
     Route::Ready => "ready",
     Route::Stats => "stats",
@@ -102,16 +111,29 @@ const EXAMPLES: &[&str] = &[
     "/~owner/products/p/v/b/1/",
     "/~owner/products/p/v/b/1.tar",
     "/~owner/products/p/v/b/1/f/x",
+    "/v2/",
+    "/v2/_catalog",
+    "/v2/b/j/tags/list",
+    "/v2/b/j/manifests/t",
+    "/v2/b/j/manifests/sha256:abababababababababababababababababababababababababababababababab",
+    "/v2/b/j/blobs/sha256:abababababababababababababababababababababababababababababababab",
+    "/v2/b/j/blobs/uploads/",
+    "/v2/b/j/blobs/uploads/abababababababababababababababab",
+    "/v2/b/j/referrers/sha256:abababababababababababababababababababababababababababababababab",
+    "/v2/B/j/manifests/t",
+    "/v2/u/owner/b/j/manifests/t",
+    "/v2/u/owner/b/j/blobs/uploads/",
+    "/v2/u/owner/b/j/blobs/uploads/abababababababababababababababab",
 ];
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];
 
 /// As an operator would write them.
 const FILES: &[(&str, &str)] = &[
-    ("ANONYMOUS", "r /\nr /cli\n"),
-    ("readers", "r /\nr /branches/**\nr /products/**\n"),
-    ("writers", "r /\nrw /branches/**\nrw /products/**\n"),
-    ("users", "r /\nrw /~$user/**\n"),
+    ("ANONYMOUS", "r /\nr /cli\nr /v2/\n"),
+    ("readers", "r /\nr /branches/**\nr /products/**\nr /v2/**\n"),
+    ("writers", "r /\nrw /branches/**\nrw /products/**\nrw /v2/b/**\n"),
+    ("users", "r /\nrw /~$user/**\nr /v2/\nrw /v2/u/$user/**\n"),
 ];
 
 fn callers() -> [(&'static str, Caller); 5] {

@@ -1,0 +1,188 @@
+//! Deleting manifests and keeping for longer those that nothing holds.
+//!
+//! A manifest goes with its tags, in both views. They go a bounded number at a time (I7) and the
+//! manifest with the last of them: until then it is there. What it held is released when it is
+//! destroyed.
+
+use super::{named, sha512_of};
+use crate::db::schema::{IMAGE_TAGS, IMAGES, MANIFEST_NAMES, MANIFESTS, TAGS_OF};
+use crate::db::{Pending, Rows, Span};
+use crate::model::standing::LetGo;
+use crate::model::{
+    FormatName, ImageId, ImageName, ImageTag, ImageTagName, Manifest, ManifestId, Node, OciDigest,
+    Usage,
+};
+use crate::store::artifacts::Locks;
+use crate::store::detached::Cause;
+use crate::store::tx::promised;
+use crate::store::{Error, Store, Tx, View, formats, image_tags, tree};
+
+/// Tags that go with a manifest in one transaction.
+const TAGS_MAX: usize = 100;
+
+/// Whether something that takes several transactions is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// There is more: go on.
+    More,
+    /// It is.
+    Yes,
+}
+
+impl Store {
+    /// Takes a manifest away with all of its tags. Ask for it on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::FormatOfLockedJob`] when the job of one of its tags is
+    /// locked; then nothing was changed, unless it was locked meanwhile.
+    pub fn delete_manifest(
+        &self,
+        image: &ImageName,
+        digest: OciDigest,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        let locks = self.container_locks();
+        self.view()?.check_manifest_unlocked(image, &digest, locks)?;
+        loop {
+            let slice = self.delete_manifest_slice(image.clone(), digest, cause.clone());
+            if slice.wait()? == Done::Yes {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes some tags of a manifest away, and with the last ones the manifest; it is to be asked
+    /// again until it is done. The answer may be [`Error::NotFound`] or
+    /// [`Error::FormatOfLockedJob`].
+    pub fn delete_manifest_slice(
+        &self,
+        image: ImageName,
+        digest: OciDigest,
+        cause: Cause,
+    ) -> Pending<Done, Error> {
+        let locks = self.container_locks();
+        self.change(move |tx| {
+            let record = IMAGES.get(tx.txn, &image)?;
+            let record = record.ok_or_else(|| missing(&image, &digest))?;
+            let found = named(tx.txn, record.id, &digest)?;
+            let (id, manifest) = found.ok_or_else(|| missing(&image, &digest))?;
+            tx.delete_manifest(&image, id, &manifest, locks, &cause)
+        })
+    }
+
+    /// Keeps a manifest that nothing holds for another upload link, in a committed transaction,
+    /// so that a client may be told that it is here. What is held needs no such note. `None`: it
+    /// is not here (any more).
+    pub fn renew_manifest(
+        &self,
+        image: ImageName,
+        digest: OciDigest,
+    ) -> Pending<Option<(ManifestId, Manifest)>, Error> {
+        self.change(move |tx| {
+            let Some(record) = IMAGES.get(tx.txn, &image)? else { return Ok(None) };
+            let found = named(tx.txn, record.id, &digest)?;
+            let Some((id, mut manifest)) = found else { return Ok(None) };
+            let renewed = manifest.standing.renew(tx.now, tx.link_end);
+            if renewed != manifest.standing {
+                tx.stand(id, &mut manifest, renewed)?;
+                MANIFESTS.put(tx.txn, &id, &manifest)?;
+            }
+            Ok(Some((id, manifest)))
+        })
+    }
+
+    fn container_locks(&self) -> Locks {
+        let name = FormatName::parse(crate::model::image::CONTAINER);
+        let is_internal = name.is_ok_and(|name| self.is_internal(&name));
+        if is_internal { Locks::Ignored } else { Locks::Kept }
+    }
+}
+
+impl View {
+    /// Whether no lock of a job keeps a tag of a manifest.
+    fn check_manifest_unlocked(
+        &self,
+        image: &ImageName,
+        digest: &OciDigest,
+        locks: Locks,
+    ) -> Result<(), Error> {
+        let found = self.manifest(image, digest)?;
+        let (id, manifest) = found.ok_or_else(|| missing(image, digest))?;
+        for ((_, tag), ()) in TAGS_OF.all(&self.snapshot, Span::under(&id))? {
+            check_tag(&self.snapshot, image, manifest.image, &tag, locks)?;
+        }
+        Ok(())
+    }
+}
+
+fn missing(image: &ImageName, digest: &OciDigest) -> Error {
+    Error::NotFound(format!("/v2/{image}/manifests/{digest}"))
+}
+
+/// Whether a tag may go; its row.
+fn check_tag(
+    rows: &impl Rows,
+    name: &ImageName,
+    image: ImageId,
+    tag: &ImageTagName,
+    locks: Locks,
+) -> Result<ImageTag, Error> {
+    let row = promised(&IMAGE_TAGS, rows, &(image, tag.clone()))?;
+    if let Some(path) = name.format_of(tag)
+        && image_tags::counts(rows, &row)?
+    {
+        formats::check_deletion(rows, &path, locks)?;
+    }
+    Ok(row)
+}
+
+impl Tx<'_, '_> {
+    fn delete_manifest(
+        &self,
+        image: &ImageName,
+        id: ManifestId,
+        manifest: &Manifest,
+        locks: Locks,
+        cause: &Cause,
+    ) -> Result<Done, Error> {
+        let page = TAGS_OF.page(self.txn, Span::under(&id), TAGS_MAX + 1)?;
+        let is_last = page.len() <= TAGS_MAX;
+        let mut tags = Vec::new();
+        for ((_, tag), ()) in page.into_iter().take(TAGS_MAX) {
+            let row = check_tag(self.txn, image, manifest.image, &tag, locks)?;
+            tags.push((tag, row));
+        }
+        let times = u64::try_from(tags.len()).unwrap_or(u64::MAX);
+        for (tag, row) in tags {
+            if let Some(path) = image.format_of(&tag)
+                && image_tags::counts(self.txn, &row)?
+            {
+                self.detach_format(&path, cause)?;
+            }
+            self.remove_tag(manifest.image, &tag, &row)?;
+        }
+        if times > 0 {
+            self.release_manifest(id, times, LetGo::Deleted)?;
+        }
+        if !is_last {
+            return Ok(Done::More);
+        }
+        self.detach_manifest(id, cause)?;
+        Ok(Done::Yes)
+    }
+
+    /// Takes the names of a manifest away that no tag names, and queues it.
+    pub(super) fn detach_manifest(&self, id: ManifestId, cause: &Cause) -> Result<(), Error> {
+        let mut manifest = promised(&MANIFESTS, self.txn, &id)?;
+        let path = tree::path_of(self.txn, Node::Manifest(id))?;
+        self.unindex_standing(id, &manifest)?;
+        self.uncharge_manifest(&mut manifest)?;
+        MANIFESTS.put(self.txn, &id, &manifest)?;
+        let names = std::iter::once(manifest.digest.into()).chain(sha512_of(&manifest));
+        for name in names {
+            MANIFEST_NAMES.remove(self.txn, &(manifest.image, name))?;
+        }
+        self.detach(Node::Manifest(id), path, cause, Usage::default())?;
+        self.drop_image_if_empty(manifest.image)
+    }
+}
