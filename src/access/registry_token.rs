@@ -78,22 +78,23 @@ pub(super) enum Subject {
 }
 
 /// What is to be signed.
-pub(super) struct Draft<'a> {
+pub struct Draft<'a> {
     /// For whom.
-    pub(super) caller: &'a Caller,
+    pub caller: &'a Caller,
     /// Why.
-    pub(super) basis: &'a Basis,
+    pub basis: &'a Basis,
     /// What for.
-    pub(super) grants: &'a Grants,
+    pub grants: &'a Grants,
     /// From when on.
-    pub(super) now: Timestamp,
+    pub now: Timestamp,
     /// For how long.
-    pub(super) lifetime: Duration,
+    pub lifetime: Duration,
 }
 
 impl Draft<'_> {
     /// The text of the token; `None` when the key cannot be one.
-    pub(super) fn sign(&self, (made, key): &NamedKey) -> Option<String> {
+    #[must_use]
+    pub fn sign(&self, (made, key): &NamedKey) -> Option<String> {
         hs256::install();
         let iat = self.now.seconds();
         let claims = Claims {

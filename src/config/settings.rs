@@ -56,11 +56,13 @@ pub struct Settings {
 pub struct Registry {
     /// How long a repository keeps what no manifest names yet, or any more.
     pub upload_link: Duration,
+    /// How long a token of `/jwt/auth` is worth something.
+    pub token_lifetime: Duration,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { upload_link: crate::store::UPLOAD_LINK }
+        Self { upload_link: crate::store::UPLOAD_LINK, token_lifetime: Duration::from_secs(5 * 60) }
     }
 }
 

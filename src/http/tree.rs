@@ -203,7 +203,7 @@ fn format_path(at: &FormatAt) -> Result<FormatPath, Failure> {
 }
 
 /// The parameters of a query, decoded as forms are: `+` is a space.
-fn query_pairs(query: &str) -> Vec<(String, String)> {
+pub(super) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| {
         let text = text.replace('+', " ");
         percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()

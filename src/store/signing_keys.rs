@@ -23,7 +23,8 @@ pub type NamedKey = (Timestamp, SigningKey);
 
 /// Whether a key that was made at `made` signs at `now`. One from the future was made by a clock
 /// that was wrong: it signs only if that was by little.
-fn signs_at(made: Timestamp, now: Timestamp) -> bool {
+#[must_use]
+pub fn signs_at(made: Timestamp, now: Timestamp) -> bool {
     now.since(made) < KEY_LIFETIME && made.since(now) < KEY_LIFETIME
 }
 
@@ -53,13 +54,12 @@ impl Store {
 }
 
 impl View {
-    /// The key that signs, if the newest one still does.
+    /// The newest key, which signs if [`signs_at`] says so.
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn current_signing_key(&self, now: Timestamp) -> Result<Option<NamedKey>, Error> {
-        let newest = SIGNING_KEYS.first(&self.snapshot, Span::all().descending())?;
-        Ok(newest.filter(|(made, _)| signs_at(*made, now)))
+    pub fn newest_signing_key(&self) -> Result<Option<NamedKey>, Error> {
+        Ok(SIGNING_KEYS.first(&self.snapshot, Span::all().descending())?)
     }
 
     /// The key that was made then.

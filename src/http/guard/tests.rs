@@ -70,6 +70,7 @@ impl Bench {
             access,
             realm: "the \"lab\"".to_owned(),
             door: Door::Open(Hosts::Any),
+            token_lifetime: Duration::from_secs(300),
             tree: Tree::new(
                 store.clone(),
                 files.clone(),
@@ -111,6 +112,7 @@ impl Bench {
         let chunks: Vec<_> = if body.is_empty() { Vec::new() } else { vec![Ok(body)] };
         let request = Request {
             caller: caller.clone(),
+            pass: crate::http::login::Pass::default(),
             method: method.parse().unwrap(),
             query: query.to_owned(),
             headers: map,

@@ -7,7 +7,7 @@ use super::House;
 use crate::db::Span;
 use crate::db::schema::SIGNING_KEYS;
 use crate::model::Timestamp;
-use crate::store::signing_keys::{KEY_LIFETIME, NamedKey, TOKEN_LIFETIME_MAX};
+use crate::store::signing_keys::{KEY_LIFETIME, NamedKey, TOKEN_LIFETIME_MAX, signs_at};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -22,7 +22,8 @@ impl House {
     }
 
     fn current(&self) -> Option<NamedKey> {
-        self.store.view().unwrap().current_signing_key(self.now()).unwrap()
+        let newest = self.store.view().unwrap().newest_signing_key().unwrap();
+        newest.filter(|(made, _)| signs_at(*made, self.now()))
     }
 }
 
