@@ -20,6 +20,7 @@ mod pins;
 mod place;
 mod recover;
 mod shards;
+mod source;
 mod space;
 mod unlink;
 mod writeback;
@@ -37,6 +38,7 @@ pub use pins::{Pin, Pins};
 pub use place::Placed;
 pub use recover::Recovered;
 pub use shards::Shard;
+pub use source::Source;
 pub use space::Space;
 
 use layout::Layout;

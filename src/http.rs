@@ -7,6 +7,7 @@ pub mod archive_body;
 pub mod body;
 mod client_script;
 pub mod conditional;
+mod download;
 pub mod error;
 pub mod failure;
 pub mod file_body;

@@ -4,9 +4,13 @@
 //! spec of dlrepo says (§11), in `model::image`.
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
+pub mod download;
+pub mod uploads;
+
 use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
+use crate::model::{Digest, OciDigest, UploadId};
 use crate::store::{self, Store};
 
 /// Why the registry did not do what it was asked for.
@@ -18,6 +22,44 @@ pub enum Error {
     /// A blob's file could not be written or read.
     #[error(transparent)]
     Files(#[from] blobs::Error),
+    /// There is no such upload, or not for whoever asks.
+    #[error("there is no upload {0} here (any more), begin a new one")]
+    UploadUnknown(UploadId),
+    /// Two requests at once.
+    #[error("another request is writing to upload {0}, ask for its state and try again")]
+    UploadBusy(UploadId),
+    /// A piece that does not follow the one before.
+    #[error("the next piece begins with byte {received} and not with {first}")]
+    UploadDisorder {
+        /// Where the piece would begin.
+        first: u64,
+        /// Where it should: so many bytes came before.
+        received: u64,
+    },
+    /// A piece of another length than it said; nothing of it was kept.
+    #[error("the piece is said to be {announced} bytes long and {came} came, send it again")]
+    UploadLength {
+        /// What its range says, in bytes.
+        announced: u64,
+        /// What came.
+        came: u64,
+    },
+    /// Too many bytes.
+    #[error("uploads of up to {bytes_max} bytes are taken here, this one has {bytes} or more")]
+    UploadTooLarge {
+        /// The limit.
+        bytes_max: u64,
+        /// At least so many it would be.
+        bytes: u64,
+    },
+    /// The bytes are not what the client said; the upload is ended and nothing was kept.
+    #[error("the bytes are not those of {expected}, they have sha256:{found}: send them again")]
+    Mismatch {
+        /// What the client said.
+        expected: OciDigest,
+        /// What came.
+        found: Digest,
+    },
 }
 
 /// What the registry is told once.
@@ -25,6 +67,8 @@ pub enum Error {
 pub struct Limits {
     /// Blobs of up to this many bytes are stored as rows.
     pub inline_bytes_max: u64,
+    /// Most bytes of a blob; `None`: no limit.
+    pub upload_bytes_max: Option<u64>,
 }
 
 /// The registry. Clones share everything.
@@ -34,13 +78,14 @@ pub struct Registry {
     files: BlobFiles,
     space: Arc<Space>,
     limits: Limits,
+    turns: Arc<uploads::Turns>,
 }
 
 impl Registry {
     /// A registry over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
-        Self { store, files, space, limits }
+        Self { store, files, space, limits, turns: Arc::default() }
     }
 
     /// The store below.

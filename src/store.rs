@@ -29,6 +29,7 @@ pub mod products;
 pub mod publications;
 mod pulls;
 pub mod quota;
+pub mod reading;
 mod referrers;
 pub mod repos;
 pub mod rework;

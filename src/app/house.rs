@@ -35,6 +35,7 @@ use crate::db::{self, Db, Pressure};
 use crate::model::{NameError, UserName};
 use crate::publish::{self, Publisher};
 use crate::stop::Stop;
+use crate::store::contents::Sure;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{self, Sweeper};
 use crate::tree::post_process;
@@ -308,12 +309,10 @@ impl House {
     }
 
     fn recover(&self) -> Result<(), Error> {
+        let (drafts, all_known) = self.store.view()?.upload_drafts()?;
         let recovered = self.files.recover(
-            |digest, suffix| {
-                let named = self.store.view()?.names_file(digest, suffix)?;
-                Ok::<_, Error>(named)
-            },
-            |_| Ok(false),
+            |digest, suffix| Ok::<_, Error>(self.store.view()?.names_file(digest, suffix)?),
+            |suffix| Ok(drafts.contains(&suffix) || all_known == Sure::No),
         )?;
         log::debug!("after the start: {recovered:?}");
         post_process::clear(&self.root);

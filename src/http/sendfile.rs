@@ -15,8 +15,8 @@ use warp::reply::Response;
 
 use super::Server;
 use super::reply::{Content, FileFacts};
-use crate::blobs::Pin;
-use crate::tree::{Opened, Source};
+use crate::blobs::{Pin, Source};
+use crate::model::Blob;
 
 /// How long a proxy may take to open a file that it was told of.
 const OPEN_TIME: Duration = Duration::from_secs(10);
@@ -65,28 +65,29 @@ impl Sendfile {
 
 impl Server {
     /// The answer to a GET that lets the proxy send the file, where there is a proxy, and a file.
-    /// Otherwise what was opened comes back.
+    /// Otherwise the source comes back.
     pub(super) fn hand_over(
         &self,
         method: &Method,
         facts: &FileFacts,
-        opened: Opened,
-    ) -> Result<Response, Box<Opened>> {
-        let handed = match (&self.sendfile, &opened.source) {
+        blob: &Blob,
+        source: Source,
+    ) -> Result<Response, Box<Source>> {
+        let handed = match (&self.sendfile, &source) {
             (Some(sendfile), Source::File(..)) if method == Method::GET => {
-                let file = self.tree.file_of(&opened.file.blob);
+                let file = self.tree.file_of(blob);
                 let mut response = facts.send(&facts.whole(), Content::None);
                 let named = file.and_then(|file| sendfile.name(response.headers_mut(), &file));
                 named.map(|()| (sendfile, response))
             }
             _ => None,
         };
-        match (handed, opened.source) {
+        match (handed, source) {
             (Some((sendfile, response)), Source::File(_, pin)) => {
                 sendfile.keep(pin);
                 Ok(response)
             }
-            (_, source) => Err(Box::new(Opened { file: opened.file, source })),
+            (_, source) => Err(Box::new(source)),
         }
     }
 }

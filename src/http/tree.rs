@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// Something was deleted: its space is to come back.
-    fn reclaim(&self) {
+    pub(super) fn reclaim(&self) {
         self.sweeper.ask(Scope::Reclaim, Trigger::Delete);
     }
 }

@@ -5,11 +5,11 @@ use bytes::Bytes;
 
 use super::{Error, Tree};
 use crate::blobs::hash::hash_bytes;
-use crate::blobs::{Claim, Draft, Hashed, Placed};
-use crate::db::{self, Pending};
+use crate::blobs::{Claim, Draft, Hashed};
+use crate::db::Pending;
 use crate::model::{Checksum, FilePath};
 use crate::store;
-use crate::store::blobs::{Arrival, Body, Content};
+use crate::store::blobs::{Arrival, Body, Content, settle};
 use crate::store::quota::Room;
 
 /// A large upload in progress. Dropping it leaves nothing.
@@ -105,15 +105,5 @@ fn check(hashed: &Hashed, claim: Option<&String>) -> Result<(), Error> {
     match (hashed.claim, claim) {
         (Claim::Differs, Some(text)) => Err(Error::Mismatch(text.clone())),
         _ => Ok(()),
-    }
-}
-
-/// Keeps the file whose row was committed, and throws the others away. When nobody knows whether
-/// the row was committed, both names stay and the next start decides (I1).
-fn settle(placed: Placed, result: &Result<Arrival, store::Error>) {
-    match result {
-        Ok(Arrival::Kept) => placed.keep(),
-        Err(store::Error::Db(db::Error::OutcomeUnknown(_))) => drop(placed),
-        Ok(Arrival::Known) | Err(_) => placed.discard(),
     }
 }

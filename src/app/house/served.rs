@@ -25,7 +25,10 @@ impl House {
     /// The container registry of this house.
     #[must_use]
     pub fn registry(&self, settings: &Settings) -> Registry {
-        let limits = registry::Limits { inline_bytes_max: settings.store.inline_max };
+        let limits = registry::Limits {
+            inline_bytes_max: settings.store.inline_max,
+            upload_bytes_max: upload_bytes_max(settings),
+        };
         Registry::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 
@@ -39,7 +42,6 @@ impl House {
         stop: Stop,
     ) -> Server {
         let public_url = settings.server.public_url.as_ref();
-        let upload_bytes_max = settings.uploads.max_upload;
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
         Server {
             access,
@@ -51,7 +53,7 @@ impl House {
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
-            upload_bytes_max: (upload_bytes_max > 0).then_some(upload_bytes_max),
+            upload_bytes_max: upload_bytes_max(settings),
             public_url: public_url.map(|url| (url.to_string(), url.authority().to_owned())),
             sendfile: sendfile(settings),
             stats: Box::new(move || {
@@ -60,6 +62,11 @@ impl House {
             }),
         }
     }
+}
+
+fn upload_bytes_max(settings: &Settings) -> Option<u64> {
+    let bytes_max = settings.uploads.max_upload;
+    (bytes_max > 0).then_some(bytes_max)
 }
 
 fn with_post_process(tree: Tree, settings: &Settings, stop: Stop) -> Tree {

@@ -77,7 +77,12 @@ impl Bench {
                 Arc::clone(&space),
                 Limits { inline_bytes_max: 64 },
             ),
-            registry: Registry::new(store, files, space, registry::Limits { inline_bytes_max: 64 }),
+            registry: Registry::new(
+                store,
+                files,
+                space,
+                registry::Limits { inline_bytes_max: 64, upload_bytes_max: None },
+            ),
             sweeper: sweeper.handle(),
             publisher: crate::publish::Handle::default(),
             stall_max: Duration::from_secs(60),

@@ -1,15 +1,34 @@
 //! Blobs of a repository: GET, HEAD and DELETE.
 //!
+//! A blob is there for those repositories only that have it, however else it is stored. Being
+//! told of one, or getting it, renews its upload link before the answer.
 //! Deliberately absent: rights to the repository, which the guard asked about before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::header::CACHE_CONTROL;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
 use crate::http::failure::Failure;
-use crate::http::{Request, Server};
-use crate::model::{ImageName, OciDigest};
+use crate::http::reply::{Content, Decision, FileFacts};
+use crate::http::{Request, Server, reply};
+use crate::model::{Blob, Caller, ImageName, OciDigest};
+use crate::registry::download::OpenedBlob;
+use crate::store;
+
+/// What an answer has: the digest as it was asked for.
+pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// For whoever is nobody in particular: what has a digest for a name never changes.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// How long a deletion waits for manifests that were deleted before it to let go.
+const LET_GO_TIME: Duration = Duration::from_secs(5);
+/// How often it looks.
+const LOOK_TIME: Duration = Duration::from_millis(20);
 
 impl Server {
     pub(super) async fn image_blob(
@@ -18,7 +37,100 @@ impl Server {
         name: ImageName,
         digest: OciDigest,
     ) -> Result<Response, Failure> {
-        let why = format!("{} {name}@{digest} is not done here", request.method);
-        Err(OciError::new(Code::Unsupported, why).into())
+        if request.method == Method::DELETE {
+            return self.delete_blob(&name, digest).await;
+        }
+        let promised = self.registry.promise_blob(&name, &digest).await?;
+        let answer = match request.method {
+            Method::HEAD => promised.map(|found| head(&request, &found.blob)),
+            // Also what cannot be promised may be read while it is there.
+            _ => self.send_image_blob(&request, &name, &digest)?,
+        };
+        let mut response = answer.ok_or_else(|| blob_unknown(&name, &digest))?;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_DIGEST.clone(), header_of(&digest)?);
+        if request.method == Method::GET && self.is_open_to_all(&name, &digest) {
+            headers.insert(CACHE_CONTROL, FOR_EVER);
+        }
+        Ok(response)
     }
+
+    /// The bytes; `None`: the repository does not have them.
+    fn send_image_blob(
+        &self,
+        request: &Request,
+        name: &ImageName,
+        digest: &OciDigest,
+    ) -> Result<Option<Response>, Failure> {
+        let named = format!("/v2/{name}/blobs/{digest}");
+        let opened = self.registry.open_blob(&named, |view| {
+            Ok(view.image_blob(name, digest)?.map(|found| (found.id, found.blob)))
+        })?;
+        let send = |opened: OpenedBlob| {
+            let OpenedBlob { blob, source } = opened;
+            self.send_blob(request, &facts(&blob), &blob, source, &named)
+        };
+        Ok(opened.map(send))
+    }
+
+    /// Whether a cache in between may show the answer to anybody.
+    fn is_open_to_all(&self, name: &ImageName, digest: &OciDigest) -> bool {
+        self.may_read(&Caller::Anonymous, &format!("/v2/{name}/blobs/{digest}"))
+    }
+
+    async fn delete_blob(&self, name: &ImageName, digest: OciDigest) -> Result<Response, Failure> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let deleted = self.registry.store().delete_image_blob(name.clone(), digest).await;
+            match deleted {
+                Ok(()) => break,
+                Err(store::Error::NotFound(_)) => return Err(blob_unknown(name, &digest).into()),
+                Err(store::Error::BlobInUse(_))
+                    if waited < LET_GO_TIME && self.is_destroying()? => {}
+                Err(error) => return Err(error.into()),
+            }
+            // Manifests that were deleted a moment ago name it until they are destroyed.
+            self.reclaim();
+            tokio::time::sleep(LOOK_TIME).await;
+            waited = waited.saturating_add(LOOK_TIME);
+        }
+        self.reclaim();
+        Ok(accepted())
+    }
+
+    /// Whether something that was deleted is still to be destroyed.
+    fn is_destroying(&self) -> Result<bool, Failure> {
+        Ok(self.registry.store().view()?.totals()?.queue > 0)
+    }
+}
+
+/// The answer to a HEAD, for which no file needs to be opened.
+fn head(request: &Request, blob: &Blob) -> Response {
+    let facts = facts(blob);
+    match facts.decide(&request.method, &request.headers) {
+        Decision::Answer(response) => response,
+        Decision::Send(sending) => facts.send(&sending, Content::None),
+    }
+}
+
+fn facts(blob: &Blob) -> FileFacts<'_> {
+    // Nothing is known of its type, as of a file without a name.
+    FileFacts { name: "", digest: blob.digest, modified: blob.created, size: blob.size }
+}
+
+/// 202 without a body.
+pub(super) fn accepted() -> Response {
+    let mut response = reply::empty();
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+pub(super) fn header_of(digest: &OciDigest) -> Result<HeaderValue, Failure> {
+    // It is a name of an algorithm and hex digits.
+    HeaderValue::try_from(digest.to_string()).map_err(|error| Failure::Internal(error.to_string()))
+}
+
+fn blob_unknown(name: &ImageName, digest: &OciDigest) -> OciError {
+    OciError::new(Code::BlobUnknown, "the repository does not have this blob, upload it")
+        .about(json!({ "name": name.as_str(), "digest": digest.to_string() }))
 }

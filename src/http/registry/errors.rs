@@ -233,7 +233,7 @@ fn of_tree(error: &tree::Error) -> OciError {
         tree::Error::Store(error) => of_store(error),
         tree::Error::Files(error) => of_files(error),
         tree::Error::Mismatch(_) => OciError::new(Code::DigestInvalid, error.to_string()),
-        tree::Error::NoRoom { .. } | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
+        tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             fault(failure::status(error), &error.to_string())
         }
     }
@@ -243,6 +243,40 @@ fn of_registry(error: &registry::Error) -> OciError {
     match error {
         registry::Error::Store(error) => of_store(error),
         registry::Error::Files(error) => of_files(error),
+        registry::Error::UploadUnknown(_)
+        | registry::Error::UploadBusy(_)
+        | registry::Error::UploadDisorder { .. }
+        | registry::Error::UploadLength { .. }
+        | registry::Error::UploadTooLarge { .. }
+        | registry::Error::Mismatch { .. } => of_upload(error),
+    }
+}
+
+/// What a client did to an upload. Two writers at once is what 409 is for; the specification has
+/// no code for it.
+fn of_upload(error: &registry::Error) -> OciError {
+    use registry::Error;
+    let why = error.to_string();
+    match error {
+        Error::UploadUnknown(id) => {
+            OciError::new(Code::BlobUploadUnknown, why).about(json!({ "upload": id.to_string() }))
+        }
+        Error::UploadBusy(id) => OciError::new(Code::BlobUploadInvalid, why)
+            .about(json!({ "upload": id.to_string() }))
+            .with_status(StatusCode::CONFLICT),
+        Error::UploadDisorder { received, .. } => OciError::new(Code::BlobUploadInvalid, why)
+            .about(json!({ "received": received }))
+            .with_status(StatusCode::RANGE_NOT_SATISFIABLE),
+        Error::UploadLength { announced, came } => OciError::new(Code::SizeInvalid, why)
+            .about(json!({ "announced": announced, "came": came })),
+        Error::UploadTooLarge { bytes_max, .. } => OciError::new(Code::SizeInvalid, why)
+            .about(json!({ "bytes_max": bytes_max }))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::Mismatch { expected, found } => OciError::new(Code::DigestInvalid, why).about(
+            json!({ "expected": expected.to_string(), "found": format!("sha256:{found}") }),
+        ),
+        Error::Store(error) => of_store(error),
+        Error::Files(error) => of_files(error),
     }
 }
 
@@ -284,6 +318,16 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
+        Error::ManifestBlobUnknown(digest) => OciError::new(Code::ManifestBlobUnknown, why)
+            .about(json!({ "digest": digest.to_string() })),
+        Error::ManifestUnknown(digest) => OciError::new(Code::ManifestUnknown, why)
+            .about(json!({ "digest": digest.to_string() })),
+        Error::ManifestTooLarge { .. } => {
+            OciError::new(Code::ManifestInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        Error::TagTaken { .. } | Error::ProductTaken(_) | Error::BlobInUse(_) => {
+            OciError::new(Code::Denied, why)
+        }
         Error::Db(db) if db.is_full() => fault(StatusCode::INSUFFICIENT_STORAGE, &why),
         Error::Db(_) => fault(failure::store_status(error), &why),
     }

@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT};
-use http::{Method, StatusCode};
 use tokio::sync::mpsc;
 use warp::reply::Response;
 
 use super::super::body::RequestBody;
 use super::super::body::decode::decoded;
 use super::super::failure::Failure;
-use super::super::file_body::FileBody;
-use super::super::reply::{Content, Decision, FileFacts};
+use super::super::reply::FileFacts;
 use super::super::route::{Route, sums_of};
 use super::super::{HttpError, Request, Server, blocking, reply};
 use crate::access::Proof;
 use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::store::quota::Room;
-use crate::tree::{Opened, Source, Tree, Upload};
+use crate::tree::{Opened, Tree, Upload};
 
 /// Chunks of a large upload that wait between the network and the disk.
 const CHUNKS_WAITING: usize = 8;
@@ -93,31 +92,14 @@ impl Server {
     }
 
     fn send(&self, request: &Request, path: &FilePath, opened: Opened) -> Response {
+        let Opened { file, source } = opened;
         let facts = FileFacts {
             name: path.path.file_name(),
-            digest: opened.file.blob.digest,
-            modified: opened.file.artifact.uploaded,
-            size: opened.file.blob.size,
+            digest: file.blob.digest,
+            modified: file.artifact.uploaded,
+            size: file.blob.size,
         };
-        let sending = match facts.decide(&request.method, &request.headers) {
-            Decision::Answer(response) => return response,
-            Decision::Send(sending) => sending,
-        };
-        let opened = match self.hand_over(&request.method, &facts, opened) {
-            Ok(response) => return response,
-            Err(opened) => opened,
-        };
-        let content = match opened.source {
-            _ if request.method == Method::HEAD => Content::None,
-            Source::Inline(bytes) => match slice(&bytes, &sending.range) {
-                Some(part) => Content::Bytes(part),
-                None => return short_row(path),
-            },
-            Source::File(file, pin) => {
-                Content::Stream(Box::pin(FileBody::new(file, sending.range.clone(), pin)))
-            }
-        };
-        facts.send(&sending, content)
+        self.send_blob(request, &facts, &file.blob, source, path)
     }
 
     /// `X.sha256` where no such file was uploaded.
@@ -321,18 +303,6 @@ fn write_large(
     }
     // The request was broken off, and its own error is the answer.
     Err(Failure::BadRequest("the upload was broken off".to_owned()))
-}
-
-fn slice(bytes: &Bytes, range: &std::ops::Range<u64>) -> Option<Bytes> {
-    let start = usize::try_from(range.start).ok()?;
-    let end = usize::try_from(range.end).ok()?;
-    (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
-}
-
-/// The row of a small blob is shorter than its record says (I1).
-fn short_row(path: &FilePath) -> Response {
-    log::error!("{path} is damaged: its bytes are fewer than its record says");
-    reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The file is damaged, the log says how")
 }
 
 fn claim(header: &HeaderValue) -> Result<Claim, Failure> {

@@ -115,8 +115,9 @@ impl House {
             upload_link: crate::store::UPLOAD_LINK,
         };
         let store = Store::new(db, Pins::new(), clock, rules);
+        let drafts = store.view().unwrap().upload_drafts().unwrap().0;
         let named = |digest, suffix| Ok::<_, Error>(store.view()?.names_file(digest, suffix)?);
-        let recovered = files.recover(named, |_| Ok(false)).unwrap();
+        let recovered = files.recover(named, |suffix| Ok(drafts.contains(&suffix))).unwrap();
         let stop = Stop::new();
         let sweeper = Sweeper::new(store.clone(), files.clone(), self.settings, stop.clone());
         let inline_bytes_max = u64::try_from(INLINE_MAX).unwrap();
