@@ -10,8 +10,7 @@ use super::{Access, Current};
 use crate::model::{Caller, Grants, Resource, Right};
 
 /// A digest of nothing in particular.
-const SOME_DIGEST: &str =
-    "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+const SOME_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Access {
     /// What of `asked` the caller may have.

@@ -19,9 +19,7 @@ use super::password::{self, Secret};
 use super::registry_token::{self, Subject};
 use super::throttle::{Admission, Origin, Throttle};
 use super::tokens::{TokenText, TokenUses};
-use crate::model::{
-    Account, Networks, Rank, Token, TokenId, TokenOwner, UserName,
-};
+use crate::model::{Account, Networks, Rank, Token, TokenId, TokenOwner, UserName};
 use crate::store::{Store, View};
 
 /// How logins are checked.

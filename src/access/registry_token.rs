@@ -165,9 +165,10 @@ impl Opened {
         let secret = &self.key.secret;
         match (&self.claims.basis, basis) {
             (Claim::Nobody, Basis::Nobody) => true,
-            (Claim::Account { created, password }, Basis::Account { created: now, password: p }) => {
-                *created == now.0 && is_sealed(secret, password, p)
-            }
+            (
+                Claim::Account { created, password },
+                Basis::Account { created: now, password: p },
+            ) => *created == now.0 && is_sealed(secret, password, p),
             (Claim::Token { id, created }, Basis::Token { id: now_id, created: now }) => {
                 *id == now_id.0 && *created == now.0
             }

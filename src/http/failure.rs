@@ -101,7 +101,9 @@ impl Failure {
             Self::Unprocessable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
             Self::Tree(error @ tree::Error::PostProcess { .. }) => return post_process(&error),
             Self::Tree(error) => (status(&error), error.to_string()),
-            Self::InsufficientScope | Self::Registry(_) | Self::Oci(_) => return errors::told(self).into_response(),
+            Self::InsufficientScope | Self::Registry(_) | Self::Oci(_) => {
+                return errors::told(self).into_response();
+            }
             Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
         };
         if status.is_server_error() {

@@ -294,7 +294,10 @@ impl Route {
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
-            Self::Health | Self::Ready | Self::TokenService | Self::Registry(RegistryRoute::Base) => None,
+            Self::Health
+            | Self::Ready
+            | Self::TokenService
+            | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
         }

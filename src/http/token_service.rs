@@ -51,7 +51,11 @@ struct Issued<'t> {
 
 impl Server {
     /// The address of [`PATH`] as a client knows it; `None` when nobody can tell.
-    pub(super) fn token_address(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<String> {
+    pub(super) fn token_address(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Option<String> {
         if let Some((url, _)) = &self.public_url {
             return Some(format!("{}{PATH}", url.trim_end_matches('/')));
         }
@@ -91,7 +95,8 @@ impl Server {
         asked: &Parameters,
     ) -> Result<Grants, Failure> {
         let scopes = asked.all("scope");
-        let scopes = Grants::parse(scopes).map_err(|error| Failure::BadRequest(error.to_string()))?;
+        let scopes =
+            Grants::parse(scopes).map_err(|error| Failure::BadRequest(error.to_string()))?;
         let extent = match identity.reach.registry {
             // A token of the registry cannot be made into another one that lives longer.
             _ if identity.reach.grants.is_some() => return Err(guarded.unauthorized()),
@@ -170,7 +175,10 @@ impl Parameters {
 
     /// A parameter that says something.
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
 
@@ -223,9 +231,19 @@ mod tests {
             assert!(is_host(good), "{good}");
         }
         let long = "a".repeat(300);
-        for bad in
-            ["", "a\"", "a\",service=\"x", "user@host", "a/b", "a b", "a\\", "ä", "a?b", "a#", &long]
-        {
+        for bad in [
+            "",
+            "a\"",
+            "a\",service=\"x",
+            "user@host",
+            "a/b",
+            "a b",
+            "a\\",
+            "ä",
+            "a?b",
+            "a#",
+            &long,
+        ] {
             assert!(!is_host(bad), "{bad}");
         }
     }

@@ -281,9 +281,8 @@ mod tests {
         assert!(grants.allow(&Resource::Catalog, Right::Read));
         assert!(!Grants::default().allow(&Resource::Catalog, Right::Read));
         assert_eq!(Grants::of_scopes(&grants.scopes()), grants);
-        let reading = grants.filter(|resource, right| {
-            *resource != Resource::Catalog && right == Right::Read
-        });
+        let reading =
+            grants.filter(|resource, right| *resource != Resource::Catalog && right == Right::Read);
         assert_eq!(reading.to_string(), "repository:a/b:pull");
         assert_eq!(grants.filter(|_, _| false), Grants::default());
     }

@@ -100,8 +100,7 @@ pub enum TokenScope {
 
 impl TokenScope {
     /// All there are.
-    pub const ALL: [Self; 4] =
-        [Self::Api, Self::ReadApi, Self::ReadRegistry, Self::WriteRegistry];
+    pub const ALL: [Self; 4] = [Self::Api, Self::ReadApi, Self::ReadRegistry, Self::WriteRegistry];
 
     /// Reads its name.
     ///

@@ -11,9 +11,9 @@ use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy,
     Detached, Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place,
     Publication, QueueId, Quota, Rank, Reason, Referrer, Refs, RepoId, Repository, Run, RunId,
-    Scope, SigningKey, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
-    Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
-    Wish,
+    Scope, SigningKey, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport,
+    TargetState, Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage,
+    UserName, Wish,
 };
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 

@@ -124,7 +124,7 @@ impl Bench {
             body: Box::pin(stream::iter(chunks)),
         };
         // Behind the door: who is asking is known.
-        let asked = self.server.asked(&request, path);
+        let asked = self.server.asked(&request, path, None);
         let response = self.server.dispatch(request, path).await;
         let response = self.server.conclude(asked, caller, response);
         let headers = response.headers().iter();

@@ -86,7 +86,8 @@ fn scopes(method: &Method, path: &str, query: &str) -> Grants {
     };
     let Routed::Found(Route::Registry(route), _) = found else { return Grants::default() };
     let Some(resource) = route.resource() else { return Grants::default() };
-    let right = if *method == Method::DELETE { route.right(method) } else { registry_right_of(method) };
+    let right =
+        if *method == Method::DELETE { route.right(method) } else { registry_right_of(method) };
     let rights = match right {
         Right::Add => Rights::only(Right::Read).and(Rights::only(Right::Add)),
         right => Rights::only(right),

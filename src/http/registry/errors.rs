@@ -272,9 +272,8 @@ fn of_upload(error: &registry::Error) -> OciError {
         Error::UploadTooLarge { bytes_max, .. } => OciError::new(Code::SizeInvalid, why)
             .about(json!({ "bytes_max": bytes_max }))
             .with_status(StatusCode::PAYLOAD_TOO_LARGE),
-        Error::Mismatch { expected, found } => OciError::new(Code::DigestInvalid, why).about(
-            json!({ "expected": expected.to_string(), "found": format!("sha256:{found}") }),
-        ),
+        Error::Mismatch { expected, found } => OciError::new(Code::DigestInvalid, why)
+            .about(json!({ "expected": expected.to_string(), "found": format!("sha256:{found}") })),
         Error::Store(error) => of_store(error),
         Error::Files(error) => of_files(error),
     }
@@ -320,8 +319,9 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
         Error::ManifestBlobUnknown(digest) => OciError::new(Code::ManifestBlobUnknown, why)
             .about(json!({ "digest": digest.to_string() })),
-        Error::ManifestUnknown(digest) => OciError::new(Code::ManifestUnknown, why)
-            .about(json!({ "digest": digest.to_string() })),
+        Error::ManifestUnknown(digest) => {
+            OciError::new(Code::ManifestUnknown, why).about(json!({ "digest": digest.to_string() }))
+        }
         Error::ManifestTooLarge { .. } => {
             OciError::new(Code::ManifestInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
         }

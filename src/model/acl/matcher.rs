@@ -72,9 +72,7 @@ impl Matcher {
     /// Whether a line grants `right` at paths that all begin with `below`.
     #[must_use]
     pub fn speak_of(&self, right: Right, below: &str) -> bool {
-        let speaks = |line: &Line| {
-            line.rule.rights.has(right) && line.beginning.starts_with(below)
-        };
+        let speaks = |line: &Line| line.rule.rights.has(right) && line.beginning.starts_with(below);
         self.lines.iter().any(speaks)
     }
 
