@@ -142,7 +142,10 @@ impl Server {
         if caller.login().is_some() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
-            response.headers_mut().entry(CACHE_CONTROL).or_insert(whose);
+            let headers = response.headers_mut();
+            if headers.get(CACHE_CONTROL).is_none_or(|known| known != "no-store") {
+                headers.insert(CACHE_CONTROL, whose);
+            }
         }
         log_request(&method, path, &response, started.elapsed(), peer, &caller);
         response

@@ -6,6 +6,7 @@
 //! Deliberately absent: hashing and storing, which happen on a blocking task elsewhere.
 
 pub mod decode;
+pub mod pump;
 
 use std::fmt::Display;
 use std::pin::Pin;

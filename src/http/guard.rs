@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of, route};
 use super::{Request, Server};
 use crate::access::Access;
-use crate::model::{Caller, Grants, ImageName, Resource, Right};
+use crate::model::{Caller, Grants, Right};
 use crate::{store, tree};
 
 /// What a request needs before it is looked at.
@@ -82,6 +82,7 @@ impl Demand {
 }
 
 /// The right that a method needs (spec dlrepo §15).
+#[must_use]
 pub fn right_of(method: &Method) -> Right {
     match *method {
         Method::PUT | Method::PATCH => Right::Add,
@@ -120,15 +121,6 @@ impl Server {
     fn is_known(&self, request: &Request) -> bool {
         let Request { caller, pass, .. } = request;
         caller.login().is_some() || pass.reach.grants.is_some() || self.access.trusts(caller)
-    }
-
-    /// Whether the caller may pull from a repository other than the one that the URL names, as a
-    /// mount does: the rules are asked, and the token if there is one.
-    pub(super) fn may_pull(&self, request: &Request, name: &ImageName, path: &str) -> bool {
-        let grants = request.pass.reach.grants.as_deref();
-        let resource = || Resource::Repository(name.clone());
-        grants.is_none_or(|grants| grants.allow(&resource(), Right::Read))
-            && self.may_read(&request.caller, path)
     }
 
     /// Lets a caller pass who may read `route`, which other things than its URL led to.

@@ -250,7 +250,11 @@ fn is_public(head: &Head) -> bool {
 
 /// Whether a request comes with a token of the registry, good or bad.
 pub(super) fn has_registry_token(headers: &HeaderMap) -> bool {
-    matches!(credentials(REGISTRY, headers), Credentials::Registry(_))
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let parts = value.and_then(|value| value.split_once(' '));
+    parts.is_some_and(|(scheme, rest)| {
+        scheme.eq_ignore_ascii_case("bearer") && is_registry_token(rest.trim())
+    })
 }
 
 /// What the headers of a client say.

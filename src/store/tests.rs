@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod crash;
 mod garbage;
 mod guards;
+mod images;
 mod leases;
 mod model;
 mod people;
@@ -16,6 +17,7 @@ mod quota;
 mod rework;
 mod signing_keys;
 mod tree;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -33,6 +33,7 @@ mod process;
 mod products;
 mod publication;
 mod publication_faults;
+mod registry_blobs;
 mod registry_login;
 mod rights;
 mod sendfile;

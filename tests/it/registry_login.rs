@@ -14,7 +14,7 @@ use super::harness::client::Request;
 use super::harness::people::password_of;
 use super::harness::server::Builder;
 use super::harness::slapd::{ALICE, Slapd};
-use super::harness::{Response, TestServer};
+use super::harness::{Response, TestServer, digest_of};
 
 const RULES: &[(&str, &str)] = &[
     ("ANONYMOUS", "r /v2/open/**\nr /-/sweeps\n"),
@@ -119,7 +119,26 @@ fn a_login_a_push_and_a_pull_go_as_clients_do_them() {
     assert_eq!(challenge(server, &refused), wanted);
     let token = ruled.token("eve", "scope=repository%3Amain%2Fbuild%3Apull%2Cpush");
     assert_eq!(ruled.with_token(PULL, &token).status, 404, "it is allowed and not there");
-    assert_ne!(ruled.with_token(PUSH, &token).status / 100, 4);
+    let (bearer, layer) = (format!("Bearer {token}"), digest_of("a layer"));
+    let begun = ruled.with_token(PUSH, &token).with_status(202);
+    let at = begun.header("location").unwrap().to_owned();
+    let end = format!("{at}{}digest={layer}", if at.contains('?') { '&' } else { '?' });
+    let path = end.strip_prefix(&server.url("")).unwrap_or(&end).to_owned();
+    server.put(&path).body("a layer").header("Authorization", &bearer).expect(201);
+    // Pull, with a token for that alone.
+    let token = ruled.token("eve", "scope=repository:main/build:pull");
+    let pulled = ruled.with_token(&format!("GET /v2/main/build/blobs/{layer}"), &token);
+    pulled.with_status(200).body_is("a layer");
+    // A mount needs a token for both, and goes on as an upload without.
+    let mount = |token: &str, from: &str| {
+        let line = format!("POST /v2/main/other/blobs/uploads/?mount={layer}{from}");
+        ruled.with_token(&line, token).status
+    };
+    let other = ruled.token("eve", "scope=repository:main/other:pull,push");
+    assert_eq!((mount(&other, "&from=main/build"), mount(&other, "")), (202, 202));
+    let both = "scope=repository:main/other:pull,push&scope=repository:main/build:pull";
+    let both = ruled.token("eve", both);
+    assert_eq!(mount(&both, "&from=main/build"), 201);
     // Basic works just as well, and for all at once.
     server.get("/v2/").by("eve", &password_of("eve")).expect(200);
     server.get(PULL.trim_start_matches("GET ")).by("eve", &password_of("eve")).expect(404);
@@ -302,7 +321,10 @@ fn wrong_credentials_get_no_token_and_are_slowed_down() {
     let answer = form(&good.replace('\'', "%27").replace(' ', "+")).expect(200).json();
     assert_eq!(answer["scope"], "repository:main/b:pull");
     let token = answer["access_token"].as_str().unwrap();
-    assert_eq!(ruled.with_token(concat!("GET /v2/main/b/blobs/sha256:", digest!()), token).status, 404);
+    assert_eq!(
+        ruled.with_token(concat!("GET /v2/main/b/blobs/sha256:", digest!()), token).status,
+        404
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::random::{Random, for_seeds};
 
 fn records() -> Vec<Sample> {
     let bare = ["number", "blob id", "nothing", "bytes", "tag name", "user name"];
+    let bare = [&bare[..], &["image name", "sha-512"]].concat();
     samples().into_iter().filter(|sample| !bare.contains(&sample.name)).collect()
 }
 
@@ -45,6 +46,14 @@ fn bare_values_have_their_own_length() {
     let name = samples().into_iter().find(|sample| sample.name == "tag name").unwrap();
     for bad in [&b""[..], b"\xff", b"a/b", b".a"] {
         refused(&name, bad);
+    }
+    let name = samples().into_iter().find(|sample| sample.name == "image name").unwrap();
+    for bad in [&b""[..], b"\xff", b"a//b", b"u/a", b"A"] {
+        refused(&name, bad);
+    }
+    let sum = samples().into_iter().find(|sample| sample.name == "sha-512").unwrap();
+    for length in [0, 63, 65] {
+        assert!(refused(&sum, &vec![0; length]).contains("not 64"));
     }
 }
 

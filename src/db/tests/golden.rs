@@ -1,6 +1,8 @@
 //! What keys and records look like in bytes, nailed down: a change here needs a new version of
 //! the record, or a new generation of the table, and a migration.
 
+mod images;
+
 use std::fmt::Debug;
 
 use crate::db::codec::Value;
@@ -183,7 +185,7 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     let user = Reason::Request { user: "eve".into() };
     let rule = Reason::Policy { rule: "r".into() };
-    vec![
+    let mut samples = vec![
         sample("number", &513_u64),
         sample("blob id", &BlobId(513)),
         sample("nothing", &()),
@@ -219,7 +221,9 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("version", &Version { id: VersionId(8), created: TIME }),
         sample("feed", &Feed { version: VersionId(8), key: version_key() }),
         sample("signing key", &SigningKey { secret: vec![0xed; 32] }),
-    ]
+    ];
+    samples.extend(images::samples());
+    samples
 }
 
 #[test]

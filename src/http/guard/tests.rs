@@ -2,6 +2,7 @@
 //! and that nobody learns anything at the door.
 
 mod hiding;
+mod images;
 mod proof;
 mod table;
 

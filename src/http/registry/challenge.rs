@@ -20,10 +20,12 @@ use crate::model::{Grants, ImageName, Resource, Right, Rights};
 
 /// What a challenge needs to know of a request.
 pub(super) struct Wanted {
+    method: Method,
+    /// Still percent-encoded.
+    path: String,
+    query: String,
     /// The address of the token service, if it can be told and is not what was asked.
     address: Option<String>,
-    /// The scopes that this request needs.
-    scopes: Grants,
     /// Whether it came with a token of the registry.
     had_token: bool,
 }
@@ -34,15 +36,17 @@ impl Server {
         let is_own = path == token_service::PATH;
         let address = if is_own { None } else { self.token_address(&request.headers, peer) };
         Wanted {
+            method: request.method.clone(),
+            path: path.to_owned(),
+            query: request.query.clone(),
             address,
-            scopes: scopes(&request.method, path, &request.query),
             had_token: login::has_registry_token(&request.headers),
         }
     }
 
     /// The challenge of an answer that is 401.
     pub(super) fn challenge(&self, asked: &Asked, failure: &Failure) -> Option<String> {
-        let Wanted { address, scopes, had_token } = &asked.wanted;
+        let Wanted { method, path, query, address, had_token } = &asked.wanted;
         let error = match failure {
             Failure::Unauthorized { .. } => had_token.then_some("invalid_token"),
             Failure::InsufficientScope => Some("insufficient_scope"),
@@ -50,7 +54,8 @@ impl Server {
         };
         let Some(address) = address else { return Some(reply::basic_challenge(&self.realm)) };
         let mut text = format!("Bearer realm={},service={}", quoted(address), quoted(SERVICE));
-        if *scopes != Grants::default() {
+        let scopes = scopes(method, path, query);
+        if scopes != Grants::default() {
             text += &format!(",scope={}", quoted(&scopes.to_string()));
         }
         if let Some(error) = error {

@@ -129,6 +129,12 @@ impl OciError {
         self
     }
 
+    /// What is wrong.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -280,9 +286,10 @@ fn of_upload(error: &registry::Error) -> OciError {
 }
 
 fn of_files(error: &blobs::Error) -> OciError {
-    let status = match error.is_full() {
-        true => StatusCode::INSUFFICIENT_STORAGE,
-        false => StatusCode::INTERNAL_SERVER_ERROR,
+    let status = if error.is_full() {
+        StatusCode::INSUFFICIENT_STORAGE
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
     };
     fault(status, &error.to_string())
 }
@@ -317,18 +324,26 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
-        Error::ManifestBlobUnknown(digest) => OciError::new(Code::ManifestBlobUnknown, why)
-            .about(json!({ "digest": digest.to_string() })),
-        Error::ManifestUnknown(digest) => {
-            OciError::new(Code::ManifestUnknown, why).about(json!({ "digest": digest.to_string() }))
+        // The specification has one code for both that a manifest names and that are not there.
+        Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
+            OciError::new(Code::ManifestBlobUnknown, why)
+                .about(json!({ "digest": digest.to_string() }))
         }
-        Error::ManifestTooLarge { .. } => {
-            OciError::new(Code::ManifestInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
-        }
-        Error::TagTaken { .. } | Error::ProductTaken(_) | Error::BlobInUse(_) => {
-            OciError::new(Code::Denied, why)
+        Error::ManifestTooLarge { what, found, most } => OciError::new(Code::ManifestInvalid, why)
+            .about(json!({ "what": what, "found": found, "most": most }))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::BlobInUse(digest) => OciError::new(Code::Unsupported, why)
+            .about(json!({ "digest": digest.to_string() }))
+            .with_header(ALLOW, "GET,HEAD"),
+        Error::TagTaken { tag, other } => OciError::new(Code::Denied, why)
+            .about(json!({ "tag": tag.as_str(), "taken_by": other })),
+        Error::ProductTaken(path) => {
+            OciError::new(Code::Denied, why).about(json!({ "product": path }))
         }
         Error::Db(db) if db.is_full() => fault(StatusCode::INSUFFICIENT_STORAGE, &why),
         Error::Db(_) => fault(failure::store_status(error), &why),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,3 +216,6 @@ impl Invalid {
         OciError::new(code, why.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,18 +11,16 @@ use warp::reply::Response;
 
 use super::super::body::RequestBody;
 use super::super::body::decode::decoded;
+use super::super::body::pump::{Part, pump};
 use super::super::failure::Failure;
 use super::super::reply::FileFacts;
 use super::super::route::{Route, sums_of};
-use super::super::{HttpError, Request, Server, blocking, reply};
+use super::super::{HttpError, Request, Server, reply};
 use crate::access::Proof;
 use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::store::quota::Room;
 use crate::tree::{Opened, Tree, Upload};
-
-/// Chunks of a large upload that wait between the network and the disk.
-const CHUNKS_WAITING: usize = 8;
 
 /// What a client says its bytes are: the header's text and its value.
 type Claim = (String, Checksum);
@@ -253,38 +251,17 @@ pub(super) fn folder(path: &FilePath) -> Failure {
 async fn receive_large(
     tree: Tree,
     head: Bytes,
-    mut body: RequestBody,
+    body: RequestBody,
     path: FilePath,
     claim: Option<Claim>,
     room: Room,
 ) -> Result<(), Failure> {
-    let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
-    let writer = tree.clone();
-    let written = tokio::spawn(blocking(move || {
+    let (admitting, writer) = (tree.clone(), tree);
+    let write = move |arriving| {
         let upload = writer.begin_upload(claim)?.within(room);
         write_large(upload, arriving, path)
-    }));
-    let mut chunk = Some(Ok(head));
-    while let Some(next) = chunk {
-        // Dropping the sender without an end makes the writer throw its file away.
-        tree.admit()?;
-        if chunks.send(Part::Chunk(next?)).await.is_err() {
-            break;
-        }
-        chunk = tokio::select! {
-            chunk = body.next() => chunk,
-            // It has refused already: its client need not send more to be told.
-            () = chunks.closed() => break,
-        };
-    }
-    // If the writer is gone, its own answer says why.
-    let _ = chunks.send(Part::End).await;
-    written.await.map_err(|error| Failure::Internal(error.to_string()))?
-}
-
-enum Part {
-    Chunk(Bytes),
-    End,
+    };
+    pump(head, body, move || Ok(admitting.admit()?), write).await
 }
 
 fn write_large(

@@ -43,7 +43,7 @@ enum Held {
     /// In a draft that is not open yet.
     Closed(Suffix),
     /// In a draft.
-    Draft(Draft),
+    Draft(Box<Draft>),
 }
 
 impl Session {
@@ -137,7 +137,7 @@ impl Session {
     /// # Errors
     /// [`Error::UploadLength`], and the store's refusals.
     pub async fn save_small(mut self) -> Result<u64, Error> {
-        let result = match self.to_save()? {
+        let result = match self.saving()? {
             Some(pending) => pending.await,
             None => Ok(()),
         };
@@ -149,7 +149,7 @@ impl Session {
     /// # Errors
     /// As there, and [`Error::Files`].
     pub fn save(mut self) -> Result<u64, Error> {
-        let result = match self.to_save()? {
+        let result = match self.saving()? {
             Some(pending) => pending.wait(),
             None => Ok(()),
         };
@@ -195,7 +195,7 @@ impl Session {
             }
         };
         if let Some(draft) = draft {
-            self.held = Held::Draft(draft);
+            self.held = Held::Draft(Box::new(draft));
         }
         match &mut self.held {
             Held::Draft(draft) => Ok(draft),
@@ -218,7 +218,7 @@ impl Session {
 
     /// Makes what came durable, and queues the change that tells so. `None`: there is nothing
     /// that could be gone on with.
-    fn to_save(&mut self) -> Result<Option<Pending<(), store::Error>>, Error> {
+    fn saving(&mut self) -> Result<Option<Pending<(), store::Error>>, Error> {
         self.check_length()?;
         let Some((turn, upload)) = &mut self.upload else { return Ok(None) };
         upload.received = upload.received.saturating_add(self.piece_bytes);

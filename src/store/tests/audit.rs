@@ -1,5 +1,6 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod images;
 mod products;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.totals();
     audit.sequences();
     audit.publications();
+    audit.images();
     audit.found
 }
 
@@ -226,7 +228,7 @@ impl Audit {
         self.same("parents that nothing leads to", lost, "[]".into());
     }
 
-    /// Reference rows are the files, and nothing else.
+    /// Reference rows are the files and the registry's, and nothing else.
     fn references(&mut self) {
         let mut refs = Vec::new();
         for ((format, path), file) in self.rows(&ARTIFACTS) {
@@ -235,6 +237,8 @@ impl Audit {
             self.same(&format!("size of {path} in {format:?}"), Some(file.size), size);
             refs.push(((file.blob, Referrer::Artifact(format, path)), ()));
         }
+        let images = self.image_references();
+        refs.extend(images.into_iter().map(|reference| (reference, ())));
         self.same("references", map(self.rows(&REFS)), map(refs));
     }
 
@@ -242,6 +246,9 @@ impl Audit {
         let mut counts: BTreeMap<BlobId, u64> = BTreeMap::new();
         for (_, file) in self.rows(&ARTIFACTS) {
             *counts.entry(file.blob).or_default() += 1;
+        }
+        for (blob, _) in self.image_references() {
+            *counts.entry(blob).or_default() += 1;
         }
         let (mut free, mut digests, mut inline) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut suffixes = BTreeSet::new();

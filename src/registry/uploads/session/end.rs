@@ -25,7 +25,7 @@ impl Session {
     /// [`Error::UploadLength`] leaves what was acknowledged before.
     pub async fn finish_small(mut self, digest: &OciDigest) -> Result<(), Error> {
         self.check_length()?;
-        let result = match self.to_finish(digest) {
+        let result = match self.finishing(digest) {
             Ok(pending) => pending.await.map_err(Error::from),
             Err(error) => Err(error),
         };
@@ -56,7 +56,7 @@ impl Session {
 
     fn finish_any(&mut self, digest: &OciDigest) -> Result<Arrival, Error> {
         if let Held::Memory(_) = self.held {
-            return Ok(self.to_finish(digest)?.wait()?);
+            return Ok(self.finishing(digest)?.wait()?);
         }
         self.draft()?.expect(&digest.checksum())?;
         let Held::Draft(draft) = std::mem::replace(&mut self.held, Held::Memory(Vec::new())) else {
@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// Hashes what is in memory, and queues the change that makes a blob of it.
-    fn to_finish(&mut self, digest: &OciDigest) -> Result<Pending<Arrival, store::Error>, Error> {
+    fn finishing(&mut self, digest: &OciDigest) -> Result<Pending<Arrival, store::Error>, Error> {
         let bytes = match &mut self.held {
             Held::Memory(bytes) => Bytes::from(std::mem::take(bytes)),
             Held::Closed(_) | Held::Draft(_) => return Err(Error::UploadUnknown(self.at.id)),
