@@ -19,6 +19,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod text;
+mod untagged;
 mod values;
 
 use std::io;

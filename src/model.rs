@@ -24,6 +24,7 @@ pub mod names;
 pub mod networks;
 pub mod node;
 pub mod oci_digest;
+pub mod oci_manifest;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
@@ -70,6 +71,7 @@ pub use names::{
 pub use networks::Networks;
 pub use node::{Entry, Node};
 pub use oci_digest::{OciDigest, OciDigestError, Sha512};
+pub use oci_manifest::{OciManifest, OciManifestError};
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
     VariantPath, VersionFilePath, VersionFormatPath, VersionPath,

@@ -5,12 +5,17 @@
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
 pub mod download;
+pub mod manifests;
+mod products;
+pub mod referrers;
+pub mod resolve;
+pub mod traffic;
 pub mod uploads;
 
 use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
-use crate::model::{Digest, OciDigest, UploadId};
+use crate::model::{Digest, OciDigest, OciManifestError, UploadId};
 use crate::store::{self, Store};
 
 /// Why the registry did not do what it was asked for.
@@ -60,6 +65,29 @@ pub enum Error {
         /// What came.
         found: Digest,
     },
+    /// The bytes are no manifest that is taken here.
+    #[error(transparent)]
+    Manifest(#[from] OciManifestError),
+    /// A manifest is wrong about the size of what it names.
+    #[error("{at}: {digest} has {actual} bytes, the manifest says {said}")]
+    SizeDiffers {
+        /// Where it is named, as `layers[3]`.
+        at: String,
+        /// What is named.
+        digest: OciDigest,
+        /// Bytes, as the manifest says.
+        said: u64,
+        /// Bytes.
+        actual: u64,
+    },
+    /// A manifest's bytes cannot be read back (I1).
+    #[error("the manifest sha256:{digest} is damaged: {why}; run a check")]
+    Damaged {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What the registry is told once.
@@ -78,6 +106,8 @@ pub struct Registry {
     files: BlobFiles,
     space: Arc<Space>,
     limits: Limits,
+    products: products::Products,
+    traffic: traffic::Traffic,
     turns: Arc<uploads::Turns>,
 }
 
@@ -85,7 +115,8 @@ impl Registry {
     /// A registry over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
-        Self { store, files, space, limits, turns: Arc::default() }
+        let (products, traffic) = Default::default();
+        Self { store, files, space, limits, products, traffic, turns: Arc::default() }
     }
 
     /// The store below.

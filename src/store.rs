@@ -11,8 +11,10 @@ pub mod blobs;
 pub mod branches;
 mod charges;
 pub mod check;
+pub mod containers;
 pub mod contents;
 pub mod detached;
+mod files;
 pub mod formats;
 pub mod garbage;
 
@@ -22,6 +24,7 @@ pub mod image_tags;
 pub mod images;
 pub mod jobs;
 mod links;
+mod loss;
 pub mod manifests;
 pub mod policies;
 pub mod possessions;
@@ -170,6 +173,9 @@ pub enum Error {
     /// The repository's name is that of a product's branch.
     #[error("{0} is a product, which is pulled by this name: push to another repository")]
     ProductTaken(String),
+    /// The format shows an image of the registry. The words are dlrepo's (spec §9).
+    #[error("Uploading container images must be done with docker push")]
+    IsImage,
     /// Something changed since it was looked at; look again.
     #[error("{0} was changed at the same time, try again")]
     Changed(String),

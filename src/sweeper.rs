@@ -9,6 +9,7 @@ mod clock_guard;
 mod mailbox;
 mod pace;
 mod recount;
+mod registry;
 mod schedule;
 mod stages;
 
@@ -21,7 +22,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::blobs::BlobFiles;
-use crate::model::{Run, Scope, Timestamp, Trigger};
+use crate::model::{Run, Scope, Timestamp, Trigger, UntaggedRules};
 use crate::publish;
 use crate::stop::Stop;
 use crate::store::check::Position;
@@ -72,6 +73,8 @@ pub struct Sweeper {
     clock_guard: ClockGuard,
     /// Who takes released tags back from other servers, if there are any.
     publisher: Option<publish::Handle>,
+    /// How long repositories of the registry keep untagged manifests.
+    untagged: UntaggedRules,
     /// What each stage has learnt about this disk.
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
@@ -115,6 +118,7 @@ impl Sweeper {
             schedule,
             clock_guard,
             publisher,
+            untagged: UntaggedRules::default(),
             paces,
             recounted,
             told_of_users: false,
@@ -157,6 +161,9 @@ impl Sweeper {
             self.turn(mail);
         }
         self.mailbox.end();
+        if let Err(error) = self.store.flush_noted_pulls() {
+            log::warn!("when manifests were pulled could not be noted: {error}");
+        }
         if let Err(error) = self.store.note_time() {
             log::warn!("the time could not be noted: {error}");
         }
@@ -167,13 +174,24 @@ impl Sweeper {
         let now = self.store.clock().now();
         let (lease, due) =
             match self.store.view().and_then(|v| Ok((v.next_lease_end()?, v.next_due()?))) {
-                Ok(found) => found,
+                Ok((lease, due)) => (self.registry_or(lease), due),
                 Err(error) => {
                     log::error!("what is due next is not known: {error}");
                     (Some(now.after(self.settings.spacing)), None)
                 }
             };
         self.schedule.next(lease, due)
+    }
+
+    /// The earlier of the end of a lease and of what the registry keeps for a time.
+    fn registry_or(&self, lease: Option<Timestamp>) -> Option<Timestamp> {
+        match self.next_registry_end() {
+            Ok(end) => [lease, end].into_iter().flatten().min(),
+            Err(error) => {
+                log::error!("what the registry may remove next is not known: {error}");
+                lease
+            }
+        }
     }
 
     /// One turn: what was asked for, or what is due by now. `None`: nothing is.

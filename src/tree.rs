@@ -6,9 +6,11 @@
 //! Deliberately absent: HTTP, rights, asking the sweeper to work (whoever deletes does that).
 
 pub mod archive;
+pub mod container;
 mod digest;
 mod download;
 pub mod post_process;
+mod staged;
 mod upload;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::store::detached::Cause;
 use crate::store::{self, Store};
 
 pub use download::{Opened, Source};
+pub use staged::NoImage;
 pub use upload::Upload;
 
 /// Why the tree did not do what it was asked for.
@@ -41,6 +44,14 @@ pub enum Error {
         /// Why.
         why: post_process::Failed,
     },
+    /// The files that were sent under `container` are no image; nothing was changed.
+    #[error("{path} is no image: {why}")]
+    NoImage {
+        /// The format.
+        path: String,
+        /// Why.
+        why: NoImage,
+    },
     /// The list of an archive's files could not be kept.
     #[error("the list of the archive's files cannot be kept in {}: {source}", path.display())]
     List {
@@ -59,7 +70,10 @@ impl Error {
             Self::Files(error) => error.is_full(),
             Self::Store(store::Error::Db(error)) => error.is_full(),
             Self::List { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
-            Self::Store(_) | Self::Mismatch(_) | Self::PostProcess { .. } => false,
+            Self::Store(_)
+            | Self::Mismatch(_)
+            | Self::PostProcess { .. }
+            | Self::NoImage { .. } => false,
         }
     }
 }

@@ -252,6 +252,7 @@ impl House {
     pub fn sweeper(&self, settings: &Settings, stop: Stop) -> Result<Sweeper, Error> {
         let unlink_workers = settings.sweeper.unlink_capacity;
         let period = settings.sweeper.sweep_period;
+        let untagged = settings.registry.untagged.clone();
         let settings = sweeper::Settings {
             period: (!period.is_zero()).then_some(period),
             unlink_workers: usize::try_from(unlink_workers).unwrap_or(usize::MAX),
@@ -260,7 +261,7 @@ impl House {
             ..sweeper::Settings::default()
         };
         let sweeper = Sweeper::new(self.store.clone(), self.files.clone(), settings, stop)?;
-        Ok(sweeper.with_publisher(self.publisher.clone()))
+        Ok(sweeper.with_publisher(self.publisher.clone()).with_untagged(untagged))
     }
 
     /// Who brings released tags to other servers, not started; `reclaim` asks for a sweep.

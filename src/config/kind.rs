@@ -10,10 +10,10 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::settings::Settings;
-use super::text;
 use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
+use super::{text, untagged};
 use crate::access::ldap;
-use crate::model::{CommandLine, NamePattern, Networks};
+use crate::model::{CommandLine, NamePattern, Networks, UntaggedRules};
 
 /// The field of a setting.
 pub type At<T> = fn(&mut Settings) -> &mut T;
@@ -56,6 +56,8 @@ pub enum Kind {
     Realm(At<Realm>),
     /// Addresses and networks.
     Networks(At<Networks>),
+    /// How long repositories of the registry keep untagged manifests.
+    Untagged(At<UntaggedRules>),
     /// A length of time.
     Time(RangeInclusive<Duration>, At<Duration>),
     /// A number of bytes.
@@ -87,6 +89,7 @@ impl Kind {
             Self::Auth(at) => *at(settings) = AuthMode::parse(given)?,
             Self::Realm(at) => *at(settings) = Realm::parse(given)?,
             Self::Networks(at) => *at(settings) = Networks::parse(given)?,
+            Self::Untagged(at) => *at(settings) = untagged::parse(given)?,
             Self::Time(range, at) => *at(settings) = within(range, text::duration(given)?)?,
             Self::Size(range, at) => *at(settings) = within(range, text::size(given)?)?,
             Self::Count(range, at) => *at(settings) = within(range, text::count(given)?)?,
@@ -122,6 +125,7 @@ impl Kind {
             Self::Auth(at) => Some(at(settings).to_string()),
             Self::Realm(at) => Some(at(settings).to_string()),
             Self::Networks(at) => Some(at(settings).to_string()),
+            Self::Untagged(at) => untagged::print(at(settings)),
             Self::Time(_, at) => Some(text::print_duration(*at(settings))),
             Self::Size(_, at) => Some(text::print_size(*at(settings))),
             Self::Count(_, at) => Some(at(settings).to_string()),
@@ -149,6 +153,7 @@ impl Kind {
             Self::Auth(_) => AuthMode::ALLOWED.to_owned(),
             Self::Realm(_) => Realm::ALLOWED.to_owned(),
             Self::Networks(_) => Networks::ALLOWED.to_owned(),
+            Self::Untagged(_) => untagged::ALLOWED.to_owned(),
             Self::Time(range, _) => {
                 let (least, most) = (range.start(), range.end());
                 let (least, most) = (text::print_duration(*least), text::print_duration(*most));
@@ -182,6 +187,7 @@ impl Kind {
             Self::LdapFilter(_) => "FILTER",
             Self::Auth(_) => "on|none",
             Self::Networks(_) => "NETWORKS",
+            Self::Untagged(_) => "PATTERN=TIME,…",
             Self::Time(..) => "TIME",
             Self::Size(..) => "BYTES",
             Self::Count(..) => "NUMBER",

@@ -3,6 +3,8 @@
 //! The flag is the name; variable and key follow from it by one rule. A setting's default is in
 //! [`Settings::default`] and its bounds are here; nothing else knows either.
 
+mod registry;
+
 use std::time::Duration;
 
 use super::dlrepo;
@@ -243,6 +245,7 @@ pub static SETTINGS: &[Setting] = &[
         alias: Alias::None,
         kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.registry.upload_link),
     },
+    registry::UNTAGGED,
     Setting {
         section: "registry",
         flag: "registry-token-lifetime",

@@ -10,7 +10,7 @@ use http::HeaderName;
 
 use super::values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 pub use crate::access::ldap::Settings as Ldap;
-use crate::model::{CommandLine, NamePattern, Networks};
+use crate::model::{CommandLine, NamePattern, Networks, UntaggedRules};
 
 const MIB: u64 = 1 << 20;
 
@@ -58,11 +58,17 @@ pub struct Registry {
     pub upload_link: Duration,
     /// How long a token of `/jwt/auth` is worth something.
     pub token_lifetime: Duration,
+    /// How long repositories keep untagged manifests.
+    pub untagged: UntaggedRules,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { upload_link: crate::store::UPLOAD_LINK, token_lifetime: Duration::from_secs(5 * 60) }
+        Self {
+            upload_link: crate::store::UPLOAD_LINK,
+            token_lifetime: Duration::from_secs(5 * 60),
+            untagged: UntaggedRules::default(),
+        }
     }
 }
 

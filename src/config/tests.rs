@@ -97,6 +97,7 @@ fn every_setting_has_a_field_of_its_own() {
             Kind::Time(..) => "999ms",
             Kind::Size(..) => "1MiB",
             Kind::Count(..) => "7",
+            Kind::Untagged(_) => "u/**=7d,main/*=keep",
         };
         let other = if ["upload-idle", "registry-token-lifetime"].contains(&setting.flag) {
             "7s"

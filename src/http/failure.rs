@@ -146,6 +146,7 @@ pub(super) fn status(error: &tree::Error) -> StatusCode {
     }
     match error {
         tree::Error::Store(error) => store_status(error),
+        tree::Error::NoImage { .. } => StatusCode::BAD_REQUEST,
         tree::Error::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
         tree::Error::PostProcess { why: Failed::Stopped, .. } => StatusCode::SERVICE_UNAVAILABLE,
         tree::Error::Files(_) | tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
@@ -180,6 +181,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::ManifestUnknown(_)
         | Error::TagTaken { .. }
         | Error::ProductTaken(_)
+        | Error::IsImage
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::ManifestTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::MetadataTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -79,7 +79,11 @@ impl Server {
     pub(super) async fn stats(self: &Arc<Self>) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
-            let stats = (server.stats)().map_err(Failure::Internal)?;
+            let mut stats = (server.stats)().map_err(Failure::Internal)?;
+            let images = server.registry.counters().into_iter();
+            let images = images.map(|(name, of)| (name.to_string(), of));
+            let images: std::collections::BTreeMap<_, _> = images.collect();
+            stats["images"] = serde_json::json!(images);
             Ok(reply::json(&stats))
         })
         .await

@@ -10,6 +10,7 @@ mod catalog;
 mod challenge;
 pub mod errors;
 mod manifests;
+mod paging;
 mod referrers;
 mod tags;
 mod uploads;

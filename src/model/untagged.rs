@@ -9,10 +9,6 @@ use regex::{Regex, escape};
 
 use super::ImageName;
 
-/// What [`ImagePattern::parse`] takes.
-pub const IMAGE_PATTERN_ALLOWED: &str =
-    "a name of a repository, with * for any letters but / and ** for any letters";
-
 /// A pattern over names of repositories.
 #[derive(Clone, Debug)]
 pub struct ImagePattern {

@@ -15,10 +15,11 @@ use super::filter::{self, Verdict};
 use super::progress::Progress;
 use super::target::{Remote, Target};
 use super::{Error, Halt, Shared, TROUBLE_WAIT, is_out_of_date};
+use crate::model::image::CONTAINER;
 use crate::model::publication::published;
 use crate::model::{
-    Digest, Format, FormatPath, Job, JobName, JobPath, Publication, PublicationKey, TagPath,
-    TargetReport, TargetState, Usage, Wish,
+    Digest, Format, FormatName, FormatPath, Job, JobName, JobPath, Publication, PublicationKey,
+    TagPath, TargetReport, TargetState, Usage, Wish,
 };
 use crate::store::publications::{End, JobNews, Standing};
 
@@ -266,7 +267,7 @@ impl Try {
             formats.into_iter().filter(|(name, _)| !self.shared.store.is_internal(name)).collect();
         let usages = formats.iter().map(|(_, format)| format.usage);
         let all = usages.fold(Usage::default(), Usage::plus);
-        if !is_there(target, path, digest).await? {
+        if !is_there(target, path, digest, &formats).await? {
             progress.begin(at.0, at.1, all, format!("uploading {} to {url}", path.job));
             self.note(progress, None).await?;
             for (name, format) in &formats {
@@ -349,14 +350,22 @@ fn failed(progress: &Progress, at: usize, error: &Error, failures: &mut Vec<Stri
 }
 
 /// Whether the target has the job as it is here; another one is removed there, but for one that
-/// was begun: what it has already need not be sent again.
-async fn is_there(target: &Target<'_>, path: &JobPath, digest: Digest) -> Result<bool, Error> {
+/// was begun: what it has already need not be sent again. An image is sent as a whole, though: to
+/// one that is there already no file can be added.
+async fn is_there(
+    target: &Target<'_>,
+    path: &JobPath,
+    digest: Digest,
+    formats: &[(FormatName, Format)],
+) -> Result<bool, Error> {
+    let has_image = formats.iter().any(|(name, _)| name.as_str() == CONTAINER);
     match target.job(path).await? {
         Remote::Locked { digest: theirs, is_closed: true } if theirs == digest.to_string() => {
             Ok(true)
         }
-        Remote::Absent | Remote::Begun => Ok(false),
-        Remote::Locked { .. } => {
+        Remote::Absent => Ok(false),
+        Remote::Begun if !has_image => Ok(false),
+        Remote::Begun | Remote::Locked { .. } => {
             target.delete_job(path).await?;
             Ok(false)
         }

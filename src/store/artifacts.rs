@@ -2,7 +2,7 @@
 
 use super::blobs::{Arrival, Content};
 use super::tree::{self, Chain, Delta};
-use super::{Error, Store, Tx, products};
+use super::{Error, Store, Tx, containers, products};
 use crate::db::schema::{ARTIFACTS, BLOBS, FORMATS};
 use crate::db::{Pending, Span};
 use crate::model::{
@@ -16,8 +16,8 @@ impl Store {
     /// missing; the format becomes dirty. Replacing a file is atomic: readers see the old one or
     /// the new one (I2, I5).
     ///
-    /// Errors of the answer: [`Error::UploadToLockedJob`], [`Error::BlobUnknown`] for a digest
-    /// that is not stored, [`Error::IsFolder`], [`Error::IsFile`], [`Error::QuotaExceeded`]; then
+    /// Errors of the answer: [`Error::UploadToLockedJob`], [`Error::IsImage`],
+    /// [`Error::BlobUnknown`] for a digest that is not stored, [`Error::IsFolder`], [`Error::IsFile`], [`Error::QuotaExceeded`]; then
     /// nothing was made and the old file is what it was.
     pub fn put_artifact(&self, path: FilePath, content: Content) -> Pending<Arrival, Error> {
         self.put_artifact_of(path, content, None)
@@ -36,6 +36,7 @@ impl Store {
             let found = tree::optional(tree::format(tx.txn, &path.format))?;
             let chain = if let Some(chain) = found {
                 locks.check(chain.job.locked)?;
+                containers::check_plain(tx.txn, &path.format, chain.format.id)?;
                 tx.check_path(&chain.format, &path)?;
                 tx.check_quota(&path, Some(&chain.format), &content, known)?;
                 chain
@@ -56,14 +57,15 @@ impl Store {
     /// any of the bytes are sent.
     ///
     /// # Errors
-    /// [`Error::UploadToLockedJob`], [`Error::FormatConflict`], [`Error::Db`].
+    /// [`Error::UploadToLockedJob`], [`Error::IsImage`], [`Error::FormatConflict`],
+    /// [`Error::Db`].
     pub fn check_upload(&self, path: &FormatPath) -> Result<(), Error> {
         let view = self.view()?;
         let found = tree::optional(tree::job(&view.snapshot, &path.job))?;
         let Some((_, _, job)) = found else { return Ok(()) };
         self.locks(path).check(job.locked)?;
-        if FORMATS.has(&view.snapshot, &(job.id, path.format.clone()))? {
-            return Ok(());
+        if let Some(format) = FORMATS.get(&view.snapshot, &(job.id, path.format.clone()))? {
+            return containers::check_plain(&view.snapshot, path, format.id);
         }
         products::check_new_format(&view.snapshot, job.id, &path.format)
     }

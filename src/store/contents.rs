@@ -159,7 +159,7 @@ impl View {
         Ok(owners)
     }
 
-    /// The paths of files that a name leads to and that hold a blob, of the newest formats first;
+    /// The paths that a name leads to and where a blob can be read, of the newest holders first;
     /// at most `limit` references are looked at.
     ///
     /// # Errors
@@ -172,10 +172,13 @@ impl View {
                 Referrer::Artifact(format, _) => {
                     super::links::unnamed(&self.snapshot, Node::Format(*format))?.is_none()
                 }
-                Referrer::Image(_) | Referrer::Manifest(_) => true,
+                // Its row is all that makes a content readable there.
+                Referrer::Image(_) => true,
+                Referrer::Manifest(manifest) => self.has_manifest(*manifest)?,
             };
             if is_live {
                 paths.push(super::referrers::path(&self.snapshot, &referrer, id)?);
+                paths.extend(self.shown_paths(&referrer, id)?);
             }
         }
         Ok(paths)

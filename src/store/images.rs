@@ -32,6 +32,14 @@ impl View {
         let span = after.map_or_else(Span::all, |after| Span::all().after(after));
         Ok(IMAGES.page(&self.snapshot, span, limit)?)
     }
+
+    /// The name of a repository; `None`: it went since.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn image_name(&self, id: ImageId) -> Result<Option<ImageName>, Error> {
+        Ok(IMAGE_NAMES.get(&self.snapshot, &id)?)
+    }
 }
 
 impl Tx<'_, '_> {

@@ -1,18 +1,17 @@
 //! Policies: what they would remove, what that would cost, and doing it (I6).
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::loss::Loss;
 use super::publications::Releases;
 use super::view::View;
 use super::{Budget, Error, Store, publications, repos, tree};
-use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, FORMATS, JOBS, TAGS};
+use crate::db::schema::{BLOBS, BRANCHES, FORMATS, JOBS, TAGS};
 use crate::db::{Rows, SliceTimes, Span};
 use crate::model::policy::{BranchPlan, plan};
 use crate::model::{
-    BlobId, BranchName, BranchPath, CleanupPolicy, Place, RepoId, Tag, TagId, TagName, TagPath,
-    Usage,
+    BranchName, BranchPath, CleanupPolicy, Place, RepoId, Tag, TagId, TagName, TagPath, Usage,
 };
 
 /// What would become free if a set of tags went.
@@ -101,20 +100,18 @@ impl View {
         plans: &[BranchPlan],
         mut progress: impl FnMut(u64) -> Result<(), E>,
     ) -> Result<Cost, E> {
-        let mut held: HashMap<BlobId, u64> = HashMap::new();
+        let mut loss = Loss::default();
         let mut cost = Cost::default();
         for plan in plans {
             for doomed in &plan.doomed {
                 let path = plan.branch.clone().tag(doomed.tag.clone());
                 let (_, tag) = tree::tag(&self.snapshot, &path)?;
-                each_file(&self.snapshot, tag.id, &mut |blob, size| {
-                    *held.entry(blob).or_default() += 1;
-                    cost.named = cost.named.plus(Usage::of(size));
-                })?;
+                let usage = let_go(&self.snapshot, tag.id, &mut loss)?;
+                cost.named = cost.named.plus(usage);
                 progress(cost.named.files)?;
             }
         }
-        for (id, count) in held {
+        for (id, count) in loss.blobs(&self.snapshot)? {
             let blob = super::tx::promised(&BLOBS, &self.snapshot, &id)?;
             if blob.refs.count() == count {
                 let freed = match blob.place {
@@ -149,22 +146,17 @@ fn candidates(
     Ok(tags)
 }
 
-/// Visits blob and size of every file below a tag.
-fn each_file(
-    rows: &impl Rows,
-    tag: TagId,
-    visit: &mut impl FnMut(BlobId, u64),
-) -> Result<(), Error> {
+/// Adds every file below a tag to what would go; tells their usage.
+fn let_go(rows: &impl Rows, tag: TagId, loss: &mut Loss) -> Result<Usage, Error> {
+    let mut usage = Usage::default();
     JOBS.each(rows, Span::under(&tag), |_, job| {
         FORMATS.each(rows, Span::under(&job.id), |_, format| {
-            ARTIFACTS.each(rows, Span::under(&format.id), |_, file| {
-                visit(file.blob, file.size);
-                Ok::<_, Error>(ControlFlow::Continue(()))
-            })?;
+            usage = usage.plus(loss.format(rows, format.id)?);
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
         Ok::<_, Error>(ControlFlow::Continue(()))
-    })
+    })?;
+    Ok(usage)
 }
 
 impl Store {

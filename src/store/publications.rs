@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::detached::Cause;
-use super::{Error, Store, Tx, View, repos, tags, tree};
+use super::{Error, Store, Tx, View, files, repos, tags, tree};
 use crate::blobs::Pin;
-use crate::db::schema::{ARTIFACTS, BLOBS, BRANCHES, JOBS, Meta, NODES, PUBLICATIONS};
+use crate::db::schema::{BLOBS, BRANCHES, JOBS, Meta, NODES, PUBLICATIONS};
 use crate::db::schema::{PUBLICATIONS_DUE, TAGS};
 use crate::db::{Pending, Rows, Span};
 use crate::model::retry::backoff_from;
@@ -481,12 +481,8 @@ impl View {
         after: Option<&ArtifactPath>,
         limit: usize,
     ) -> Result<Vec<Listed>, Error> {
-        let mut span = Span::under(&format);
-        if let Some(after) = after {
-            span = span.after(&(format, after.clone()));
-        }
-        let page = ARTIFACTS.page(&self.snapshot, span, limit)?.into_iter();
-        let listed = page.map(|((_, path), file)| {
+        let page = files::page(&self.snapshot, format, after, limit)?.into_iter();
+        let listed = page.map(|(path, file)| {
             let blob = super::tx::promised(&BLOBS, &self.snapshot, &file.blob)?;
             Ok(Listed { path, blob: file.blob, digest: blob.digest, size: file.size })
         });

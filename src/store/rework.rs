@@ -17,9 +17,9 @@ use super::blobs::{Arrival, Content};
 use super::detached::{Cause, QueueKey};
 use super::tree::{self, Chain, Delta};
 use super::view::File;
-use super::{Budget, Error, Store, Tx, View};
+use super::{Budget, Error, Store, Tx, View, containers, files};
 use crate::db::schema::{ARTIFACTS, DETACHED, Meta, NODES};
-use crate::db::{Pending, Rows, SliceTimes, Span};
+use crate::db::{Pending, Rows, SliceTimes};
 use crate::model::{
     Artifact, ArtifactPath, Detached, Entry, Format, FormatId, FormatPath, Node, Referrer,
     Timestamp, Usage,
@@ -56,7 +56,7 @@ impl Store {
     /// Begins a rework of what was found in the format at `path`, which is `base`.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Changed`], [`Error::JobLocked`].
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::JobLocked`], [`Error::IsImage`].
     pub fn begin_rework(
         &self,
         path: FormatPath,
@@ -66,6 +66,9 @@ impl Store {
         let locks = self.locks(&path);
         let rework = self.change(move |tx| {
             let chain = unchanged(tx.txn, &path, &base, locks)?;
+            if containers::is_container(tx.txn, chain.format.id)? {
+                return Err(Error::IsImage);
+            }
             let id = FormatId(tx.next(Meta::NEXT_NODE)?);
             let name = path.format.to_string();
             NODES.put(tx.txn, &Node::Format(id), &Entry { parent: chain.job.id.0, name })?;
@@ -177,7 +180,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn file_of(&self, format: FormatId, path: &ArtifactPath) -> Result<Option<File>, Error> {
-        let found = ARTIFACTS.get(&self.snapshot, &(format, path.clone()))?;
+        let found = files::get(&self.snapshot, format, path)?;
         found.map(|artifact| Ok(File { artifact, blob: self.blob_of(&artifact)? })).transpose()
     }
 
@@ -191,13 +194,8 @@ impl View {
         after: Option<ArtifactPath>,
         limit: usize,
     ) -> Result<Vec<ArtifactPath>, Error> {
-        let under = Span::under(&format);
-        let span = match after {
-            Some(after) => under.after(&(format, after)),
-            None => under,
-        };
-        let rows = ARTIFACTS.page(&self.snapshot, span, limit)?;
-        Ok(rows.into_iter().map(|((_, path), _)| path).collect())
+        let page = files::page(&self.snapshot, format, after.as_ref(), limit)?;
+        Ok(page.into_iter().map(|(path, _)| path).collect())
     }
 }
 

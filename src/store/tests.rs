@@ -2,11 +2,14 @@
 //! ([`audit::assert_consistent`]) after every step.
 
 pub(crate) mod audit;
+mod containers;
 mod crash;
 mod garbage;
 mod guards;
+mod image_tags;
 mod images;
 mod leases;
+mod manifests;
 mod model;
 mod people;
 mod policies;

@@ -9,9 +9,9 @@ use super::artifacts::blob_of;
 use super::detached::QueueKey;
 use super::tree::{self, Chain};
 use super::tx::promised;
-use super::{Error, blobs, garbage};
+use super::{Error, blobs, files, garbage};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, DETACHED, FORMATS, INLINE, JOBS, REFS, TAG_AGES, TAGS, TOTALS, UNLINKS,
+    BLOBS, DETACHED, FORMATS, INLINE, JOBS, REFS, TAG_AGES, TAGS, TOTALS, UNLINKS,
 };
 use crate::db::{Snapshot, Span};
 use crate::model::{
@@ -186,9 +186,9 @@ impl View {
     pub fn each_file(
         &self,
         format: FormatId,
-        mut visit: impl FnMut(ArtifactPath, Artifact) -> Result<ControlFlow<()>, Error>,
+        visit: impl FnMut(ArtifactPath, Artifact) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        ARTIFACTS.each(&self.snapshot, Span::under(&format), |(_, path), file| visit(path, file))
+        files::each(&self.snapshot, format, visit)
     }
 
     /// The blob of a file that was listed.
@@ -205,7 +205,7 @@ impl View {
     /// [`Error::NotFound`], [`Error::Db`].
     pub fn file(&self, path: &FilePath) -> Result<File, Error> {
         let format = self.format(&path.format)?;
-        let found = ARTIFACTS.get(&self.snapshot, &(format.id, path.path.clone()))?;
+        let found = files::get(&self.snapshot, format.id, &path.path)?;
         let artifact = found.ok_or_else(|| Error::NotFound(path.to_string()))?;
         Ok(File { artifact, blob: self.blob_of(&artifact)? })
     }
@@ -216,7 +216,7 @@ impl View {
     /// [`Error::NotFound`] without such a format, [`Error::Db`].
     pub fn is_folder(&self, path: &FilePath) -> Result<bool, Error> {
         let format = self.format(&path.format)?;
-        super::artifacts::is_folder(&self.snapshot, format.id, &path.path)
+        files::is_folder(&self.snapshot, format.id, &path.path)
     }
 
     /// The bytes of an inline blob.

@@ -1,5 +1,7 @@
 //! Why a blob is kept: who names it, or since when it is free and until when it must stay.
 
+mod images;
+
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -87,6 +89,20 @@ pub struct Owner {
     pub path: String,
     /// The detached thing that it lies below, if there is one.
     pub detached: Option<Gone>,
+    /// In a repository of the registry: what there holds it.
+    #[serde(flatten)]
+    pub held: Held,
+}
+
+/// What holds a blob in a repository of the registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The paths of a few tags and manifests that name it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// The end of the upload link that holds it instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A detached thing.
@@ -140,18 +156,21 @@ impl View {
     fn holders(&self, id: BlobId, limit: usize) -> Result<Vec<Owner>, Error> {
         let mut found = Vec::new();
         for ((_, referrer), ()) in REFS.page(&self.snapshot, Span::under(&id), limit)? {
-            let root = match &referrer {
+            let (held, root) = match &referrer {
                 Referrer::Artifact(format, _) => {
-                    links::unnamed(&self.snapshot, Node::Format(*format))?
+                    let root = links::unnamed(&self.snapshot, Node::Format(*format))?;
+                    (Held::default(), root)
                 }
-                Referrer::Image(_) | Referrer::Manifest(_) => None,
+                Referrer::Image(image) => (self.held_by_image(*image, id)?, None),
+                Referrer::Manifest(manifest) => self.held_by_manifest(*manifest)?,
             };
-            found.push((referrers::path(&self.snapshot, &referrer, id)?, root));
+            found.push((referrers::path(&self.snapshot, &referrer, id)?, held, root));
         }
-        let mut gone = self.gone(found.iter().filter_map(|(_, root)| *root).collect())?;
-        let owner = |(path, root): (String, Option<Node>)| Owner {
+        let mut gone = self.gone(found.iter().filter_map(|(_, _, root)| *root).collect())?;
+        let owner = |(path, held, root): (String, Held, Option<Node>)| Owner {
             path,
             detached: root.and_then(|root| gone.get_mut(&root).cloned().flatten()),
+            held,
         };
         Ok(found.into_iter().map(owner).collect())
     }

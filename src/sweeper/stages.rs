@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::mailbox::Progress;
 use super::pace::Pace;
@@ -57,6 +57,11 @@ impl Stage {
         self.report.items += items;
     }
 
+    /// What the next slice may do: work before its commit, and rows.
+    pub(super) fn budget(&self) -> (Duration, u32) {
+        (self.pace.time(), self.pace.rows())
+    }
+
     fn slice(&mut self, done: Usage, times: SliceTimes) {
         self.pace.learn(times);
         let total_us = micros(times.total());
@@ -81,10 +86,10 @@ impl Sweeper {
         if let Some(why) = held {
             fail(run, format!("policies and collecting wait, because {why}"));
         }
+        if may_remove && (self.has_possessions(run.scope) || self.has_registry_work(run.scope)) {
+            self.stage(run, EXPIRE, Self::expire);
+        }
         if run.scope == Scope::Full && may_remove {
-            if self.store.view().is_ok_and(|view| view.has_possessions()) {
-                self.stage(run, EXPIRE, Self::expire);
-            }
             self.stage(run, POLICIES, Self::apply_policies);
         }
         self.stage(run, DESTROY, Self::destroy);
@@ -133,8 +138,22 @@ impl Sweeper {
         !self.stop.is_requested()
     }
 
-    /// Forgets who sent what, where that is long ago.
+    fn has_possessions(&self, scope: Scope) -> bool {
+        scope == Scope::Full && self.store.view().is_ok_and(|view| view.has_possessions())
+    }
+
     fn expire(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
+        if self.has_possessions(run.scope) {
+            self.expire_possessions(run, stage)?;
+        }
+        if self.has_registry_work(run.scope) {
+            self.expire_registry(run, stage)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets who sent what, where that is long ago.
+    fn expire_possessions(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut after = None;
         loop {
             let now = self.store.clock().now();

@@ -5,11 +5,9 @@ use std::ops::ControlFlow;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::image::CONTAINER;
 use crate::model::{Digest, Format, FormatName, Job, json};
 use crate::store::{Error, View};
-
-/// The format of container images.
-const CONTAINER: &str = "container";
 
 /// SHA-256 of the JSON object `{"<format>": "sha256:<of its list>", ".metadata": …}` over the
 /// formats that are not internal; a container image stands there with its manifest's digest.
@@ -40,8 +38,12 @@ pub(super) fn of_job(
     Ok(object.finish())
 }
 
-/// What the path of an image's manifest says: `manifests/<algorithm>/<2 hex>/<hex>`.
+/// The digest of what the image's tag names, or, of files that were sent one by one, what the
+/// path of a manifest says: `manifests/<algorithm>/<2 hex>/<hex>`.
 fn of_container(view: &View, format: &Format) -> Result<String, Error> {
+    if let Some(image) = view.container(format.id)? {
+        return Ok(format!("sha256:{}", image.manifest.digest));
+    }
     let mut found = None;
     view.each_file(format.id, |path, _| {
         let parts: Vec<_> = path.as_str().split('/').collect();

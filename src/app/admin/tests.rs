@@ -98,8 +98,8 @@ fn a_blob_is_explained_in_each_of_its_states() {
         it.execute(Command::Why { digest }).unwrap()
     };
     let held = why(b"the same everywhere").text;
-    assert!(held.contains("These files name it:\n  /branches/main/t1/j/f/common\n"), "{held}");
-    assert!(why(b"t1").text.ends_with("One file names it:\n  /branches/main/t1/j/f/own"));
+    assert!(held.contains("These things name it:\n  /branches/main/t1/j/f/common\n"), "{held}");
+    assert!(why(b"t1").text.ends_with("One thing names it:\n  /branches/main/t1/j/f/own"));
     it.put("t1", "own", b"another");
     let free = why(b"t1");
     assert_eq!((free.verdict, &free.value["state"]), (Verdict::Fine, &"free".into()));

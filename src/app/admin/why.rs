@@ -78,9 +78,15 @@ impl Shown {
     }
 
     fn owners(&self, f: &mut fmt::Formatter<'_>, all: u64, owners: &[Owner]) -> fmt::Result {
-        write!(f, "{} it:", if all == 1 { "One file names" } else { "These files name" })?;
-        for Owner { path, detached } in owners {
+        write!(f, "{} it:", if all == 1 { "One thing names" } else { "These things name" })?;
+        for Owner { path, detached, held } in owners {
             write!(f, "\n  {path}")?;
+            for name in &held.names {
+                write!(f, "\n    named by {name}")?;
+            }
+            if let Some(until) = held.until {
+                write!(f, "\n    by an upload link until {}", moment(until, self.now))?;
+            }
             if let Some(Gone { path, by, at, .. }) = detached {
                 let at = moment(*at, self.now);
                 write!(f, "\n    below {path}, deleted on {at} by {by}")?;

@@ -17,6 +17,7 @@ use crate::model::{
     TargetState, Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage,
     UserName, Wish,
 };
+use crate::model::{Container, ImageId, ImageTag, Manifest, ManifestId, Standing};
 use crate::model::{Feed, Version, VersionId, VersionKey, VersionNames};
 
 const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -161,6 +162,33 @@ fn account(rank: Rank) -> Account {
     Account { hash: "$argon2id$".into(), groups, rank, created: TIME }
 }
 
+fn manifest(standing: Standing) -> Manifest {
+    Manifest {
+        image: ImageId(9),
+        digest: Digest([0xab; 32]),
+        sha512: Some(vec![0xcd; 64]),
+        blob: BlobId(5),
+        size: 300,
+        media_type: "m/t".into(),
+        artifact_type: Some("a/t".into()),
+        subject: Some("sha256:s".into()),
+        blobs: vec![BlobId(6), BlobId(251)],
+        children: vec![ManifestId(7)],
+        depth: 1,
+        total: USAGE,
+        standing,
+        charged: "eve".into(),
+        pushed: TIME,
+        by: "zoë".into(),
+        told: None,
+    }
+}
+
+fn container() -> Container {
+    let (tree_tag, tagged) = (TagId(2), TIME);
+    Container { image: ImageId(9), tag: "V1".into(), usage: USAGE, tree_tag, tagged }
+}
+
 fn token(owner: TokenOwner) -> Token {
     Token {
         user: UserName::parse("zoë").unwrap(),
@@ -221,6 +249,20 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("version", &Version { id: VersionId(8), created: TIME }),
         sample("feed", &Feed { version: VersionId(8), key: version_key() }),
         sample("signing key", &SigningKey { secret: vec![0xed; 32] }),
+        sample("manifest, held", &manifest(Standing::Held { count: 2 })),
+        sample("manifest, follows", &manifest(Standing::Follows)),
+        sample("manifest, untagged", &manifest(Standing::Untagged { since: TIME })),
+        sample("manifest, doomed", &manifest(Standing::Doomed { until: TIME })),
+        sample("container", &container()),
+        sample(
+            "image tag",
+            &ImageTag {
+                manifest: ManifestId(7),
+                pushed: TIME,
+                by: "eve".into(),
+                format: Some(FormatId(4)),
+            },
+        ),
     ];
     samples.extend(images::samples());
     samples
@@ -288,4 +330,5 @@ fn keys_look_as_they_did() {
     check_key(&Node::Tag(TagId(258)), &format!("02{id}"));
     check_key(&Node::Job(JobId(258)), &format!("03{id}"));
     check_key(&Node::Format(FormatId(258)), &format!("04{id}"));
+    check_key(&Node::Manifest(ManifestId(258)), &format!("05{id}"));
 }

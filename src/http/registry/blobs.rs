@@ -40,11 +40,12 @@ impl Server {
         if request.method == Method::DELETE {
             return self.delete_blob(&name, digest).await;
         }
-        let promised = self.registry.promise_blob(&name, &digest).await?;
+        let place = self.place_of_blob(&name, &digest)?;
+        let promised = self.registry.promise_blob(&place, &digest).await?;
         let answer = match request.method {
             Method::HEAD => promised.map(|found| head(&request, &found.blob)),
             // Also what cannot be promised may be read while it is there.
-            _ => self.send_image_blob(&request, &name, &digest)?,
+            _ => self.send_image_blob(&request, &place, &digest)?,
         };
         let mut response = answer.ok_or_else(|| blob_unknown(&name, &digest))?;
         let headers = response.headers_mut();
@@ -53,6 +54,13 @@ impl Server {
             headers.insert(CACHE_CONTROL, FOR_EVER);
         }
         Ok(response)
+    }
+
+    /// The repository that has the blob where it is asked for by the name of a product.
+    fn place_of_blob(&self, name: &ImageName, digest: &OciDigest) -> Result<ImageName, Failure> {
+        let view = self.registry.store().view()?;
+        let behind = self.registry.product_blob(&view, name, digest)?;
+        Ok(behind.unwrap_or_else(|| name.clone()))
     }
 
     /// The bytes; `None`: the repository does not have them.

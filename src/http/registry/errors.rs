@@ -15,6 +15,7 @@ use crate::http::HttpError;
 use crate::http::failure::{self, Failure};
 use crate::http::reply;
 use crate::http::route::render_allow;
+use crate::model::OciManifestError;
 use crate::{blobs, registry, store, tree};
 
 /// What is wrong, in the specification's words; the last two are for faults of ours, for which
@@ -39,6 +40,8 @@ pub enum Code {
     NameInvalid,
     /// There is no such repository.
     NameUnknown,
+    /// No number of lines of a list.
+    PaginationNumberInvalid,
     /// Too many bytes, or fewer than announced.
     SizeInvalid,
     /// Whoever asks is to say who they are.
@@ -79,6 +82,7 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
@@ -239,6 +243,7 @@ fn of_tree(error: &tree::Error) -> OciError {
         tree::Error::Store(error) => of_store(error),
         tree::Error::Files(error) => of_files(error),
         tree::Error::Mismatch(_) => OciError::new(Code::DigestInvalid, error.to_string()),
+        tree::Error::NoImage { .. } => OciError::new(Code::ManifestInvalid, error.to_string()),
         tree::Error::List { .. } | tree::Error::PostProcess { .. } => {
             fault(failure::status(error), &error.to_string())
         }
@@ -246,15 +251,23 @@ fn of_tree(error: &tree::Error) -> OciError {
 }
 
 fn of_registry(error: &registry::Error) -> OciError {
+    use registry::Error;
     match error {
-        registry::Error::Store(error) => of_store(error),
-        registry::Error::Files(error) => of_files(error),
-        registry::Error::UploadUnknown(_)
-        | registry::Error::UploadBusy(_)
-        | registry::Error::UploadDisorder { .. }
-        | registry::Error::UploadLength { .. }
-        | registry::Error::UploadTooLarge { .. }
-        | registry::Error::Mismatch { .. } => of_upload(error),
+        Error::Store(error) => of_store(error),
+        Error::Files(error) => of_files(error),
+        Error::Manifest(error) => of_manifest(error),
+        Error::Damaged { .. } => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Error::SizeDiffers { at, digest, said, actual } => {
+            let digest = digest.to_string();
+            let detail = json!({ "at": at, "digest": digest, "size": said, "actual": actual });
+            OciError::new(Code::ManifestInvalid, error.to_string()).about(detail)
+        }
+        Error::UploadUnknown(_)
+        | Error::UploadBusy(_)
+        | Error::UploadDisorder { .. }
+        | Error::UploadLength { .. }
+        | Error::UploadTooLarge { .. }
+        | Error::Mismatch { .. } => of_upload(error),
     }
 }
 
@@ -280,8 +293,29 @@ fn of_upload(error: &registry::Error) -> OciError {
             .with_status(StatusCode::PAYLOAD_TOO_LARGE),
         Error::Mismatch { expected, found } => OciError::new(Code::DigestInvalid, why)
             .about(json!({ "expected": expected.to_string(), "found": format!("sha256:{found}") })),
-        Error::Store(error) => of_store(error),
-        Error::Files(error) => of_files(error),
+        Error::Store(_)
+        | Error::Files(_)
+        | Error::Manifest(_)
+        | Error::Damaged { .. }
+        | Error::SizeDiffers { .. } => fault(StatusCode::INTERNAL_SERVER_ERROR, &why),
+    }
+}
+
+fn of_manifest(error: &OciManifestError) -> OciError {
+    let why = error.to_string();
+    match error {
+        OciManifestError::TooLarge { .. } => {
+            OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        OciManifestError::SchemaOne => OciError::new(Code::Unsupported, why).bad(),
+        OciManifestError::Digest { at, source } => {
+            let detail = json!({ "at": at, "digest": source.0 });
+            OciError::new(Code::ManifestInvalid, why).about(detail)
+        }
+        OciManifestError::Size { at, size } => {
+            OciError::new(Code::ManifestInvalid, why).about(json!({ "at": at, "size": size }))
+        }
+        _ => OciError::new(Code::ManifestInvalid, why),
     }
 }
 
@@ -316,6 +350,7 @@ fn of_store(error: &store::Error) -> OciError {
         Error::IsFolder(_) | Error::IsFile(_) | Error::Version(_) => {
             OciError::new(Code::ManifestInvalid, why)
         }
+        Error::IsImage => OciError::new(Code::Denied, why),
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)

@@ -1,15 +1,29 @@
-//! The tags of a repository.
+//! The tags of a repository, those that the caller may pull, in the order of their bytes.
 //!
-//! Deliberately absent: rights to the repository, which the guard asked about before.
+//! `latest` is among them where it is an alias (spec dlrepo §11). Deliberately absent: rights to
+//! the list, which the guard asked about before.
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use warp::reply::Response;
 
-use super::errors::{Code, OciError};
+use super::manifests::{exists, name_unknown};
+use super::paging::{Wanted, linked};
 use crate::http::failure::Failure;
-use crate::http::{Request, Server};
-use crate::model::ImageName;
+use crate::http::{Request, Server, blocking, reply};
+use crate::model::{Caller, ImageName, ImageTagName, ProductBranchPath, TagRef};
+use crate::registry::resolve::{container_of, product_of};
+use crate::store::{self, View};
+
+/// The alias that is listed.
+const LATEST: &str = "latest";
+
+#[derive(Serialize)]
+struct TagList<'a> {
+    name: &'a str,
+    tags: Vec<&'a str>,
+}
 
 impl Server {
     pub(super) async fn image_tags(
@@ -17,7 +31,117 @@ impl Server {
         request: Request,
         name: ImageName,
     ) -> Result<Response, Failure> {
-        let why = format!("{} {name} is not done here", request.method);
-        Err(OciError::new(Code::Unsupported, why).into())
+        let wanted = Wanted::read(&request.query)?;
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.tree.store().view()?;
+            if !exists(&view, &name)? {
+                return Err(name_unknown(&name).into());
+            }
+            let list =
+                Listing { server: &server, caller: &request.caller, view: &view, name: &name };
+            list.page(&wanted)
+        })
+        .await
+    }
+}
+
+struct Listing<'a> {
+    server: &'a Server,
+    caller: &'a Caller,
+    view: &'a View,
+    name: &'a ImageName,
+}
+
+impl Listing<'_> {
+    fn page(&self, wanted: &Wanted) -> Result<Response, Failure> {
+        let mut tags = Vec::new();
+        if wanted.count > 0 {
+            // One more tells whether there is more.
+            let last = wanted.last.as_deref();
+            tags = match product_of(self.view, self.name)? {
+                Some(product) => self.versions(&product, last, wanted.count + 1)?,
+                None => self.pushed(last, wanted.count + 1)?,
+            };
+        }
+        let more = tags.len() > wanted.count;
+        tags.truncate(wanted.count);
+        let lines = tags.iter().map(ImageTagName::as_str).collect();
+        let response = reply::json(&TagList { name: self.name.as_str(), tags: lines });
+        match tags.last().filter(|_| more) {
+            Some(last) => {
+                let (path, count) =
+                    (format!("/v2/{}/tags/list", self.name), tags.len().to_string());
+                Ok(linked(response, &path, &[("n", &count), ("last", last.as_str())]))
+            }
+            None => Ok(response),
+        }
+    }
+
+    fn pushed(&self, last: Option<&str>, limit: usize) -> Result<Vec<ImageTagName>, Failure> {
+        let keep = |tag: &ImageTagName| is_behind(tag, last) && self.may_pull(tag);
+        let after = last.and_then(|last| ImageTagName::parse(last).ok());
+        let mut tags = self.view.image_tags(self.name, after.as_ref(), limit, keep)?;
+        let may_pull = |tag: &ImageTagName| self.may_pull(tag);
+        let Ok(latest) = ImageTagName::parse(LATEST) else { return Ok(tags) };
+        let is_alias = is_behind(&latest, last)
+            && self.may_pull(&latest)
+            && self.view.image_tag(self.name, &latest)?.is_none()
+            && self.view.image_alias(self.name, &TagRef::Latest, may_pull)?.is_some();
+        if is_alias {
+            insert(&mut tags, latest, limit);
+        }
+        Ok(tags)
+    }
+
+    /// The versions of a product that have a container.
+    fn versions(
+        &self,
+        product: &ProductBranchPath,
+        last: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ImageTagName>, Failure> {
+        let mut versions = match self.view.versions(product) {
+            Err(store::Error::NotFound(_)) => Vec::new(),
+            versions => versions?,
+        };
+        versions.sort_unstable_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+        let (mut tags, mut has_any) = (Vec::new(), false);
+        for (version, _) in versions {
+            let Ok(tag) = ImageTagName::parse(version.as_str()) else { continue };
+            // Behind the end only `latest` can be missing, for which one version is enough.
+            let is_wanted = is_behind(&tag, last) && tags.len() < limit;
+            if (!is_wanted && has_any) || !self.may_pull(&tag) {
+                continue;
+            }
+            if container_of(self.view, product, &version)?.is_some() {
+                has_any = true;
+                tags.extend(is_wanted.then_some(tag));
+            }
+        }
+        if let Ok(latest) = ImageTagName::parse(LATEST)
+            && has_any
+            && is_behind(&latest, last)
+            && self.may_pull(&latest)
+        {
+            insert(&mut tags, latest, limit);
+        }
+        Ok(tags)
+    }
+
+    fn may_pull(&self, tag: &ImageTagName) -> bool {
+        self.server.may_pull(self.caller, self.name, tag)
+    }
+}
+
+fn is_behind(tag: &ImageTagName, last: Option<&str>) -> bool {
+    last.is_none_or(|last| tag.as_str() > last)
+}
+
+/// At its place in the order, if that is within the part.
+fn insert(tags: &mut Vec<ImageTagName>, tag: ImageTagName, limit: usize) {
+    if let Err(at) = tags.binary_search(&tag) {
+        tags.insert(at, tag);
+        tags.truncate(limit);
     }
 }

@@ -17,6 +17,7 @@ use super::super::reply::FileFacts;
 use super::super::route::{Route, sums_of};
 use super::super::{HttpError, Request, Server, reply};
 use crate::access::Proof;
+use crate::model::image::CONTAINER;
 use crate::model::{Caller, Checksum, Digest, FilePath};
 use crate::store;
 use crate::store::quota::Room;
@@ -296,9 +297,8 @@ fn claim(header: &HeaderValue) -> Result<Claim, Failure> {
 /// Images come by way of the registry; a publishing server sends their files as they are.
 fn refuse_container(path: &FilePath, headers: &HeaderMap) -> Result<(), Failure> {
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    if path.format.format.as_str() == "container" && !agent.starts_with(b"dlrepo-server/") {
-        let reason = "Uploading container images must be done with docker push";
-        return Err(Failure::BadRequest(reason.to_owned()));
+    if path.format.format.as_str() == CONTAINER && !agent.starts_with(b"dlrepo-server/") {
+        return Err(store::Error::IsImage.into());
     }
     Ok(())
 }

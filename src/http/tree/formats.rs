@@ -68,8 +68,7 @@ impl Server {
         let store = self.tree.store();
         match request.method {
             Method::PATCH => {
-                let user = request.caller.name().to_owned();
-                self.finish_format(&request.headers, user, path).await?;
+                self.finish_format(&request.headers, request.caller, path).await?;
             }
             Method::DELETE => {
                 store.delete_format(path, Cause::request(request.caller.name())).await?;

@@ -5,7 +5,8 @@ use super::fix::Fix;
 use super::shift::{Counter, Holder, Shift};
 use super::{Halt, Pass};
 use crate::db;
-use crate::db::schema::{ARTIFACTS, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
+use crate::db::keys::Key;
+use crate::db::schema::{ARTIFACTS, CONTAINERS, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
 use crate::db::{Found, Span};
 use crate::model::{
     Branch, BranchId, Detached, Entry, FormatId, JobId, Node, Tag, TagCounts, TagId, TagName, Usage,
@@ -63,9 +64,11 @@ impl Pass<'_, '_, '_> {
     fn check_waiting(&mut self, key: QueueKey, entry: Detached) -> Result<(), Halt> {
         self.found.recount.checked.detached += 1;
         self.counted.queue += 1;
+        // A manifest's record says where it was.
+        let is_manifest = matches!(entry.node, Node::Manifest(_));
         if NODES.has(self.rows, &entry.node)? {
             self.met.ways += 1;
-        } else {
+        } else if !is_manifest {
             let path = &entry.path;
             self.found.damage(format!("{path} is detached and has no way back to its name"));
         }
@@ -172,7 +175,8 @@ impl Pass<'_, '_, '_> {
     }
 
     fn files(&mut self, at: FormatId) -> Result<Usage, Halt> {
-        let mut usage = Usage::default();
+        // An image has no rows of files here: what it comes to is kept with its way back.
+        let mut usage = self.image_usage(at)?;
         for row in ARTIFACTS.cursor(self.rows, Span::under(&at)) {
             self.walk.step()?;
             match row? {
@@ -186,6 +190,16 @@ impl Pass<'_, '_, '_> {
             }
         }
         Ok(usage)
+    }
+
+    fn image_usage(&mut self, at: FormatId) -> Result<Usage, Halt> {
+        match CONTAINERS.get(self.rows, &at) {
+            Err(db::Error::Corrupt { what, .. }) => {
+                self.found.unreadable(CONTAINERS.name(), &at.to_bytes(), &what);
+                Ok(Usage::default())
+            }
+            found => Ok(found?.map_or_else(Usage::default, |image| image.usage)),
+        }
     }
 
     /// Whether the way back from a container leads to the name that led here.

@@ -1,6 +1,7 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
-mod images;
+mod image_links;
+mod manifests;
 mod products;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, META, Meta, NODES,
-    OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS, UNLINKS,
+    ARTIFACTS, BLOBS, BRANCHES, CONTAINERS, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, META,
+    Meta, NODES, OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS,
+    UNLINKS,
 };
 use crate::db::{Snapshot, Span, Table};
 use crate::model::{
@@ -39,7 +41,8 @@ fn audit(store: &Store) -> Vec<String> {
     audit.totals();
     audit.sequences();
     audit.publications();
-    audit.images();
+    audit.image_links();
+    audit.manifests();
     audit.found
 }
 
@@ -89,6 +92,10 @@ impl Tree {
         for ((at, _), file) in rows(snapshot, &ARTIFACTS) {
             let usage = tree.files.entry(Node::Format(at)).or_default();
             *usage = usage.plus(Usage::of(file.size));
+        }
+        for (at, shown) in rows(snapshot, &CONTAINERS) {
+            let usage = tree.files.entry(Node::Format(at)).or_default();
+            *usage = usage.plus(shown.usage);
         }
         while let Some(node) = roots.pop() {
             roots.extend(tree.below(node));
@@ -201,7 +208,8 @@ impl Audit {
     /// Every container has a way back, and nothing else has one.
     fn nodes(&mut self) {
         let mut ways = self.tree.entries.clone();
-        for (_, entry) in self.rows(&DETACHED) {
+        let queue = self.rows(&DETACHED).into_iter();
+        for (_, entry) in queue.filter(|(_, entry)| !matches!(entry.node, Node::Manifest(_))) {
             let name = entry.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let stored = NODES.get(&self.snapshot, &entry.node).unwrap();
             let parent = stored.map_or(0, |entry| entry.parent);
@@ -237,8 +245,7 @@ impl Audit {
             self.same(&format!("size of {path} in {format:?}"), Some(file.size), size);
             refs.push(((file.blob, Referrer::Artifact(format, path)), ()));
         }
-        let images = self.image_references();
-        refs.extend(images.into_iter().map(|reference| (reference, ())));
+        refs.extend(self.registry_references());
         self.same("references", map(self.rows(&REFS)), map(refs));
     }
 
@@ -247,7 +254,7 @@ impl Audit {
         for (_, file) in self.rows(&ARTIFACTS) {
             *counts.entry(file.blob).or_default() += 1;
         }
-        for (blob, _) in self.image_references() {
+        for ((blob, _), ()) in self.registry_references() {
             *counts.entry(blob).or_default() += 1;
         }
         let (mut free, mut digests, mut inline) = (Vec::new(), Vec::new(), BTreeMap::new());

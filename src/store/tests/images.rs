@@ -6,33 +6,22 @@ mod promises;
 
 use std::time::Duration;
 
+use super::manifests::manifest;
+pub(super) use super::manifests::{LINK_OVER, image, oci};
 use super::{House, LEASE_OVER, ROWS, WORK, digest, uploaded};
 use crate::db::keys::Key;
-use crate::db::schema::{IMAGE_BLOBS, MANIFEST_NAMES, MANIFESTS, Meta, SHA512_OF, UNTAGGED};
-use crate::model::{
-    BlobId, ImageId, ImageName, Manifest, ManifestId, OciDigest, Referrer, Refs, Sha512, Standing,
-    Usage, UserName,
-};
+use crate::db::schema::{IMAGE_BLOBS, SHA512_OF};
+use crate::model::{ImageId, OciDigest, Refs, Sha512, Usage, UserName};
 use crate::store::blobs::{Arrival, Content};
 use crate::store::image_blobs::{BlobPush, ImageBlobInfo};
-use crate::store::{Error, Tx, UPLOAD_LINK};
+use crate::store::{Error, UPLOAD_LINK};
 
 /// What a link lasts longer than it says.
 const SLACK: Duration = Duration::from_secs(1);
-/// An upload link and its slack.
-pub(super) const LINK_OVER: Duration = Duration::from_secs(24 * 3600 + 2);
 const LONG: &str = "a text that is long enough to be a file";
 
 pub(super) fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
-}
-
-pub(super) fn image(name: &str) -> ImageName {
-    ImageName::parse(name).unwrap()
-}
-
-pub(super) fn oci(text: &str) -> OciDigest {
-    digest(text).into()
 }
 
 /// A push of `text` by `u`.
@@ -42,7 +31,7 @@ pub(super) fn push(name: &str, text: &str) -> BlobPush {
 }
 
 impl House {
-    pub(super) fn push(&self, name: &str, text: &str) -> Result<Arrival, Error> {
+    pub(super) fn put_blob(&self, name: &str, text: &str) -> Result<Arrival, Error> {
         self.check(self.store.put_image_blob(push(name, text)).wait())
     }
 
@@ -81,72 +70,14 @@ impl House {
         self.store.view().unwrap().charges(&user(login)).unwrap()
     }
 
-    /// A manifest of `name` that holds `texts`, which the repository has.
-    fn put_manifest(&self, name: &str, texts: &[&str]) -> ManifestId {
-        let view = self.store.view().unwrap();
-        let at = view.image(&image(name)).unwrap().unwrap().id;
-        let mut blobs: Vec<_> = texts.iter().map(|text| self.has(name, text).unwrap().id).collect();
-        blobs.sort_unstable();
-        let own = format!("manifest of {blobs:?}");
-        let put = self.store.change(move |tx| tx.put_test_manifest(at, &own, &blobs));
-        self.check(put.wait()).unwrap()
+    /// A manifest of `name` with the bytes `own` that holds `texts`, which the repository has.
+    fn put_manifest(&self, name: &str, own: &str, texts: &[&str]) {
+        self.push(manifest(name, "", own).blobs(texts)).unwrap();
     }
 
-    fn drop_manifest(&self, id: ManifestId) {
-        let dropped = self.store.change(move |tx| tx.drop_test_manifest(id));
-        self.check(dropped.wait()).unwrap();
-    }
-}
-
-impl Tx<'_, '_> {
-    fn put_test_manifest(
-        &self,
-        image: ImageId,
-        own: &str,
-        blobs: &[BlobId],
-    ) -> Result<ManifestId, Error> {
-        let id = ManifestId(self.next(Meta::NEXT_IMAGE)?);
-        let content = uploaded(own);
-        let (blob, size, _) =
-            self.take_in(&content, self.known(&content)?, Referrer::Manifest(id))?;
-        for blob in blobs {
-            self.hold_image_blob(image, *blob)?;
-        }
-        let manifest = Manifest {
-            image,
-            digest: digest(own),
-            sha512: None,
-            blob,
-            size,
-            media_type: String::new(),
-            artifact_type: None,
-            subject: None,
-            blobs: blobs.to_vec(),
-            children: Vec::new(),
-            depth: 0,
-            total: Usage::of(size),
-            standing: Standing::Untagged { since: self.now },
-            charged: String::new(),
-            pushed: self.now,
-            by: String::new(),
-        };
-        MANIFESTS.put(self.txn, &id, &manifest)?;
-        MANIFEST_NAMES.put(self.txn, &(image, digest(own).into()), &id)?;
-        UNTAGGED.put(self.txn, &(image, (self.now, id)), &())?;
-        Ok(id)
-    }
-
-    fn drop_test_manifest(&self, id: ManifestId) -> Result<(), Error> {
-        let manifest = MANIFESTS.get(self.txn, &id)?.unwrap();
-        let Standing::Untagged { since } = manifest.standing else { panic!("{manifest:?}") };
-        for blob in manifest.blobs {
-            self.release_image_blob(manifest.image, blob)?;
-        }
-        MANIFESTS.remove(self.txn, &id)?;
-        MANIFEST_NAMES.remove(self.txn, &(manifest.image, manifest.digest.into()))?;
-        UNTAGGED.remove(self.txn, &(manifest.image, (since, id)))?;
-        self.release(manifest.blob, Referrer::Manifest(id))?;
-        self.drop_image_if_empty(manifest.image)
+    fn drop_manifest(&self, name: &str, own: &str) {
+        self.delete_manifest(name, own).unwrap();
+        self.destroy(ROWS);
     }
 }
 
@@ -154,7 +85,7 @@ impl Tx<'_, '_> {
 fn a_blob_is_visible_in_its_repository_alone_and_for_the_length_of_a_link() {
     for text in ["short", LONG] {
         let house = House::new();
-        assert_eq!(house.push("main/a", text).unwrap(), Arrival::Kept);
+        assert_eq!(house.put_blob("main/a", text).unwrap(), Arrival::Kept);
         let found = house.has("main/a", text).unwrap();
         assert_eq!(found.blob.refs, Refs::Held { count: 1 });
         assert_eq!(found.row.charged, "u");
@@ -179,11 +110,11 @@ fn a_blob_is_visible_in_its_repository_alone_and_for_the_length_of_a_link() {
 #[test]
 fn each_request_of_a_repository_that_names_a_blob_renews_its_link() {
     let house = House::new();
-    house.push("a", "text").unwrap();
+    house.put_blob("a", "text").unwrap();
     let end = || house.store.view().unwrap().next_link_end().unwrap().unwrap();
     let requests: [&dyn Fn(); 4] = [
         &|| assert!(house.renew("a", "text").is_some()),
-        &|| assert_eq!(house.push("a", "text").unwrap(), Arrival::Known),
+        &|| assert_eq!(house.put_blob("a", "text").unwrap(), Arrival::Known),
         &|| assert!(house.mount("a", "a", "text").unwrap().is_some()),
         &|| {
             let mounted = house.store.mount_any_blob(image("a"), oci("text"), None).wait();
@@ -210,7 +141,7 @@ fn each_request_of_a_repository_that_names_a_blob_renews_its_link() {
 #[test]
 fn a_mount_takes_what_is_there_and_charges_who_mounts() {
     let house = House::new();
-    house.push("a", "text").unwrap();
+    house.put_blob("a", "text").unwrap();
     assert_eq!(house.mount("b", "c", "text").unwrap(), None);
     assert_eq!(house.mount("a", "c", "other").unwrap(), None);
     assert_eq!(house.store.view().unwrap().image(&image("c")).unwrap(), None);
@@ -235,18 +166,18 @@ fn a_mount_takes_what_is_there_and_charges_who_mounts() {
 #[test]
 fn a_manifest_ends_the_charge_and_leaves_a_link_that_nobody_pays() {
     let house = House::new();
-    house.push("a", "text").unwrap();
-    let one = house.put_manifest("a", &["text"]);
+    house.put_blob("a", "text").unwrap();
+    house.put_manifest("a", "m1", &["text"]);
     assert_eq!(house.charges("u"), Usage::default());
     assert_eq!(house.store.view().unwrap().next_link_end().unwrap(), None);
-    house.push("a", "other").unwrap();
-    let two = house.put_manifest("a", &["text", "other"]);
+    house.put_blob("a", "other").unwrap();
+    house.put_manifest("a", "m2", &["text", "other"]);
     assert_eq!(house.has("a", "text").unwrap().row.refs, Refs::Held { count: 2 });
-    assert_eq!(house.push("a", "text").unwrap(), Arrival::Known);
-    house.drop_manifest(one);
+    assert_eq!(house.put_blob("a", "text").unwrap(), Arrival::Known);
+    house.drop_manifest("a", "m1");
     house.clock.advance(LINK_OVER);
     assert_eq!(house.expire(ROWS), 0);
-    house.drop_manifest(two);
+    house.drop_manifest("a", "m2");
     let row = house.has("a", "text").unwrap().row;
     let until = house.now().after(UPLOAD_LINK).after(SLACK);
     assert_eq!((row.refs, row.charged.as_str()), (Refs::Free { until }, ""));
@@ -260,7 +191,7 @@ fn a_manifest_ends_the_charge_and_leaves_a_link_that_nobody_pays() {
 #[test]
 fn a_blob_that_is_let_go_by_nobody_is_told_of() {
     let house = House::new();
-    house.push("a", "text").unwrap();
+    house.put_blob("a", "text").unwrap();
     let (at, id) = (ImageId(1), house.has("a", "text").unwrap().id);
     let released = house.store.change(move |tx| tx.release_image_blob(at, id));
     let error = house.check(released.wait()).unwrap_err();
@@ -272,9 +203,9 @@ fn what_no_manifest_names_can_be_deleted() {
     let house = House::new();
     let delete =
         |name, text| house.check(house.store.delete_image_blob(image(name), oci(text)).wait());
-    house.push("a", "text").unwrap();
-    house.push("a", "held").unwrap();
-    let manifest = house.put_manifest("a", &["held"]);
+    house.put_blob("a", "text").unwrap();
+    house.put_blob("a", "held").unwrap();
+    house.put_manifest("a", "m", &["held"]);
     let absent = [delete("b", "text"), delete("a", "nothing")];
     assert!(absent.iter().all(|deleted| matches!(deleted, Err(Error::NotFound(_)))));
     assert!(matches!(delete("a", "held"), Err(Error::BlobInUse(digest)) if digest == oci("held")));
@@ -282,7 +213,7 @@ fn what_no_manifest_names_can_be_deleted() {
     assert!(house.has("a", "text").is_none() && house.charges("u") == Usage::default());
     assert_eq!(house.collect(), 0, "the blob keeps its lease");
     assert!(matches!(delete("a", "text"), Err(Error::NotFound(_))));
-    house.drop_manifest(manifest);
+    house.drop_manifest("a", "m");
     delete("a", "held").unwrap();
     assert_eq!(house.store.view().unwrap().image(&image("a")).unwrap(), None);
 }
@@ -291,16 +222,16 @@ fn what_no_manifest_names_can_be_deleted() {
 fn links_count_towards_the_quota_beside_the_tree() {
     let house = House::new();
     house.put("~u:b/t/j/f/x", &"x".repeat(100)).unwrap();
-    house.push("a", &"y".repeat(30)).unwrap();
-    let refused = house.push("b", &"z".repeat(21)).unwrap_err();
+    house.put_blob("a", &"y".repeat(30)).unwrap();
+    let refused = house.put_blob("b", &"z".repeat(21)).unwrap_err();
     assert_eq!(refused.to_string(), "User u quota exceeded (130/150). Please make some ménage.");
     assert!(house.find(&"z".repeat(21)).is_none());
     assert_eq!(house.store.view().unwrap().image(&image("b")).unwrap(), None);
     assert!(matches!(house.put("~u:b/t/j/f/y", &"z".repeat(21)), Err(Error::QuotaExceeded { .. })));
-    let one = house.push("b", &"z".repeat(20)).unwrap();
+    let one = house.put_blob("b", &"z".repeat(20)).unwrap();
     assert_eq!((one, house.charges("u")), (Arrival::Kept, Usage { files: 2, bytes: 50 }));
     // What the repository has already is not charged again, nor is what nobody pays for.
-    house.push("b", &"z".repeat(20)).unwrap();
+    house.put_blob("b", &"z".repeat(20)).unwrap();
     let anonymous = BlobPush { by: None, ..push("b", &"w".repeat(500)) };
     house.check(house.store.put_image_blob(anonymous).wait()).unwrap();
     assert_eq!(house.charges("u").bytes, 50);
@@ -319,7 +250,7 @@ fn a_sha512_leads_to_its_blob_until_that_is_collected() {
         let view = house.store.view().unwrap();
         view.image_blob(&image("a"), &OciDigest::Sha512(sum)).unwrap().map(|found| found.id)
     };
-    house.push("a", "text").unwrap();
+    house.put_blob("a", "text").unwrap();
     assert_eq!(found(), None);
     assert_eq!(house.check(house.store.put_image_blob(named()).wait()).unwrap(), Arrival::Known);
     let old = found().unwrap();
@@ -340,7 +271,7 @@ fn links_end_in_slices_of_any_size() {
     for rows in [1, 2, 3, 7, 1000] {
         let house = House::new();
         for number in 0..7 {
-            house.push(&format!("i{}", number % 3), &format!("text {number}")).unwrap();
+            house.put_blob(&format!("i{}", number % 3), &format!("text {number}")).unwrap();
         }
         house.clock.advance(LINK_OVER / 2);
         house.renew("i0", "text 3").unwrap();
@@ -354,8 +285,8 @@ fn links_end_in_slices_of_any_size() {
 #[test]
 fn a_slice_without_time_ends_a_link_all_the_same() {
     let house = House::new();
-    house.push("a", "one").unwrap();
-    house.push("a", "two").unwrap();
+    house.put_blob("a", "one").unwrap();
+    house.put_blob("a", "two").unwrap();
     house.clock.advance(LINK_OVER);
     let slice = |after| house.store.expire_links_slice(after, Duration::ZERO, ROWS).unwrap().0;
     let first = slice(None);
@@ -365,8 +296,8 @@ fn a_slice_without_time_ends_a_link_all_the_same() {
 #[test]
 fn a_damaged_row_holds_up_no_other_link() {
     let house = House::new();
-    house.push("a", "one").unwrap();
-    house.push("b", "two").unwrap();
+    house.put_blob("a", "one").unwrap();
+    house.put_blob("b", "two").unwrap();
     let broken = (ImageId(1), house.has("a", "one").unwrap().id);
     let damage = house
         .store

@@ -2,8 +2,8 @@
 
 use super::{Sample, TIME, USAGE, check_key, sample};
 use crate::model::{
-    BlobId, Container, Image, ImageBlob, ImageId, ImageName, ImageUpload, Referrer, Refs, Sha512,
-    Suffix, Timestamp, UploadBytes, UploadId,
+    BlobId, Image, ImageBlob, ImageId, ImageName, ImageUpload, Referrer, Refs, Sha512, Suffix,
+    Timestamp, UploadBytes, UploadId,
 };
 
 fn blob(refs: Refs, charged: &str) -> ImageBlob {
@@ -17,14 +17,12 @@ fn upload(bytes: UploadBytes, by: &str) -> ImageUpload {
 }
 
 pub(super) fn samples() -> Vec<Sample> {
-    let container = Container { image: ImageId(300), tag: "V1".into(), usage: USAGE };
     vec![
         sample("usage", &USAGE),
         sample("image", &Image { id: ImageId(300), created: TIME }),
         sample("image name", &ImageName::parse("main/build").unwrap()),
         sample("image blob, held", &blob(Refs::Held { count: 2 }, "")),
         sample("image blob, link", &blob(Refs::Free { until: TIME }, "zoë")),
-        sample("container", &container),
         sample("upload, row", &upload(UploadBytes::Inline(vec![0, 255]), "")),
         sample("upload, file", &upload(UploadBytes::Draft(Suffix(u64::MAX)), "zoë")),
         sample("sha-512", &Sha512([0xab; 64])),
