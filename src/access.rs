@@ -13,10 +13,14 @@ mod built_in;
 mod cache;
 mod explain;
 mod folder;
+mod granted;
+mod hs256;
+pub mod identity;
 pub mod ldap;
 pub mod login;
 pub mod password;
 mod proof;
+pub mod registry_token;
 #[cfg(test)]
 mod tests;
 pub mod throttle;

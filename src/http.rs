@@ -22,6 +22,7 @@ mod registry;
 pub mod reply;
 pub mod route;
 pub mod sendfile;
+pub mod token_service;
 mod tree;
 mod user_home;
 
@@ -46,7 +47,7 @@ use body::RequestBody;
 pub use error::HttpError;
 use failure::Failure;
 use listen::Peer;
-use login::{Door, Head};
+use login::{Door, Head, Pass};
 use route::{Route, Routed, Spelling};
 
 /// The target of the line that is logged for each request.
@@ -60,6 +61,8 @@ pub struct Server {
     pub realm: String,
     /// Who is asking.
     pub door: Door,
+    /// How long a token of the registry lives.
+    pub token_lifetime: Duration,
     /// The artifact tree, and the store below it.
     pub tree: crate::tree::Tree,
     /// The container registry, over the same store.
@@ -83,6 +86,8 @@ pub struct Server {
 /// A request, taken apart.
 pub(crate) struct Request {
     caller: Caller,
+    /// What the caller came in with.
+    pass: Pass,
     method: Method,
     query: String,
     headers: HeaderMap,
@@ -104,8 +109,9 @@ pub fn filter(
     let answers =
         parts.then(move |method, path: FullPath, query, headers, peer: Option<Peer>, body| {
             let server = Arc::clone(&server);
-            let (caller, body) = (Caller::Anonymous, boxed(&server, body));
-            let request = Request { caller, method, query, headers, body };
+            let (caller, pass) = (Caller::Anonymous, Pass::default());
+            let body = boxed(&server, body);
+            let request = Request { caller, pass, method, query, headers, body };
             let peer = peer.and_then(|Peer(address)| address);
             async move { server.answer(request, path.as_str(), peer).await }
         });
@@ -130,13 +136,16 @@ impl Server {
     ) -> Response {
         let started = Instant::now();
         let method = request.method.clone();
-        let asked = self.asked(&request, path);
+        let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
         let mut response = self.conclude(asked, &caller, response);
         if caller.login().is_some() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
-            response.headers_mut().insert(CACHE_CONTROL, whose);
+            let headers = response.headers_mut();
+            if headers.get(CACHE_CONTROL).is_none_or(|known| known != "no-store") {
+                headers.insert(CACHE_CONTROL, whose);
+            }
         }
         log_request(&method, path, &response, started.elapsed(), peer, &caller);
         response
@@ -152,8 +161,9 @@ impl Server {
         let (method, headers) = (&request.method, &request.headers);
         let peer = peer.map(|peer| peer.ip());
         match self.door.identify(Head { method, path, headers, peer }).await {
-            Ok(caller) => {
+            Ok((caller, pass)) => {
                 request.caller = caller.clone();
+                request.pass = pass;
                 (caller, self.dispatch(request, path).await)
             }
             Err(failure) => (Caller::Anonymous, Err(failure)),
@@ -198,6 +208,7 @@ impl Server {
             Route::Publications => self.publications(request).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
+            Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
             route => self.tree(request, route, spelling).await,
         }

@@ -13,6 +13,7 @@ pub mod command;
 mod detached;
 pub mod digest;
 pub mod format;
+pub mod grants;
 pub mod human;
 pub mod ids;
 pub mod image;
@@ -52,6 +53,7 @@ pub use command::CommandLine;
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
+pub use grants::{Grants, Resource};
 pub use ids::{
     BlobId, BranchId, FormatId, ImageId, JobId, ManifestId, QueueId, Referrer, RepoId, RunId,
     TagId, TokenId, VersionId,

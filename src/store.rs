@@ -37,6 +37,7 @@ mod referrers;
 pub mod repos;
 pub mod rework;
 pub mod runs;
+pub mod signing_keys;
 pub mod tags;
 pub mod tokens;
 mod tree;

@@ -84,6 +84,11 @@ impl Rules {
         rights
     }
 
+    /// Whether there are lines for a group.
+    pub(super) fn knows(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
     /// All lines that speak to `caller`.
     pub(super) fn lens(&self, caller: &Caller) -> Arc<Lens> {
         let Caller::User(user) = caller else { return Arc::clone(&self.anonymous) };

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::password::Secret;
+use super::password::{Secret, digest};
 use crate::model::UserName;
 
 /// The file cannot be read.
@@ -95,6 +95,14 @@ impl AuthFile {
     #[must_use]
     pub fn groups(&self, login: &UserName) -> Option<&[String]> {
         self.people.get(login).map(|person| person.groups.as_slice())
+    }
+
+    /// SHA-256 of the password of `login` as it stands there.
+    #[must_use]
+    pub(super) fn password(&self, login: &UserName) -> Option<[u8; 32]> {
+        let person = self.people.get(login)?;
+        let (Secret::Argon2(text) | Secret::Bcrypt(text) | Secret::Plain(text)) = &person.secret;
+        Some(digest(text))
     }
 
     fn add(&mut self, login: UserName, person: Person) -> Result<(), String> {

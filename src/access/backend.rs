@@ -116,6 +116,14 @@ impl Backend {
         }
     }
 
+    /// SHA-256 of what it has of the password of `login`, where that can be looked at.
+    pub(super) fn password(&self, login: &UserName) -> Option<[u8; 32]> {
+        match self {
+            Self::File(file) => file.password(login),
+            Self::None | Self::Headers | Self::Ldap(_) => None,
+        }
+    }
+
     /// The groups of somebody whose token was made with these: what the back end says now, if it
     /// can be asked without a password; none when it knows nobody of that login any more.
     pub(super) fn groups(&self, login: &UserName, given: &[String]) -> Vec<String> {

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use super::backend::{self, Backend, Lane, ProxyHeaders, Sources};
 use super::cache::{CacheKey, LoginCache, Proof};
+pub use super::identity::{Basis, Extent, Identity, Reach};
 use super::password::{self, Secret};
+use super::registry_token::{self, Subject};
 use super::throttle::{Admission, Origin, Throttle};
 use super::tokens::{TokenText, TokenUses};
-use crate::model::{
-    Account, Caller, Networks, Rank, Token, TokenOwner, TokenScope, User, UserName,
-};
+use crate::model::{Account, Networks, Rank, Token, TokenId, TokenOwner, UserName};
 use crate::store::{Store, View};
 
 /// How logins are checked.
@@ -49,6 +49,8 @@ pub enum Credentials {
     },
     /// A token.
     Token(String),
+    /// A token of the registry, which is worth something there alone.
+    Registry(String),
     /// What a trusted proxy says.
     Proxy {
         /// As it was sent, not empty.
@@ -56,24 +58,6 @@ pub enum Credentials {
         /// Joined by commas.
         groups: String,
     },
-}
-
-/// Who is asking, and what for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Who.
-    pub caller: Caller,
-    /// What the credentials are good for.
-    pub reach: Reach,
-}
-
-/// What credentials are good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// All that their owner may do.
-    Full,
-    /// Reading what their owner may read.
-    Read,
 }
 
 /// Why nobody is known.
@@ -123,21 +107,6 @@ pub struct Logins {
     throttle: Throttle,
     uses: Arc<TokenUses>,
     warned_of_headers: AtomicBool,
-}
-
-impl Identity {
-    fn anonymous() -> Self {
-        Self { caller: Caller::Anonymous, reach: Reach::Full }
-    }
-
-    /// Nobody without a group and without a rank is anybody (spec §15).
-    fn of(login: UserName, groups: Vec<String>, rank: Rank) -> Result<Self, LoginError> {
-        if groups.is_empty() && rank == Rank::Ordinary {
-            return Err(LoginError::Refused);
-        }
-        let caller = Caller::User(User { login, groups, rank });
-        Ok(Self { caller, reach: Reach::Full })
-    }
 }
 
 impl Logins {
@@ -206,6 +175,7 @@ impl Logins {
         match credentials {
             Credentials::None => Ok(Glance::Known(Identity::anonymous())),
             Credentials::Token(text) => self.by_token(text).map(Glance::Known),
+            Credentials::Registry(text) => self.by_registry_token(text).map(Glance::Known),
             Credentials::Proxy { login, groups } => proxied(login, groups).map(Glance::Known),
             Credentials::Basic { password, .. } if TokenText::parse(password).is_some() => {
                 self.by_token(password).map(Glance::Known)
@@ -272,11 +242,11 @@ impl Logins {
     ) -> Result<Option<Identity>, LoginError> {
         match (self.cache.get(key, self.now()), account) {
             (Some(Proof::Account(hash)), Some(account)) if hash == account.hash => {
-                let Account { groups, rank, .. } = account.clone();
-                Identity::of(login.clone(), groups, rank).map(Some)
+                Identity::of_account(login.clone(), account.clone()).map(Some)
             }
             (Some(Proof::Groups(groups)), None) => {
-                Identity::of(login.clone(), groups, Rank::Ordinary).map(Some)
+                let password = self.backend().password(login);
+                Identity::of_elsewhere(login.clone(), groups, password).map(Some)
             }
             _ => Ok(None),
         }
@@ -290,17 +260,16 @@ impl Logins {
     ) -> Result<Identity, LoginError> {
         let began = self.cache.generation();
         let found = match self.store.view()?.account(login)? {
-            Some(account) => by_account(account, password),
+            Some(account) => by_account(login, account, password)?,
             None => self.by_backend(login, password)?,
         };
-        let Some(Found { proof, groups, rank }) = found else {
+        let Some((proof, identity)) = found else {
             self.throttle.failed(from, login, self.now());
             let shown = login.as_str().escape_default();
             log::info!("a login as {shown} failed, from {from}");
             return Err(LoginError::Refused);
         };
         let key = self.cache.key(login, password);
-        let identity = Identity::of(login.clone(), groups, rank)?;
         self.throttle.succeeded(from, login);
         self.cache.put(key, proof, began, self.now());
         Ok(identity)
@@ -309,27 +278,72 @@ impl Logins {
     /// Somebody without an account. It takes as long for a login that nobody knows.
     fn by_backend(&self, login: &UserName, password: &str) -> Result<Option<Found>, LoginError> {
         let backend = self.backend();
-        let groups = backend.login(login, password)?;
-        if groups.is_none() && !backend.took_time(login) {
-            // Only the time that it takes matters.
-            let _ = decoy().matches(password);
-        }
-        let rank = Rank::Ordinary;
-        Ok(groups.map(|groups| Found { proof: Proof::Groups(groups.clone()), groups, rank }))
+        let Some(groups) = backend.login(login, password)? else {
+            if !backend.took_time(login) {
+                // Only the time that it takes matters.
+                let _ = decoy().matches(password);
+            }
+            return Ok(None);
+        };
+        let proof = Proof::Groups(groups.clone());
+        let identity = Identity::of_elsewhere(login.clone(), groups, backend.password(login))?;
+        Ok(Some((proof, identity)))
     }
 
     fn by_token(&self, text: &str) -> Result<Identity, LoginError> {
         let text = TokenText::parse(text).ok_or(LoginError::Refused)?;
-        let now = self.store.clock().now();
         let view = self.store.view()?;
-        let token = view.token(text.id)?;
-        let token = token.filter(|token| text.is_of(token) && token.is_valid_at(now));
+        let token = view.token(text.id)?.filter(|token| text.is_of(token));
+        self.by_token_row(&view, text.id, token.ok_or(LoginError::Refused)?)
+    }
+
+    fn by_token_row(&self, view: &View, id: TokenId, token: Token) -> Result<Identity, LoginError> {
+        let now = self.store.clock().now();
+        if !token.is_valid_at(now) {
+            return Err(LoginError::Refused);
+        }
+        let (groups, rank) = self.owner(view, &token)?;
+        let basis = Basis::Token { id, created: token.created };
+        let identity = Identity::of(token.user, groups, rank, basis)?;
+        self.uses.note(id, now);
+        Ok(Identity { reach: Reach::of(&token.scopes), ..identity })
+    }
+
+    /// What the owner of a registry's token is now, as far as the token reaches.
+    fn by_registry_token(&self, text: &str) -> Result<Identity, LoginError> {
+        let view = self.store.view()?;
+        let made = registry_token::key_of(text).ok_or(LoginError::Refused)?;
+        let key = view.signing_key(made)?.ok_or(LoginError::Refused)?;
+        let token = registry_token::open(text, key, self.store.clock().now());
         let token = token.ok_or(LoginError::Refused)?;
-        let (groups, rank) = self.owner(&view, &token)?;
-        let identity = Identity::of(token.user.clone(), groups, rank)?;
-        self.uses.note(text.id, now);
-        let writes = token.scopes.contains(&TokenScope::Api);
-        Ok(Identity { reach: if writes { Reach::Full } else { Reach::Read }, ..identity })
+        let identity = self.present(&view, &token.subject)?;
+        if !token.rests_on(&identity.basis) {
+            return Err(LoginError::Refused);
+        }
+        let reach = identity.reach.clone().narrowed(token.grants());
+        Ok(Identity { reach, ..identity })
+    }
+
+    fn present(&self, view: &View, subject: &Subject) -> Result<Identity, LoginError> {
+        match subject {
+            Subject::Nobody => Ok(Identity::anonymous()),
+            Subject::Account(login) => {
+                let account = view.account(login)?.ok_or(LoginError::Refused)?;
+                Identity::of_account(login.clone(), account)
+            }
+            Subject::Token(id) => {
+                let token = view.token(*id)?.ok_or(LoginError::Refused)?;
+                self.by_token_row(view, *id, token)
+            }
+            Subject::Elsewhere(login, groups) => {
+                if view.account(login)?.is_some() {
+                    return Err(LoginError::Refused);
+                }
+                let backend = self.backend();
+                let groups = backend.groups(login, groups);
+                Identity::of_elsewhere(login.clone(), groups, backend.password(login))
+            }
+        }
     }
 
     /// What the owner of a token is now.
@@ -355,23 +369,25 @@ impl Logins {
     }
 }
 
-/// Somebody whose password is right.
-struct Found {
-    proof: Proof,
-    groups: Vec<String>,
-    rank: Rank,
-}
+/// Somebody whose password is right, and why that may be remembered.
+type Found = (Proof, Identity);
 
-fn by_account(account: Account, password: &str) -> Option<Found> {
-    let Account { hash, groups, rank, .. } = account;
-    let fits = Secret::read(&hash).matches(password);
-    fits.then_some(Found { proof: Proof::Account(hash), groups, rank })
+fn by_account(
+    login: &UserName,
+    account: Account,
+    password: &str,
+) -> Result<Option<Found>, LoginError> {
+    if !Secret::read(&account.hash).matches(password) {
+        return Ok(None);
+    }
+    let proof = Proof::Account(account.hash.clone());
+    Ok(Some((proof, Identity::of_account(login.clone(), account)?)))
 }
 
 fn proxied(login: &str, groups: &str) -> Result<Identity, LoginError> {
     let login = UserName::parse(login.trim()).map_err(|_| LoginError::Refused)?;
     let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
-    Identity::of(login, groups.map(str::to_owned).collect(), Rank::Ordinary)
+    Identity::of_elsewhere(login, groups.map(str::to_owned).collect(), None)
 }
 
 /// What the passwords of unknown logins are compared with.

@@ -247,6 +247,13 @@ pub static SETTINGS: &[Setting] = &[
     },
     registry::UNTAGGED,
     Setting {
+        section: "registry",
+        flag: "registry-token-lifetime",
+        help: "How long a token that the registry issues for a login is worth something",
+        alias: Alias::None,
+        kind: Kind::Time(SECOND..=DAY, |s| &mut s.registry.token_lifetime),
+    },
+    Setting {
         section: "publish",
         flag: "publish-url",
         help: "Servers that released tags go to; without any a release is a flag",

@@ -56,14 +56,19 @@ pub struct Settings {
 pub struct Registry {
     /// How long a repository keeps what no manifest names yet, or any more.
     pub upload_link: Duration,
+    /// How long a token of `/jwt/auth` is worth something.
+    pub token_lifetime: Duration,
     /// How long repositories keep untagged manifests.
     pub untagged: UntaggedRules,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        let untagged = UntaggedRules::default();
-        Self { upload_link: crate::store::UPLOAD_LINK, untagged }
+        Self {
+            upload_link: crate::store::UPLOAD_LINK,
+            token_lifetime: Duration::from_secs(5 * 60),
+            untagged: UntaggedRules::default(),
+        }
     }
 }
 

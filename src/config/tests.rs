@@ -99,7 +99,11 @@ fn every_setting_has_a_field_of_its_own() {
             Kind::Count(..) => "7",
             Kind::Untagged(_) => "u/**=7d,main/*=keep",
         };
-        let other = if setting.flag == "upload-idle" { "7s" } else { other };
+        let other = if ["upload-idle", "registry-token-lifetime"].contains(&setting.flag) {
+            "7s"
+        } else {
+            other
+        };
         let loaded = World { flags: &[(setting.flag, other)], ..World::default() }.load().unwrap();
         for (shown, value, place) in loaded.entries() {
             let here = shown.flag == setting.flag;

@@ -26,6 +26,8 @@ pub enum Failure {
         /// What a browser shows when it asks.
         realm: String,
     },
+    /// 401: a token of the registry is for other scopes than this.
+    InsufficientScope,
     /// 403: it is known who asks, and they lack the right.
     Forbidden,
     /// 429: too many logins have failed.
@@ -99,7 +101,9 @@ impl Failure {
             Self::Unprocessable(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason),
             Self::Tree(error @ tree::Error::PostProcess { .. }) => return post_process(&error),
             Self::Tree(error) => (status(&error), error.to_string()),
-            Self::Registry(_) | Self::Oci(_) => return errors::told(self).into_response(),
+            Self::InsufficientScope | Self::Registry(_) | Self::Oci(_) => {
+                return errors::told(self).into_response();
+            }
             Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
         };
         if status.is_server_error() {

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of, route};
 use super::{Request, Server};
 use crate::access::Access;
-use crate::model::{Caller, Right};
+use crate::model::{Caller, Grants, Right};
 use crate::{store, tree};
 
 /// What a request needs before it is looked at.
@@ -101,16 +101,26 @@ impl Server {
         routed: &Routed,
     ) -> Result<(), Failure> {
         let demand = Demand::of(&request.method, raw_path, routed);
-        let is_known = !is_base(routed) || self.is_known(&request.caller);
-        if is_known && demand.is_met(&self.access, &request.caller) {
-            return Ok(());
+        let is_known = !is_base(routed) || self.is_known(request);
+        let grants = request.pass.reach.grants.as_deref();
+        if !is_known || !demand.is_met(&self.access, &request.caller) {
+            return Err(match (&request.caller, grants) {
+                (Caller::Anonymous, Some(_)) => Failure::InsufficientScope,
+                (caller, _) => self.denied(caller),
+            });
         }
-        Err(self.denied(&request.caller))
+        match grants {
+            Some(grants) if !are_for(grants, &request.method, routed) => {
+                Err(Failure::InsufficientScope)
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Whether it is known who asks, or nobody is asked.
-    fn is_known(&self, caller: &Caller) -> bool {
-        caller.login().is_some() || self.access.trusts(caller)
+    /// Whether it is known who asks, or nobody is asked. Nobody in particular is known by a token.
+    fn is_known(&self, request: &Request) -> bool {
+        let Request { caller, pass, .. } = request;
+        caller.login().is_some() || pass.reach.grants.is_some() || self.access.trusts(caller)
     }
 
     /// Lets a caller pass who may read `route`, which other things than its URL led to.
@@ -152,6 +162,12 @@ impl Server {
 /// particular is always asked who they are there (spec dlrepo §15).
 fn is_base(routed: &Routed) -> bool {
     matches!(routed, Routed::Found(Route::Registry(RegistryRoute::Base), _))
+}
+
+/// Whether a token is for what a URL names. What names nothing does nothing either.
+fn are_for(grants: &Grants, method: &Method, routed: &Routed) -> bool {
+    let Routed::Found(Route::Registry(route), _) = routed else { return true };
+    route.resource().is_none_or(|resource| grants.allow(&resource, route.right(method)))
 }
 
 #[cfg(test)]

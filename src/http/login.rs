@@ -19,8 +19,12 @@ use tokio::sync::Semaphore;
 
 use super::failure::Failure;
 use super::host::Hosts;
+use super::token_service;
 use crate::access::backend::Lane;
-use crate::access::login::{Credentials, Glance, Identity, LoginError, Logins, Reach};
+use crate::access::login::{
+    Basis, Credentials, Extent, Glance, Identity, LoginError, Logins, Reach,
+};
+use crate::access::registry_token::is_registry_token;
 use crate::access::throttle::Origin;
 use crate::model::Caller;
 
@@ -34,11 +38,17 @@ static PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 /// Whom a proxy in front speaks for: the last of its addresses is the one that the proxy saw.
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// How a proxy in front was reached.
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// Clients are not at one about padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Below this tokens of the registry are worth something, and nowhere else.
+const REGISTRY: &str = "/v2/";
 
 /// Who is let in, and as whom.
 pub enum Door {
@@ -54,6 +64,31 @@ pub struct Guarded {
     realm: String,
     hashes: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+}
+
+/// What a caller came in with.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    /// What the credentials are good for.
+    pub(super) reach: Reach,
+    /// What they rest on.
+    pub(super) basis: Basis,
+    /// Where the request comes from.
+    pub(super) origin: Origin,
+}
+
+/// Of nobody in particular.
+impl Default for Pass {
+    fn default() -> Self {
+        Self { reach: Reach::FULL, basis: Basis::Nobody, origin: Origin::of(None) }
+    }
+}
+
+impl Pass {
+    /// Who came in with it.
+    pub(super) fn identity(&self, caller: Caller) -> Identity {
+        Identity { caller, reach: self.reach.clone(), basis: self.basis.clone() }
+    }
 }
 
 /// What of a request the door looks at.
@@ -81,33 +116,64 @@ impl Door {
         }
     }
 
+    /// How a client reached this server: a proxy that is trusted may have taken off TLS.
+    pub(super) fn scheme(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> &'static str {
+        let told = || text(headers, FORWARDED_PROTO.as_str());
+        let is_trusted = matches!(self, Self::Guarded(guarded) if guarded.logins.trusts(peer));
+        let told = is_trusted.then(told).flatten().unwrap_or_default();
+        let first = told.split(',').next().unwrap_or_default().trim();
+        if first.eq_ignore_ascii_case("https") { "https" } else { "http" }
+    }
+
     /// Who is asking.
     ///
     /// # Errors
     /// 401, 403, 429 or 503.
-    pub(super) async fn identify(&self, head: Head<'_>) -> Result<Caller, Failure> {
+    pub(super) async fn identify(&self, head: Head<'_>) -> Result<(Caller, Pass), Failure> {
         match self {
-            Self::Open(_) => Ok(Caller::Anonymous),
-            Self::Guarded(_) if is_public(&head) => Ok(Caller::Anonymous),
+            Self::Open(_) => Ok((Caller::Anonymous, Pass::default())),
+            Self::Guarded(_) if is_public(&head) => Ok((Caller::Anonymous, Pass::default())),
             Self::Guarded(guarded) => guarded.identify(head).await,
         }
     }
 }
 
 impl Guarded {
-    async fn identify(&self, head: Head<'_>) -> Result<Caller, Failure> {
+    async fn identify(&self, head: Head<'_>) -> Result<(Caller, Pass), Failure> {
         let credentials = self.credentials(&head)?;
-        let from = Origin::of(self.address(&head));
-        let glance = self.logins.glance(&credentials, from);
-        let identity = match glance.map_err(|error| self.failure(error))? {
-            Glance::Known(identity) => identity,
-            Glance::Check { lane, wait } => self.check(credentials, from, lane, wait).await?,
-        };
-        let reads = matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if identity.reach == Reach::Read && !reads {
-            return Err(Failure::Forbidden);
+        let origin = Origin::of(self.address(&head));
+        let Identity { caller, reach, basis } = self.identify_as(credentials, origin).await?;
+        let is_token_service = head.path == token_service::PATH;
+        let is_registry = is_token_service || head.path.starts_with(REGISTRY);
+        let reads = is_token_service
+            || matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        match if is_registry { reach.registry } else { reach.elsewhere } {
+            Extent::Everything => {}
+            Extent::Reading if reads => {}
+            Extent::Reading | Extent::Nothing => return Err(Failure::Forbidden),
         }
-        Ok(identity.caller)
+        Ok((caller, Pass { reach, basis, origin }))
+    }
+
+    /// Whose credentials these are.
+    ///
+    /// # Errors
+    /// 401, 429 or 503.
+    pub(super) async fn identify_as(
+        &self,
+        credentials: Credentials,
+        from: Origin,
+    ) -> Result<Identity, Failure> {
+        let glance = self.logins.glance(&credentials, from);
+        match glance.map_err(|error| self.failure(error))? {
+            Glance::Known(identity) => Ok(identity),
+            Glance::Check { lane, wait } => self.check(credentials, from, lane, wait).await,
+        }
+    }
+
+    /// The answer to wrong credentials.
+    pub(super) fn unauthorized(&self) -> Failure {
+        Failure::Unauthorized { realm: self.realm.clone() }
     }
 
     async fn check(
@@ -138,7 +204,7 @@ impl Guarded {
 
     fn failure(&self, error: LoginError) -> Failure {
         match error {
-            LoginError::Refused => Failure::Unauthorized { realm: self.realm.clone() },
+            LoginError::Refused => self.unauthorized(),
             LoginError::Slow { retry_after } => Failure::TooManyLogins { retry_after },
             LoginError::Unavailable(why) => Failure::LoginUnavailable(why),
         }
@@ -156,7 +222,7 @@ impl Guarded {
                 self.logins.distrust(head.peer);
             }
         }
-        Ok(credentials(head.headers))
+        Ok(credentials(head.path, head.headers))
     }
 
     /// Where the request comes from: what a trusted proxy says, else the other end.
@@ -182,8 +248,17 @@ fn is_public(head: &Head) -> bool {
             || path.starts_with("/static/"))
 }
 
+/// Whether a request comes with a token of the registry, good or bad.
+pub(super) fn has_registry_token(headers: &HeaderMap) -> bool {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let parts = value.and_then(|value| value.split_once(' '));
+    parts.is_some_and(|(scheme, rest)| {
+        scheme.eq_ignore_ascii_case("bearer") && is_registry_token(rest.trim())
+    })
+}
+
 /// What the headers of a client say.
-fn credentials(headers: &HeaderMap) -> Credentials {
+fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     if let Some(token) = text(headers, PRIVATE_TOKEN.as_str()).filter(|text| !text.is_empty()) {
         return Credentials::Token(token);
     }
@@ -191,6 +266,9 @@ fn credentials(headers: &HeaderMap) -> Credentials {
     let Some((scheme, rest)) = value.split_once(' ') else { return Credentials::None };
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+        if is_registry_token(rest) && path.starts_with(REGISTRY) {
+            return Credentials::Registry(rest.to_owned());
+        }
         return Credentials::Token(rest.to_owned());
     }
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -232,7 +310,7 @@ mod tests {
 
     fn read(name: &str, value: &str) -> Credentials {
         let name: HeaderName = name.parse().unwrap();
-        credentials(&[(name, value.parse().unwrap())].into_iter().collect())
+        credentials("/", &[(name, value.parse().unwrap())].into_iter().collect())
     }
 
     fn basic(text: &[u8]) -> Credentials {
@@ -241,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_is_not_well_formed_is_nobody() {
-        assert!(credentials(&HeaderMap::new()) == Credentials::None);
+        assert!(credentials("/", &HeaderMap::new()) == Credentials::None);
         for value in ["", "Basic", "Basic !!", "Digest x=y", "Bearer ", "Negotiate abc"] {
             assert!(read("Authorization", value) == Credentials::None, "{value}");
         }

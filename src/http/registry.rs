@@ -15,16 +15,17 @@ mod referrers;
 mod tags;
 mod uploads;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 use serde_json::json;
 use warp::reply::Response;
 
 use super::failure::Failure;
 use super::route::{RegistryRoute, is_registry};
-use super::{Request, Server, reply};
+use super::{Request, Server, reply, token_service};
 use crate::model::Caller;
 
 /// Says which protocol is spoken; older clients look for it.
@@ -32,11 +33,7 @@ static API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-ap
 
 /// What of a request for the registry is needed to refuse it.
 pub(super) struct Asked {
-    method: Method,
-    /// Still percent-encoded.
-    path: String,
-    /// The address of this server as the client knows it, such as `https://host:port`.
-    address: String,
+    wanted: challenge::Wanted,
 }
 
 impl Server {
@@ -61,12 +58,14 @@ impl Server {
     }
 
     /// What is needed to conclude a request for the registry; `None`: it is for something else.
-    pub(super) fn asked(&self, request: &Request, path: &str) -> Option<Asked> {
-        is_registry(path).then(|| Asked {
-            method: request.method.clone(),
-            path: path.to_owned(),
-            address: self.address(&request.headers),
-        })
+    pub(super) fn asked(
+        &self,
+        request: &Request,
+        path: &str,
+        peer: Option<IpAddr>,
+    ) -> Option<Asked> {
+        let is_asked = is_registry(path) || path == token_service::PATH;
+        is_asked.then(|| Asked { wanted: self.wanted(request, path, peer) })
     }
 
     /// The answer to a request, in the form of what it asked.
@@ -87,10 +86,7 @@ impl Server {
     }
 
     fn refuse_image(&self, asked: &Asked, caller: &Caller, failure: Failure) -> Response {
-        let challenge = match &failure {
-            Failure::Unauthorized { realm } => Some(asked.challenge(realm)),
-            _ => None,
-        };
+        let challenge = self.challenge(asked, &failure);
         let mut error = errors::told(self.refuse(caller, failure));
         if let Some(challenge) = challenge {
             error = error.with_header(WWW_AUTHENTICATE, challenge);

@@ -80,6 +80,8 @@ pub enum Route {
     FormatArchive(FormatAt),
     /// `/products/…` or `/~user/products/…`
     Product(ProductRoute),
+    /// `/jwt/auth`: tokens of the registry.
+    TokenService,
     /// `/v2/…`
     Registry(RegistryRoute),
     /// `/-/health`: the process answers.
@@ -130,6 +132,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         [""] => (Route::Home, Spelling::Canonical),
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
+        ["jwt", "auth"] => (Route::TokenService, Spelling::Canonical),
         ["v2", below @ ..] => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
@@ -262,6 +265,7 @@ impl Route {
             Self::JobArchive(at) => format!("{}.tar", at.path()),
             Self::FormatArchive(at) => format!("{}.tar", at.path()),
             Self::Product(route) => route.canonical_path(),
+            Self::TokenService => super::token_service::PATH.to_owned(),
             Self::Registry(route) => route.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
@@ -290,7 +294,10 @@ impl Route {
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
-            Self::Health | Self::Ready | Self::Registry(RegistryRoute::Base) => None,
+            Self::Health
+            | Self::Ready
+            | Self::TokenService
+            | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
         }
@@ -329,7 +336,7 @@ impl Route {
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Product(route) => route.allow(),
             Self::Registry(route) => route.allow(),
-            Self::Sweeps => &["GET", "HEAD", "POST"],
+            Self::Sweeps | Self::TokenService => &["GET", "HEAD", "POST"],
             Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
             Self::Job(_) => &["DELETE", "GET", "PATCH", "POST", "PUT"],

@@ -92,11 +92,15 @@ pub enum TokenScope {
     Api,
     /// Reading.
     ReadApi,
+    /// Pulling from the registry, and nothing else.
+    ReadRegistry,
+    /// Pulling from the registry and pushing to it, and nothing else.
+    WriteRegistry,
 }
 
 impl TokenScope {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Api, Self::ReadApi];
+    pub const ALL: [Self; 4] = [Self::Api, Self::ReadApi, Self::ReadRegistry, Self::WriteRegistry];
 
     /// Reads its name.
     ///
@@ -105,7 +109,7 @@ impl TokenScope {
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
         found.ok_or_else(|| {
-            format!("the scopes are {}, not {text:?}", Self::ALL.map(Self::as_str).join(" and "))
+            format!("the scopes are {}, not {text:?}", Self::ALL.map(Self::as_str).join(", "))
         })
     }
 
@@ -115,6 +119,8 @@ impl TokenScope {
         match self {
             Self::Api => "api",
             Self::ReadApi => "read_api",
+            Self::ReadRegistry => "read_registry",
+            Self::WriteRegistry => "write_registry",
         }
     }
 }
@@ -135,7 +141,7 @@ mod tests {
             assert_eq!(TokenScope::parse(scope.as_str()), Ok(scope));
             assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
         }
-        assert!(TokenScope::parse("sudo").unwrap_err().contains("api and read_api"));
+        assert!(TokenScope::parse("sudo").unwrap_err().contains("api, read_api, read_registry"));
     }
 
     #[test]

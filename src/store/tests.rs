@@ -20,6 +20,7 @@ mod quota;
 mod registry_model;
 mod rework;
 mod shown;
+mod signing_keys;
 mod tree;
 mod uploads;
 

@@ -36,6 +36,7 @@ mod publication_container;
 mod publication_faults;
 mod registry_blobs;
 mod registry_catalog;
+mod registry_login;
 mod registry_manifests;
 mod registry_referrers;
 mod registry_tags;

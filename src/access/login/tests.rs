@@ -1,12 +1,14 @@
 //! Who is who, with a store in memory and a clock that stands still.
 
+mod registry;
+
 use super::*;
 use crate::blobs::Pins;
 use crate::clock::{Clock, ManualClock};
 use crate::db::Db;
 use crate::db::tests::disk::TestDisk;
 use crate::db::tests::options;
-use crate::model::{Timestamp, TokenId};
+use crate::model::{Caller, Timestamp, TokenId, TokenScope};
 use crate::store::Rules;
 use crate::store::accounts::NewAccount;
 use crate::store::tokens::NewToken;
@@ -106,7 +108,7 @@ fn known(login: &str, groups: &str, rank: Rank) -> (String, String, Rank) {
 #[test]
 fn nothing_said_is_nobody() {
     let logins = House::new().logins(Sources::default());
-    let nobody = Identity { caller: Caller::Anonymous, reach: Reach::Full };
+    let nobody = Identity::anonymous();
     assert_eq!(logins.glance(&Credentials::None, here()), Ok(Glance::Known(nobody)));
 }
 
@@ -191,7 +193,7 @@ fn a_token_stands_for_its_owner_as_it_is_now() {
     assert_eq!(user(&logins, &forms[0]), None, "it has ended");
     let text = house.token("eve", &[], &[TokenScope::ReadApi]);
     let read = logins.identify(&Credentials::Token(text.clone()), here()).unwrap();
-    assert_eq!(read.reach, Reach::Read);
+    assert_eq!(read.reach, Reach::of(&[TokenScope::ReadApi]));
     let (rest, last) = text.split_at(text.len() - 1);
     let wrong = format!("{rest}{}", if last == "0" { "1" } else { "0" });
     for wrong in [wrong.as_str(), "larder_1", ""] {

@@ -47,6 +47,7 @@ impl House {
             access,
             realm: settings.auth.auth_realm.to_string(),
             door,
+            token_lifetime: settings.registry.token_lifetime,
             tree: with_post_process(self.tree(settings), settings, stop),
             registry: self.registry(settings),
             sweeper,

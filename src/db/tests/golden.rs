@@ -13,9 +13,9 @@ use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, CleanupPolicy,
     Detached, Digest, Entry, Format, FormatId, Job, JobId, JobReport, JobState, Node, Place,
     Publication, QueueId, Quota, Rank, Reason, Referrer, Refs, RepoId, Repository, Run, RunId,
-    Scope, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport, TargetState,
-    Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage, UserName,
-    Wish,
+    Scope, SigningKey, StageReport, Suffix, Tag, TagCounts, TagId, TagName, TargetReport,
+    TargetState, Timestamp, Token, TokenId, TokenOwner, TokenScope, Totals, Trigger, Unlink, Usage,
+    UserName, Wish,
 };
 use crate::model::{
     Container, ImageId, ImageTag, ImageTagName, Manifest, ManifestId, OciDigest, Standing,
@@ -250,6 +250,7 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("unlink, row", &unlink(Place::Inline, Some("busy".into()))),
         sample("version", &Version { id: VersionId(8), created: TIME }),
         sample("feed", &Feed { version: VersionId(8), key: version_key() }),
+        sample("signing key", &SigningKey { secret: vec![0xed; 32] }),
         sample("manifest, held", &manifest(Standing::Held { count: 2 })),
         sample("manifest, follows", &manifest(Standing::Follows)),
         sample("manifest, untagged", &manifest(Standing::Untagged { since: TIME })),

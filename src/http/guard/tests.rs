@@ -71,6 +71,7 @@ impl Bench {
             access,
             realm: "the \"lab\"".to_owned(),
             door: Door::Open(Hosts::Any),
+            token_lifetime: Duration::from_secs(300),
             tree: Tree::new(
                 store.clone(),
                 files.clone(),
@@ -117,13 +118,14 @@ impl Bench {
         let chunks: Vec<_> = if body.is_empty() { Vec::new() } else { vec![Ok(body)] };
         let request = Request {
             caller: caller.clone(),
+            pass: crate::http::login::Pass::default(),
             method: method.parse().unwrap(),
             query: query.to_owned(),
             headers: map,
             body: Box::pin(stream::iter(chunks)),
         };
         // Behind the door: who is asking is known.
-        let asked = self.server.asked(&request, path);
+        let asked = self.server.asked(&request, path, None);
         let response = self.server.dispatch(request, path).await;
         let response = self.server.conclude(asked, caller, response);
         let headers = response.headers().iter();

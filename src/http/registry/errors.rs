@@ -183,6 +183,10 @@ pub fn told(failure: Failure) -> OciError {
         Failure::Unauthorized { .. } => {
             OciError::new(Code::Unauthorized, "Authentication is required.")
         }
+        Failure::InsufficientScope => {
+            let why = "the token is not for this: ask for one with the scope of the challenge";
+            OciError::new(Code::Unauthorized, why)
+        }
         Failure::Forbidden => {
             OciError::new(Code::Denied, "requested access to the resource is denied")
         }

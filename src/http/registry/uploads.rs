@@ -26,7 +26,7 @@ use crate::http::failure::Failure;
 use crate::http::route::{RegistryRoute, Route};
 use crate::http::tree::query_value;
 use crate::http::{Request, Server, blocking};
-use crate::model::{Caller, ImageName, OciDigest, UploadId};
+use crate::model::{Caller, Grants, ImageName, OciDigest, Resource, Right, UploadId};
 use crate::registry;
 use crate::registry::uploads::{Session, UploadAt};
 
@@ -51,7 +51,8 @@ impl Server {
     ) -> Result<Response, Failure> {
         if let Some(digest) = digest_in(&request.query, "mount")? {
             let from = query_value(&request.query, "from").filter(|from| !from.is_empty());
-            if self.mount(&request.caller, &name, digest, from).await? {
+            let grants = request.pass.reach.grants.as_deref();
+            if self.mount(&request.caller, grants, &name, digest, from).await? {
                 return Ok(created(&name, &digest));
             }
         } else if let Some(digest) = digest_in(&request.query, "digest")? {
@@ -111,9 +112,11 @@ impl Server {
     }
 
     /// Lets the repository `to` have a blob of another one, or of any. `false`: it is to be sent.
+    /// A token must be for the other one too, and none is for any repository whatever.
     async fn mount(
         &self,
         caller: &Caller,
+        grants: Option<&Grants>,
         to: &ImageName,
         digest: OciDigest,
         from: Option<String>,
@@ -122,11 +125,16 @@ impl Server {
         if let Some(from) = from {
             let Ok(from) = ImageName::parse(&from) else { return Ok(false) };
             let source = Route::Registry(RegistryRoute::Blob(from.clone(), digest));
-            if !self.may_read(caller, &source.path()) {
+            let resource = Resource::Repository(from.clone());
+            let is_for = grants.is_none_or(|grants| grants.allow(&resource, Right::Read));
+            if !is_for || !self.may_read(caller, &source.path()) {
                 return Ok(false);
             }
             let mounted = store.mount_image_blob(from, to.clone(), digest, by).await?;
             return Ok(mounted.is_some());
+        }
+        if grants.is_some() {
+            return Ok(false);
         }
         let view = store.view()?;
         let Some((blob, _)) = view.find_oci(&digest)? else { return Ok(false) };

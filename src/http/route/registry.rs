@@ -149,7 +149,7 @@ impl RegistryRoute {
 
     /// The right that a request needs here. Whoever may push may give an upload up: nobody else
     /// sees it, and nobody else may go on with it.
-    pub(super) fn right(&self, method: &Method) -> Right {
+    pub(in crate::http) fn right(&self, method: &Method) -> Right {
         match self.shape() {
             Shape::Upload if *method == Method::DELETE => Right::Add,
             _ => right_of(method),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regex::bytes::Regex;
 
 use super::{BadLine, Pattern, Rights, Rule};
+use crate::model::Right;
 
 const OWN_PAGES: &str = "/-/";
 
@@ -66,6 +67,13 @@ impl Matcher {
         let grants = |line: &&Line| line.outcome(path) == Outcome::Grants;
         let granted = self.lines.iter().filter(grants);
         granted.fold(Rights::NONE, |rights, line| rights.and(line.rule.rights))
+    }
+
+    /// Whether a line grants `right` at paths that all begin with `below`.
+    #[must_use]
+    pub fn speak_of(&self, right: Right, below: &str) -> bool {
+        let speaks = |line: &Line| line.rule.rights.has(right) && line.beginning.starts_with(below);
+        self.lines.iter().any(speaks)
     }
 
     /// What each line says of `path`.
