@@ -2,14 +2,19 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod docker_registry;
 pub mod engine;
+pub mod image_layout;
 pub mod load;
 pub mod mounts;
 pub mod needs;
 pub mod outcome;
 pub mod peer;
 pub mod people;
+pub mod program;
 pub mod publishing;
+pub mod pusher;
+pub mod registry;
 pub mod response;
 pub mod server;
 pub mod slapd;
