@@ -138,6 +138,36 @@ fn skopeo_lists_synchronises_and_deletes() {
 }
 
 #[test]
+fn what_skopeo_pushes_is_in_the_tree_and_goes_with_its_tag() {
+    let Some(_) = needs("skopeo") else { return };
+    let registry = Registry::open();
+    let (Some(skopeo), Some(server)) = (skopeo(&registry), registry.larder()) else { return };
+    let (v1, v2) = layout(&registry);
+    for tag in ["v1", "v2"] {
+        let copy = "copy --dest-tls-verify=false";
+        skopeo.run(&format!("{copy} oci:lay:{tag} docker://$R/main/app:{tag}"));
+    }
+    let shown = |tag: &str| {
+        let inspect = "inspect --tls-verify=false --override-arch arm64 --format {{.Digest}}";
+        skopeo.attempt(&format!("{inspect} docker://$R/main/app:{tag}"))
+    };
+    assert_eq!(shown("latest").succeeds().out.trim(), v2.manifest.digest);
+    for (tag, image) in [("v1", &v1), ("v2", &v2)] {
+        let format = format!("/branches/main/{tag}/app/container/");
+        let files = server.get(&format).expect(200).text();
+        let named = image.blobs.iter().chain([&image.manifest]);
+        for hex in named.map(|blob| blob.digest.trim_start_matches("sha256:").to_owned()) {
+            assert!(files.contains(&hex), "{hex} is not in {files}");
+        }
+    }
+    server.delete("/branches/main/v2/").expect(200);
+    assert_ne!(shown("v2").code, Some(0));
+    assert_eq!(shown("latest").succeeds().out.trim(), v1.manifest.digest);
+    skopeo.run("delete --tls-verify=false docker://$R/main/app:v1");
+    server.get("/branches/main/v1/app/container/").expect(404);
+}
+
+#[test]
 fn umoci_makes_images_that_come_back_whole() {
     let (Some(umoci), Some(_)) = (needs("umoci"), needs("skopeo")) else { return };
     Registry::each(|registry| {
