@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::harness::registry::{Registry, Tool};
+use super::harness::registry::{ALIAS, Registry, Tool};
 use super::harness::{needs_client, noise};
 
 fn crane(registry: &Registry) -> Option<Tool<'_>> {
@@ -42,7 +42,7 @@ fn crane_appends_copies_by_mounting_and_validates() {
         assert_eq!(crane.run("digest $R/main/app:2"), digest);
         crane.run("tag $R/main/app:2 newest");
         let tags = crane.run("ls $R/main/app");
-        let tags: BTreeSet<_> = tags.lines().collect();
+        let tags: BTreeSet<_> = tags.lines().filter(|tag| *tag != ALIAS).collect();
         assert_eq!(tags, BTreeSet::from(["1", "2", "newest"]));
         crane.run("pull $R/release/app:2 image.tar");
         crane.run("validate --tarball image.tar");
@@ -75,7 +75,8 @@ fn crane_reads_the_catalog_in_pages() {
         for number in 2..40 {
             crane.run(&format!("tag $R/main/app0:1 {number}"));
         }
-        assert_eq!(crane.run("ls $R/main/app0").lines().count(), 39);
+        let tags = crane.run("ls $R/main/app0");
+        assert_eq!(tags.lines().filter(|tag| *tag != ALIAS).count(), 39);
         let whole = crane.run("ls --full-ref $R/main/app0");
         assert!(whole.contains("/main/app0:39"), "{whole}");
     });

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::harness::image_layout::{Image, Layer, Layout};
-use super::harness::registry::{LOGIN, Registry, Tool};
+use super::harness::registry::{ALIAS, LOGIN, Registry, Tool};
 use super::harness::slapd::{ALICE, Slapd};
 use super::harness::{needs, noise};
 
@@ -112,7 +112,8 @@ fn skopeo_lists_synchronises_and_deletes() {
             let list = format!("list-tags --tls-verify=false docker://$R/{repository}");
             let list = json(&skopeo.run(&list));
             let tags = list["Tags"].as_array().unwrap().clone();
-            tags.iter().map(|tag| tag.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+            let tags = tags.iter().map(|tag| tag.as_str().unwrap().to_owned());
+            tags.filter(|tag| tag != ALIAS).collect::<BTreeSet<_>>()
         };
         for tag in ["v1", "v2"] {
             let copy = "copy --dest-tls-verify=false";
@@ -195,7 +196,7 @@ fn skopeo_is_kept_out_without_a_login() {
     let refused = skopeo.attempt(copy);
     assert_ne!(refused.code, Some(0));
     let lower = refused.err.to_ascii_lowercase();
-    assert!(lower.contains("unauthorized") || lower.contains("authentication"), "{lower}");
+    assert!(lower.contains("denied") || lower.contains("unauthorized"), "{lower}");
     let login = "login --tls-verify=false --username alice --password-stdin $R";
     let skopeo = skopeo.logged_in(login);
     skopeo.run(copy);

@@ -19,6 +19,8 @@ use super::{Outcome, TestServer};
 
 /// Who logs in.
 pub const LOGIN: &str = "alice";
+/// What a list of tags has besides those that were pushed: the newest of the tree's.
+pub const ALIAS: &str = "latest";
 /// Everything but the server's own figures.
 const RIGHTS: &str = "rw /**\n";
 
