@@ -1,6 +1,7 @@
 //! A Docker engine against the registry: login, build, push, pull, run.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::harness::engine::Engine;
@@ -29,6 +30,7 @@ impl Parts {
         let context = registry.path("context");
         fs::create_dir_all(&context).unwrap();
         fs::write(context.join("hello"), &self.program).unwrap();
+        fs::set_permissions(context.join("hello"), Permissions::from_mode(0o755)).unwrap();
         let text =
             "FROM scratch\nCOPY hello /hello\nRUN [\"/hello\", \"/made\"]\nCMD [\"/hello\"]\n";
         fs::write(context.join("Dockerfile"), text).unwrap();
@@ -40,7 +42,8 @@ impl Parts {
 /// Builds, or tells why this machine cannot.
 fn builds(docker: &Tool, tag: &str) -> bool {
     let built = docker.attempt(&format!("build --quiet --network none --tag {tag} context"));
-    if built.err.contains("OCI runtime create failed") {
+    // What it says of the program itself would be the test's fault.
+    if built.err.contains("OCI runtime create failed") && !built.err.contains("exec:") {
         cannot(&format!("no container runs here: {}", built.err.trim()));
         return false;
     }

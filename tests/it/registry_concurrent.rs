@@ -9,7 +9,7 @@ use super::harness::registry::Registry;
 const CLIENTS: usize = 20;
 /// Larger than what is kept as a row.
 const LARGE: usize = 300_000;
-const LAYERS: u64 = 3;
+const LAYERS: usize = 3;
 
 /// Every client pushes all of it at the same moment, without asking what is there.
 fn push_at_once(
@@ -35,16 +35,17 @@ fn push_at_once(
 }
 
 fn image() -> Image {
-    let layers: Vec<_> = (0..LAYERS).map(|seed| Layer::noise(seed, LARGE)).collect();
+    let layers: [_; LAYERS] = [1, 2, 3].map(|seed| Layer::noise(seed, LARGE));
     Image::new(&layers)
 }
 
 /// One file for each layer, one row for the manifest and one for the configuration.
 fn is_kept_once(registry: &Registry, image: &Image) {
     let Some(server) = registry.larder() else { return };
-    let layers = image.blobs.iter().filter(|blob| blob.bytes.len() >= LARGE / 2);
+    let layers = image.blobs.iter().filter(|blob| blob.bytes.len() >= LARGE);
     let sizes: Vec<_> = layers.map(|blob| u64::try_from(blob.bytes.len()).unwrap()).collect();
-    assert_eq!(server.blob_files(), (sizes.len(), sizes.iter().sum()));
+    assert_eq!(sizes.len(), LAYERS);
+    assert_eq!(server.blob_files(), (LAYERS, sizes.iter().sum()));
     let stats = server.get("/-/stats").expect(200).json();
     let all = image.blobs.len() + 1;
     assert_eq!(stats["held"]["files"].as_u64(), u64::try_from(all).ok(), "{stats}");

@@ -337,6 +337,7 @@ fn nobody_meets_an_error_while_everything_goes_after_a_while() {
             client.live.pop_front();
         }
     }
+    assert!(samples.iter().any(|sample| sample.files > 0), "nothing was large enough for a file");
     is_flat(&samples, length);
 }
 
