@@ -41,7 +41,8 @@ pub enum Until {
 }
 
 impl Until {
-    fn is_over(&self, start: Instant, request: u64) -> bool {
+    /// Whether a connection that has made so many requests since then stops.
+    pub fn is_over(&self, start: Instant, request: u64) -> bool {
         match self {
             Self::Elapsed(time) => start.elapsed() >= *time,
             Self::Requests(count) => request >= *count,
@@ -57,6 +58,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What so many connections found in this time.
+    pub fn new(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self { elapsed, latencies }
+    }
+
     /// Requests per second over all connections.
     pub fn rate(&self) -> f64 {
         float(self.latencies.len().try_into().unwrap_or(0)) / self.elapsed.as_secs_f64()
@@ -95,10 +102,7 @@ fn run(load: &Load, method: Method, path: Path) -> Result<Outcome, Failure> {
         let start = Instant::now();
         let runs = clients.into_iter().map(|client| client.drive(method, path, start));
         let runs = try_join_all(runs).await?;
-        let elapsed = start.elapsed();
-        let mut latencies = runs.concat();
-        latencies.sort_unstable();
-        Ok(Outcome { elapsed, latencies })
+        Ok(Outcome::new(start.elapsed(), runs.concat()))
     })
 }
 

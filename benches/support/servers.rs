@@ -91,6 +91,17 @@ impl Server {
         Self::announced("larder", command, LARDER_PATH)
     }
 
+    /// Debian's docker-registry, on data that it may have already.
+    pub fn docker_registry(dir: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(dir)?;
+        let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        fs::write(dir.join("config.yml"), docker_registry_config(dir, addr))?;
+        let child = docker_registry("serve", dir).spawn()?;
+        let process = Some(Process { child, stop: None });
+        wait_for(addr)?;
+        Ok(Self { name: "docker-registry", addr, path: String::new(), process })
+    }
+
     /// nginx with sendfile, over files named like the uploads to the others.
     pub fn nginx(dir: &Path, files: &Files) -> Result<Self, Failure> {
         files.write(&dir.join("www"))?;
@@ -140,6 +151,29 @@ impl Drop for Process {
         }
         let _ = self.child.wait();
     }
+}
+
+/// A command of docker-registry on the data in `dir`.
+pub fn docker_registry(command: &str, dir: &Path) -> Command {
+    let mut registry = Command::new("docker-registry");
+    // It takes variables that begin with REGISTRY_ for settings.
+    registry.env_clear().arg(command).arg(dir.join("config.yml"));
+    registry.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    registry
+}
+
+fn docker_registry_config(dir: &Path, addr: SocketAddr) -> String {
+    let data = dir.join("data");
+    format!(
+        "version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {}}}
+  delete: {{enabled: true}}
+http: {{addr: '{addr}'}}
+",
+        data.display()
+    )
 }
 
 /// What nginx serves.

@@ -2,7 +2,9 @@
 //! wants of the machine, [`Outcome`] tells what a command said.
 
 pub mod client;
+pub mod docker_registry;
 pub mod engine;
+pub mod image_layout;
 pub mod load;
 pub mod mounts;
 pub mod needs;
@@ -11,7 +13,10 @@ pub mod parts;
 pub mod peer;
 pub mod people;
 pub mod pieces;
+pub mod program;
 pub mod publishing;
+pub mod pusher;
+pub mod registry;
 pub mod response;
 pub mod server;
 pub mod slapd;

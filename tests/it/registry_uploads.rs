@@ -111,9 +111,9 @@ fn a_blob_comes_in_pieces_over_kills_and_restarts() {
             let answer = patch.body(&whole[first..=last]).expect(202);
             answer.has("range", &format!("0-{last}")).has("location", &upload);
             if first / piece % 2 == 0 {
-                server.kill9()
+                server.kill9();
             } else {
-                server.stop()
+                server.stop();
             }
             server.start_again();
             stands_at(&server, &upload, last + 1);

@@ -56,10 +56,10 @@ impl Server {
         let mut text = format!("Bearer realm={},service={}", quoted(address), quoted(SERVICE));
         let scopes = scopes(method, path, query);
         if scopes != Grants::default() {
-            text += &format!(",scope={}", quoted(&scopes.to_string()));
+            text.extend([",scope=", &quoted(&scopes.to_string())]);
         }
         if let Some(error) = error {
-            text += &format!(",error={}", quoted(error));
+            text.extend([",error=", &quoted(error)]);
         }
         Some(text)
     }

@@ -68,11 +68,15 @@ impl Engine {
         Ok(())
     }
 
+    /// What `DOCKER_HOST` is for this engine.
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.folder.path().join("socket").display())
+    }
+
     /// Runs `docker` with these arguments.
     pub fn docker(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(&self.docker);
-        let socket = self.folder.path().join("socket");
-        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        command.env("DOCKER_HOST", self.host());
         // The builder that needs no plugin.
         command.env("DOCKER_BUILDKIT", "0").env_remove("DOCKER_CONTEXT");
         Outcome::of(command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments))

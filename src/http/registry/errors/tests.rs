@@ -136,7 +136,11 @@ async fn uploads_say_what_went_wrong() {
         (Error::UploadDisorder { first: 1, received: 0 }, 416, "BLOB_UPLOAD_INVALID"),
         (Error::UploadLength { announced: 1, came: 0 }, 400, "SIZE_INVALID"),
         (Error::UploadTooLarge { bytes_max: 1, bytes: 2 }, 413, "SIZE_INVALID"),
-        (Error::Mismatch { expected: digest(), found: Digest([1; 32]) }, 400, "DIGEST_INVALID"),
+        (
+            Error::Mismatch { expected: Box::new(digest()), found: Digest([1; 32]) },
+            400,
+            "DIGEST_INVALID",
+        ),
         (Error::Files(files(full())), 507, "UNAVAILABLE"),
         (Error::Files(files(std::io::Error::other("x"))), 500, "UNKNOWN"),
     ] {
