@@ -128,8 +128,8 @@ impl Draft {
 
     /// Says what the bytes are to be, however many came already. Reads them again where that
     /// needs another algorithm than the draft began with.
-    pub fn expect(&mut self, claim: &Checksum) -> Result<(), Error> {
-        if self.hasher.expect(claim) {
+    pub fn compare_with(&mut self, claim: &Checksum) -> Result<(), Error> {
+        if self.hasher.compare_with(claim) {
             return Ok(());
         }
         self.flush()?;

@@ -60,7 +60,7 @@ impl Hasher {
 
     /// Compares with `claim` at the end instead. `false`: that needs another algorithm, which has
     /// not seen the bytes so far; show them to a new hasher.
-    pub(super) fn expect(&mut self, claim: &Checksum) -> bool {
+    pub(super) fn compare_with(&mut self, claim: &Checksum) -> bool {
         let known = self.claim.as_ref().map(|claim| claim.algorithm);
         let is_known = claim.algorithm == Algorithm::Sha256 || known == Some(claim.algorithm);
         if is_known {

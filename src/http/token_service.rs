@@ -43,7 +43,8 @@ struct Issued<'t> {
     access_token: &'t str,
     /// In seconds.
     expires_in: u64,
-    issued_at: String,
+    #[serde(rename = "issued_at")]
+    since: String,
     /// What was granted; the OAuth 2 form wants it told.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -135,7 +136,7 @@ impl Server {
             token: &token,
             access_token: &token,
             expires_in: self.token_lifetime.as_secs(),
-            issued_at: rfc3339(now),
+            since: rfc3339(now),
             scope,
         };
         let mut response = reply::json(&issued);

@@ -121,7 +121,7 @@ fn what_the_bytes_are_to_be_may_be_said_at_the_end() {
         for (bytes, expected) in [(b"abc", Claim::Matches), (b"abd", Claim::Differs)] {
             let mut draft = fixture.files.begin(None).unwrap();
             draft.write(bytes).unwrap();
-            draft.expect(&claim).unwrap();
+            draft.compare_with(&claim).unwrap();
             let hashed = draft.finish().unwrap().hashed();
             assert_eq!((hashed.claim, hashed.sha512.is_some()), (expected, has_sha512));
             assert_eq!(hashed.digest, hash_bytes(bytes, None).digest);

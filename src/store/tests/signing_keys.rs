@@ -33,7 +33,7 @@ fn one_key_signs_for_a_day_and_survives_a_restart() {
     assert_eq!(house.current(), None);
     let first = house.rotate(1);
     assert_eq!(first.1.secret, vec![1; 32]);
-    house.clock.advance(KEY_LIFETIME - MINUTE);
+    house.clock.advance(KEY_LIFETIME.saturating_sub(MINUTE));
     assert_eq!(house.rotate(2), first, "it is young enough");
     let house = house.reopen().after_power_loss(None);
     assert_eq!(house.current(), Some(first.clone()));
@@ -54,7 +54,7 @@ fn a_key_is_known_until_the_last_token_it_signed_is_over() {
     // It goes on signing where no other can be made, so the next one's time counts.
     house.clock.advance(KEY_LIFETIME * 5);
     let second = house.rotate(2);
-    house.clock.advance(KEY_LIFETIME.max(TOKEN_LIFETIME_MAX) - MINUTE);
+    house.clock.advance(KEY_LIFETIME.max(TOKEN_LIFETIME_MAX).saturating_sub(MINUTE));
     assert_eq!(house.known(), [first.0, second.0]);
     house.clock.advance(MINUTE);
     let third = house.rotate(3);

@@ -59,7 +59,7 @@ impl Session {
             let pending = self.finishing(digest)?;
             return pending.wait().map_err(|error| told(error, self.at.id));
         }
-        self.draft()?.expect(&digest.checksum())?;
+        self.draft()?.compare_with(&digest.checksum())?;
         let Held::Draft(draft) = std::mem::replace(&mut self.held, Held::Memory(Vec::new())) else {
             return Err(Error::UploadUnknown(self.at.id));
         };
