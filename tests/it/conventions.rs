@@ -7,7 +7,7 @@ use super::harness::TestServer;
 #[test]
 fn unknown_urls_are_not_found() {
     let server = TestServer::start();
-    for path in ["/x", "/v2/", "/productsx", "/clix", "/-/", "/-/x", "/favicon.ico", "/branchesx/"]
+    for path in ["/x", "/v1/", "/productsx", "/clix", "/-/", "/-/x", "/favicon.ico", "/branchesx/"]
     {
         for method in ["GET", "HEAD", "PUT", "DELETE"] {
             let answer = server.ask(method, path).expect(404);
