@@ -186,14 +186,16 @@ fn a_piece_that_breaks_off_is_kept_as_far_as_it_came() {
 #[test]
 fn one_request_at_a_time_writes_to_an_upload() {
     let server = TestServer::start();
-    let upload = begin(&server);
-    let mut slow = server.connect();
-    let head = format!("PATCH {upload} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n");
-    slow.write(head.as_bytes());
-    slow.write(b"01234");
-    eventually("the turn of the slow one", || {
-        let answer = server.patch(&upload).body("").send();
-        (answer.status == 409).then_some(())
+    // Whoever asks whether it is another's turn may be the one who gets it: then anew.
+    let (upload, mut slow) = eventually("the turn of the slow one", || {
+        let upload = begin(&server);
+        let mut slow = server.connect();
+        let head = format!("PATCH {upload} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n");
+        slow.write(format!("{head}\r\n01234").as_bytes());
+        let probe = || server.patch(&upload).body("").send();
+        // The second one is not beside the first.
+        let is_refused = probe().status == 409 && probe().status == 409;
+        is_refused.then_some((upload, slow))
     });
     refused(server.delete(&upload).send(), 409, "BLOB_UPLOAD_INVALID");
     slow.write(b"56789");
