@@ -89,12 +89,13 @@ impl Server {
     async fn delete_blob(&self, name: &ImageName, digest: OciDigest) -> Result<Response, Failure> {
         let mut waited = Duration::ZERO;
         loop {
+            // Asked before: what is destroyed between the two makes the next try succeed.
+            let is_destroying = self.is_destroying()?;
             let deleted = self.registry.store().delete_image_blob(name.clone(), digest).await;
             match deleted {
                 Ok(()) => break,
                 Err(store::Error::NotFound(_)) => return Err(blob_unknown(name, &digest).into()),
-                Err(store::Error::BlobInUse(_))
-                    if waited < LET_GO_TIME && self.is_destroying()? => {}
+                Err(store::Error::BlobInUse(_)) if waited < LET_GO_TIME && is_destroying => {}
                 Err(error) => return Err(error.into()),
             }
             // Manifests that were deleted a moment ago name it until they are destroyed.
