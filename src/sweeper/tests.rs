@@ -33,5 +33,6 @@ mod house;
 mod life;
 mod post_process;
 mod race;
+mod registry;
 mod runs;
 mod turns;
