@@ -94,7 +94,7 @@ fn work(it: &Fixture, seed: usize, is_over: &AtomicBool) {
         let push = ManifestPush { by, ..manifest(name, &text, &[&layer]) };
         let _ = it.store.push_manifest(push).wait();
         let at = format!("T{}", round % 3);
-        let index = tagged(name, &at, &format!("i{}", round % 2), &[]);
+        let index = tagged(name, &at, &format!("index of {text}"), &[]);
         let index = ManifestPush { children: vec![oci(&text)], ..index };
         let _ = it.store.push_manifest(index).wait();
         let sign = manifest(name, &format!("s{text}"), &[]);
@@ -176,8 +176,11 @@ fn a_repair_is_right_while_others_push() {
 
 #[test]
 fn shares_of_a_recount_come_to_the_registry_too() {
-    for rows_max in [90, 100_000] {
+    for rows_max in [250, 100_000] {
         let it = registry();
+        for number in 0..100 {
+            it.put(&format!("many/files/j/f/{number}"), "same");
+        }
         it.damage(|tx| {
             CHARGES.put(tx.txn, &UserName::parse("bob").unwrap(), &Usage::of(3))?;
             let (at, mut shown) = CONTAINERS.first(tx.txn, Span::all())?.unwrap();
