@@ -214,6 +214,8 @@ struct Met {
 struct Registry {
     /// Formats whose way to the tag that they show is missing or wrong, with their usage.
     unshown: HashMap<FormatId, Usage>,
+    /// Whether those were looked for.
+    has_unshown: bool,
     /// Repositories whose way back to their name is missing or wrong.
     unnamed: HashMap<ImageId, ImageName>,
     /// Repositories that were looked for in vain and told of.

@@ -96,7 +96,7 @@ impl Pass<'_, '_, '_> {
         self.owe(&row.charged, Usage::of(row.size));
         let owner = |it: &Self| it.owner(&Referrer::Image(key.0), key.1);
         match row.refs {
-            Refs::Free { until } => self.expect(IndexRow::Link(until, key), |it| {
+            Refs::Free { until } => self.want(IndexRow::Link(until, key), |it| {
                 format!("{} is not listed as an upload link that ends", owner(it))
             }),
             Refs::Held { .. } if row.charged.is_empty() => Ok(()),

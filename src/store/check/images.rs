@@ -64,7 +64,7 @@ impl Pass<'_, '_, '_> {
         if !row.is_there(self.rows)? {
             self.registry.unnamed.insert(id, name.clone());
         }
-        self.expect(row, |_| format!("/v2/{name}/ cannot be found by its id"))?;
+        self.want(row, |_| format!("/v2/{name}/ cannot be found by its id"))?;
         let is_empty = self.is_empty(&IMAGE_BLOBS, id)?
             && self.is_empty(&MANIFEST_NAMES, id)?
             && self.is_empty(&IMAGE_TAGS, id)?;
@@ -167,7 +167,7 @@ impl Pass<'_, '_, '_> {
                     self.found.recount.checked.uploads += 1;
                     self.owe(&upload.by, charge_of(&upload));
                     let what = |_: &Self| format!("upload {id} is not in the order of age");
-                    self.expect(IndexRow::UploadAge(upload.touched, id), what)?;
+                    self.want(IndexRow::UploadAge(upload.touched, id), what)?;
                 }
                 Found::Unreadable { key, what } => {
                     self.found.unreadable(UPLOADS.name(), &key, &what);
@@ -205,7 +205,7 @@ impl Pass<'_, '_, '_> {
             self.found.damage(format!("blob {id} has two names, {name} and {other}"));
             return Ok(());
         }
-        self.expect(IndexRow::Sha512(blob, sum), |_| {
+        self.want(IndexRow::Sha512(blob, sum), |_| {
             format!("blob {id} does not lead back to its name {name}")
         })
     }

@@ -217,7 +217,7 @@ pub(super) fn sure(found: Result<bool, Error>) -> Result<bool, Halt> {
 
 impl Pass<'_, '_, '_> {
     /// Notes a row of an index that must be there; `what` tells that it is not.
-    pub(super) fn expect(
+    pub(super) fn want(
         &mut self,
         row: IndexRow,
         what: impl FnOnce(&Self) -> String,
@@ -235,7 +235,7 @@ impl Pass<'_, '_, '_> {
     /// any.
     pub(super) fn check_indexes(&mut self) -> Result<(), Halt> {
         let erase: Erase = |txn, key| IMAGE_NAMES.remove_unreadable(txn, key);
-        self.stray_rows(&IMAGE_NAMES, |id, name| IndexRow::Name(id, name), erase)?;
+        self.stray_rows(&IMAGE_NAMES, IndexRow::Name, erase)?;
         let erase: Erase = |txn, key| IMAGE_LINKS.remove_unreadable(txn, key);
         self.stray_rows(&IMAGE_LINKS, |(until, key), ()| IndexRow::Link(until, key), erase)?;
         let erase: Erase = |txn, key| TAGS_OF.remove_unreadable(txn, key);
@@ -252,7 +252,7 @@ impl Pass<'_, '_, '_> {
         let row = |(image, age), tag| IndexRow::Age(image, age, tag);
         self.stray_rows(&CONTAINER_AGES, row, erase)?;
         let erase: Erase = |txn, key| SHA512_OF.remove_unreadable(txn, key);
-        self.stray_rows(&SHA512_OF, |blob, sum| IndexRow::Sha512(blob, sum), erase)?;
+        self.stray_rows(&SHA512_OF, IndexRow::Sha512, erase)?;
         let erase: Erase = |txn, key| UPLOAD_AGES.remove_unreadable(txn, key);
         self.stray_rows(&UPLOAD_AGES, |(at, id), ()| IndexRow::UploadAge(at, id), erase)
     }

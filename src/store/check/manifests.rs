@@ -46,7 +46,7 @@ impl Pass<'_, '_, '_> {
         let subject = subject_of(manifest);
         if let Some(of) = subject {
             let row = IndexRow::Referrer(manifest.image, of, id);
-            self.expect(row, |it| format!("{} is not listed as being about {of}", path(it)))?;
+            self.want(row, |it| format!("{} is not listed as being about {of}", path(it)))?;
         }
         if !self.check_names(id, manifest)? {
             let names = names_of(manifest).map(|name| (manifest.image, name));
@@ -57,11 +57,11 @@ impl Pass<'_, '_, '_> {
         match manifest.standing {
             Standing::Untagged { since } => {
                 let row = IndexRow::Untagged(manifest.image, since, id);
-                self.expect(row, |it| format!("{} is not listed as untagged", path(it)))?;
+                self.want(row, |it| format!("{} is not listed as untagged", path(it)))?;
             }
             Standing::Doomed { until } => {
                 let row = IndexRow::Doomed(until, id);
-                self.expect(row, |it| format!("{} is not listed as one that may go", path(it)))?;
+                self.want(row, |it| format!("{} is not listed as one that may go", path(it)))?;
             }
             Standing::Follows => self.check_follower(id, manifest.image, subject)?,
             Standing::Held { .. } => {}

@@ -197,3 +197,22 @@ fn shares_of_a_recount_come_to_the_registry_too() {
         it.verify();
     }
 }
+
+#[test]
+fn a_share_does_not_take_the_usage_of_an_image_that_lost_its_way_back() {
+    let it = registry();
+    for number in 0..100 {
+        it.put(&format!("many/files/j/f/{number}"), "same");
+    }
+    let at = path("b/v1/j/container/x").format;
+    let before = it.store.view().unwrap().format(&at).unwrap();
+    let id = before.id;
+    it.damage(move |tx| CONTAINERS.remove(tx.txn, &id).map(drop).map_err(Error::from));
+    let mut position = Position::default();
+    for _ in 0..30 {
+        it.store.recount_share(&mut position, 250, &Stop::new()).unwrap();
+    }
+    assert_eq!(it.store.view().unwrap().format(&at).unwrap(), before);
+    assert_eq!(it.repair().left(), 0);
+    it.verify();
+}
