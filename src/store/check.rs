@@ -3,15 +3,24 @@
 //! Defends I2 by looking. Truth is the names, the files, the blobs and their bytes; derived are
 //! references and their counts, indexes, ways back, usage at every level and the totals. It
 //! walks tables side by side and looks single rows up, so its memory does not grow with the
-//! store (but for the list of detached things). A repair corrects each difference in a
+//! store (but for the lists of detached things and of users with charges); what no table is sorted
+//! by is counted in rounds of bounded size. A repair corrects each difference in a
 //! transaction of its own, while the store goes on serving, and then checks again.
 //!
 //! Where something that is truth cannot be read, nothing is taken away: any doubt keeps the data.
 //! Deliberately absent: files on the disk (`crate::cleanup` adds them) and guesses at lost truth.
 
 mod blobs;
+mod charges;
 mod findings;
 mod fix;
+mod holders;
+mod image_blobs;
+mod image_fix;
+mod image_tags;
+mod images;
+mod index;
+mod manifests;
 mod products;
 mod publications;
 mod repos;
@@ -24,7 +33,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -40,7 +49,10 @@ use watch::{Halt, Walk};
 use super::{Error, Store, tree as names};
 use crate::db::schema::{ARTIFACTS, BLOBS, DETACHED, REFS, TOTALS};
 use crate::db::{self, Found, Snapshot, Span};
-use crate::model::{Node, RepoId, Totals};
+use crate::model::{
+    FormatId, ImageId, ImageName, ManifestId, Node, OciDigest, RepoId, TagId, Timestamp, Totals,
+    Usage, UserName,
+};
 use crate::stop::Stop;
 
 /// Passes of a repair: what one pass could not keep in mind, the next one finds again.
@@ -172,6 +184,8 @@ struct Pass<'a, 'w, 'p> {
     unowned: HashSet<RepoId>,
     /// Rows that were met on the way, to tell whether any were not.
     met: Met,
+    /// What was met of the registry and matters later.
+    registry: Registry,
     /// The totals as they are counted.
     counted: Totals,
     /// The path of where the walk is.
@@ -188,6 +202,34 @@ struct Met {
     references: u64,
     ways: u64,
     ages: u64,
+    image_references: u64,
+    manifest_references: u64,
+    manifest_names: u64,
+    /// Rows of the registry's indexes, by the name of their table.
+    index: HashMap<&'static str, u64>,
+}
+
+/// What the walks over the registry leave for one another.
+#[derive(Default)]
+struct Registry {
+    /// Formats whose way to the tag that they show is missing or wrong, with their usage.
+    unshown: HashMap<FormatId, Usage>,
+    /// Whether those were looked for.
+    has_unshown: bool,
+    /// Repositories whose way back to their name is missing or wrong.
+    unnamed: HashMap<ImageId, ImageName>,
+    /// Repositories that were looked for in vain and told of.
+    lost: HashSet<ImageId>,
+    /// The repository that was looked for last.
+    last: Option<ImageId>,
+    /// Names of manifests that are being destroyed.
+    going: HashSet<(ImageId, OciDigest)>,
+    /// Manifests that follow something that has no name.
+    alone: Vec<(ManifestId, ImageId, OciDigest)>,
+    /// Places in the order of age of what is being destroyed.
+    fading: HashSet<(ImageId, (Timestamp, TagId))>,
+    /// What each user is charged for.
+    charges: BTreeMap<UserName, Usage>,
 }
 
 impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
@@ -200,6 +242,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
             misnamed: HashSet::new(),
             unowned: HashSet::new(),
             met: Met::default(),
+            registry: Registry::default(),
             counted: Totals::default(),
             path: String::new(),
         }
@@ -207,6 +250,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
 
     fn run(&mut self) -> Result<(), Halt> {
         self.read_queue()?;
+        self.find_unshown()?;
         self.walk.begin("files", ARTIFACTS.count(self.rows)?)?;
         self.check_tree()?;
         let of = BLOBS.count(self.rows)?.saturating_add(REFS.count(self.rows)?);
@@ -216,6 +260,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_strays()?;
         self.check_publications()?;
         self.check_products()?;
+        self.check_registry()?;
         self.check_totals()
     }
 
@@ -249,7 +294,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
     }
 
     /// Compares a usage with what was counted.
-    fn compare(&mut self, whose: &str, shift: Shift<crate::model::Usage>, holder: Holder) {
+    fn compare(&mut self, whose: &str, shift: Shift<Usage>, holder: Holder) {
         let Shift { found, counted } = shift;
         if found == counted {
             return;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use super::{Error, View};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FORMATS, IMAGE_TAGS, IMAGES, JOBS, MANIFESTS, REFS, REPOS,
-    TAGS, UNLINKS, UPLOADS,
+    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, DOOMED, FORMATS, IMAGE_LINKS, IMAGE_TAGS, IMAGES, JOBS,
+    MANIFESTS, REFS, REPOS, TAGS, UNLINKS, UNTAGGED, UPLOADS,
 };
 use crate::db::{Found, Span};
 use crate::model::{Blob, BlobId, Digest, Node, Place, Referrer, Suffix};
@@ -43,6 +43,12 @@ pub struct Numbers {
     pub manifests: u64,
     /// Tags of the registry, those that names in the tree do not lead to any more included.
     pub image_tags: u64,
+    /// Manifests that nothing names, which stay until a rule says otherwise.
+    pub untagged: u64,
+    /// Manifests that lost what named them and go when their upload link ends.
+    pub doomed: u64,
+    /// Upload links: blobs of a repository that none of its manifests names.
+    pub upload_links: u64,
     /// Blobs of the registry that arrive in pieces.
     pub uploads: u64,
 }
@@ -64,6 +70,9 @@ impl View {
             images: IMAGES.count(&self.snapshot)?,
             manifests: MANIFESTS.count(&self.snapshot)?,
             image_tags: IMAGE_TAGS.count(&self.snapshot)?,
+            untagged: UNTAGGED.count(&self.snapshot)?,
+            doomed: DOOMED.count(&self.snapshot)?,
+            upload_links: IMAGE_LINKS.count(&self.snapshot)?,
             uploads: UPLOADS.count(&self.snapshot)?,
         })
     }

@@ -300,7 +300,7 @@ impl Tx<'_, '_> {
     }
 
     /// Writes a row and its place in the index of links.
-    fn save_image_blob(
+    pub(super) fn save_image_blob(
         &self,
         key: ImageBlobKey,
         before: Option<Refs>,

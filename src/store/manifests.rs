@@ -199,12 +199,12 @@ pub(super) fn sha512_of(manifest: &Manifest) -> Option<OciDigest> {
 }
 
 /// The subject of a manifest.
-fn subject_of(manifest: &Manifest) -> Option<OciDigest> {
+pub(super) fn subject_of(manifest: &Manifest) -> Option<OciDigest> {
     manifest.subject.as_deref().and_then(|text| OciDigest::parse(text).ok())
 }
 
 /// Whether what a manifest is about is in its repository.
-fn has_subject(rows: &impl Rows, manifest: &Manifest) -> Result<bool, Error> {
+pub(super) fn has_subject(rows: &impl Rows, manifest: &Manifest) -> Result<bool, Error> {
     match subject_of(manifest) {
         Some(subject) => Ok(MANIFEST_NAMES.has(rows, &(manifest.image, subject))?),
         None => Ok(false),

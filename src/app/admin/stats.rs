@@ -33,12 +33,28 @@ impl fmt::Display for Shown {
             count(stats.numbers.formats, "format"),
             count(stats.numbers.artifacts, "file"),
         ];
+        let registry = [
+            count(stats.numbers.images, "repository"),
+            count(stats.numbers.image_tags, "tag"),
+            count(stats.numbers.manifests, "manifest"),
+        ];
+        let loose = format!(
+            "of which {} untagged and {} to go",
+            stats.numbers.untagged, stats.numbers.doomed
+        );
+        let arriving = [
+            count(stats.numbers.uploads, "unfinished upload"),
+            count(stats.numbers.upload_links, "upload link"),
+        ];
         let backlog = &stats.backlog;
         let pinned = u64::try_from(stats.pinned).unwrap_or(u64::MAX);
         let entries = count(backlog.destroy_entries, "deleted thing");
         let rows = [
             ("names", number.join(", ")),
             ("users", count(stats.numbers.repositories, "repository")),
+            ("registry", registry.join(", ")),
+            ("", loose),
+            ("", arriving.join(", ")),
             ("logical", amount(stats.logical, "reference")),
             ("stored", amount(stats.held, "blob")),
             ("", format!("{:.3} logical bytes for each stored one", stats.deduplication)),

@@ -87,7 +87,8 @@ impl Pass<'_, '_, '_> {
                 (Ok(None), Err(())) | (Err(()), _) => {}
             }
         }
-        self.check_artifacts()
+        self.check_artifacts()?;
+        self.check_holds()
     }
 
     /// A row of truth. An error was noted.
@@ -134,7 +135,11 @@ impl Pass<'_, '_, '_> {
             self.found.differ(what, Fix::StrayReference(id, referrer));
             return Ok(());
         };
-        self.met.references += u64::from(matches!(referrer, Referrer::Artifact(..)));
+        match referrer {
+            Referrer::Artifact(..) => self.met.references += 1,
+            Referrer::Image(_) => self.met.image_references += 1,
+            Referrer::Manifest(_) => self.met.manifest_references += 1,
+        }
         tally.needed += 1;
         if blob.is_none() && tally.owner.is_none() {
             tally.owner = Some(self.owner(&referrer, id));
@@ -296,7 +301,7 @@ impl Pass<'_, '_, '_> {
         Ok(())
     }
 
-    fn owner(&self, referrer: &Referrer, id: BlobId) -> String {
+    pub(super) fn owner(&self, referrer: &Referrer, id: BlobId) -> String {
         let path = referrers::path(self.rows, referrer, id);
         path.unwrap_or_else(|_| format!("{referrer:?}"))
     }

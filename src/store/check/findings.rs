@@ -58,6 +58,16 @@ pub struct Checked {
     pub references: u64,
     /// Collected blobs whose bytes are still to go.
     pub unlinks: u64,
+    /// Repositories of the registry.
+    pub images: u64,
+    /// Blobs that they have.
+    pub image_blobs: u64,
+    /// Manifests, those that are being destroyed included.
+    pub manifests: u64,
+    /// Tags of the registry, those that no name leads to any more included.
+    pub image_tags: u64,
+    /// Uploads that are not finished.
+    pub uploads: u64,
 }
 
 /// What a check of the rows found.
@@ -135,11 +145,14 @@ impl fmt::Display for Recount {
         }
         let Checked { repositories, branches, tags, jobs, formats, artifacts, .. } = self.checked;
         let Checked { detached, blobs, references, unlinks, .. } = self.checked;
+        let Checked { images, manifests, image_tags, image_blobs, uploads, .. } = self.checked;
         writeln!(
             f,
             "checked {repositories} users' repositories, {branches} branches, {tags} tags, \
              {jobs} jobs, {formats} formats, {artifacts} files, {detached} detached things, \
-             {blobs} blobs, {references} references, {unlinks} collected blobs"
+             {blobs} blobs, {references} references, {unlinks} collected blobs; in the registry \
+             {images} repositories, {manifests} manifests, {image_tags} tags, {image_blobs} blobs \
+             of repositories, {uploads} uploads"
         )?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;

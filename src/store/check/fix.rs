@@ -6,6 +6,7 @@
 //! transaction has to count (I7). Deliberately absent: removing what is truth.
 
 use super::super::{Error, Tx, artifacts, links, referrers};
+use super::image_fix::ImageFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
 use crate::db::schema::{
@@ -73,6 +74,8 @@ pub(super) enum Fix {
     StrayInline(BlobId),
     /// Keeps the bytes of a live blob that are listed as bytes to be removed.
     LiveUnlink(BlobId),
+    /// Something of the registry.
+    Image(ImageFix),
     /// Drops a derived row that cannot be read.
     Unreadable(Erase, Vec<u8>),
 }
@@ -104,6 +107,7 @@ impl Fix {
             | Self::LiveUnlink(_) => Phase::Adding,
             Self::RefCount(_, shift) if shift.counted > shift.found => Phase::Adding,
             Self::Counter(..) => Phase::Counter,
+            Self::Image(fix) => fix.phase(),
             _ => Phase::Lowering,
         }
     }
@@ -135,6 +139,7 @@ impl Fix {
             Self::StrayIndex(until, id) => tx.drop_index(*until, *id),
             Self::StrayInline(id) => tx.drop_inline(*id),
             Self::LiveUnlink(id) => tx.keep_live(*id),
+            Self::Image(fix) => fix.apply(tx),
             Self::Unreadable(erase, key) => Ok(erase(tx.txn, key)?),
         }
     }

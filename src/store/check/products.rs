@@ -112,7 +112,7 @@ impl Pass<'_, '_, '_> {
 }
 
 /// `None` for a row that cannot be read.
-fn readable<T>(found: Result<T, db::Error>) -> Result<Option<T>, db::Error> {
+pub(super) fn readable<T>(found: Result<T, db::Error>) -> Result<Option<T>, db::Error> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(db::Error::Corrupt { .. }) => Ok(None),

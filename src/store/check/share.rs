@@ -1,5 +1,5 @@
 //! A share of the check for every full run of the sweeper: the same walk, tag by tag, from where
-//! the last run came to; all of it when the store is small.
+//! the last run came to, and the registry in one piece; all of it when the store is small.
 //!
 //! Only counters of containers and of the store are corrected here: they cost nobody any data.
 
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::tree::Below;
 use super::{AGE_MAX, Findings, Halt, Holder, Pass, Recount, Shift, Total, Walk, Watch, names};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, JOBS, REFS, REPOS, TAGS, TOTALS,
+    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, IMAGE_BLOBS, IMAGE_TAGS, JOBS, MANIFESTS, REFS,
+    REPOS, TAGS, TOTALS, UPLOADS,
 };
 use crate::db::{Found, Snapshot, Span};
 use crate::model::{
@@ -24,6 +25,18 @@ pub struct Position {
     after: Option<BranchKey>,
     /// The last tag that is done with in the branch behind it.
     within: Option<TagName>,
+    /// What comes when all branches are done with.
+    then: Then,
+}
+
+/// What is recounted behind the last branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Then {
+    /// Sums over all branches.
+    #[default]
+    Sums,
+    /// The registry, whose sums have no smaller parts.
+    Registry,
 }
 
 /// What one share found.
@@ -134,6 +147,12 @@ fn rows(snapshot: &Snapshot) -> Result<u64, Error> {
         TAGS.count(snapshot)?,
         BRANCHES.count(snapshot)?,
         REPOS.count(snapshot)?,
+        // The registry's counts are taken in two walks.
+        MANIFESTS.count(snapshot)?,
+        MANIFESTS.count(snapshot)?,
+        IMAGE_TAGS.count(snapshot)?,
+        IMAGE_BLOBS.count(snapshot)?,
+        UPLOADS.count(snapshot)?,
     ];
     Ok(counts.into_iter().fold(0, u64::saturating_add))
 }
@@ -181,20 +200,24 @@ struct Unit {
 impl Pass<'_, '_, '_> {
     /// Recounts what lies behind `position`.
     fn next_unit(&mut self, position: &Position) -> Result<Unit, Error> {
+        if position.then == Then::Registry {
+            let walked = self.read_queue().and_then(|()| self.check_registry());
+            return Ok(Unit { walked, reached: Position::default(), next: Next::Enough });
+        }
         let Some((key, branch)) = next_branch(self.rows, position.after.as_ref())? else {
-            let (walked, reached) = (self.sum_all(), Position::default());
-            return Ok(Unit { walked, reached, next: Next::Enough });
+            let reached = Position { then: Then::Registry, ..Position::default() };
+            return Ok(Unit { walked: self.sum_all(), reached, next: Next::More });
         };
         self.path = names::path_of(self.rows, Node::Branch(branch.id))
             .unwrap_or_else(|_| format!("/…/branches/{}/", key.1));
         let tag = next_tag(self.rows, branch.id, position.within.as_ref())?;
         let Some((name, tag)) = tag else {
             let walked = self.sum_tags(key.clone(), &branch);
-            let reached = Position { after: Some(key), within: None };
+            let reached = Position { after: Some(key), ..Position::default() };
             return Ok(Unit { walked, reached, next: Next::More });
         };
         let walked = self.tag(branch.id, name.clone(), &tag, Below::Names).map(drop);
-        let reached = Position { after: position.after.clone(), within: Some(name) };
+        let reached = Position { within: Some(name), ..position.clone() };
         Ok(Unit { walked, reached, next: Next::More })
     }
 

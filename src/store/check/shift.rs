@@ -1,8 +1,8 @@
 //! [`Shift`]: a counter and what was counted instead, both as of one snapshot. The difference of
 //! the two is what every later state of the counter is wrong by.
 
-use super::super::{Error, Tx};
-use crate::db::schema::{BRANCHES, DETACHED, FORMATS, JOBS, REPOS, TAGS};
+use super::super::{Error, Tx, containers};
+use crate::db::schema::{BRANCHES, CHARGES, DETACHED, FORMATS, JOBS, REPOS, TAGS};
 use crate::model::{
     BranchId, BranchName, FormatId, FormatName, JobId, JobName, RepoId, TagCounts, TagId, TagName,
     Totals, Usage, UserName,
@@ -35,6 +35,10 @@ pub(super) enum Holder {
     Tag((BranchId, TagName), TagId),
     Job((TagId, JobName), JobId),
     Format((JobId, FormatName), FormatId),
+    /// What a format shows of the registry.
+    Container(FormatId),
+    /// What the registry charges a user for.
+    Charges(UserName),
     Waiting(QueueKey),
     Total(Total),
 }
@@ -151,6 +155,20 @@ impl Holder {
             }
             Self::Job(key, id) => {
                 record!(tx, JOBS, key, id, job => shift.move_usage(&mut job.usage))
+            }
+            // A push sets it, and moves nothing.
+            Self::Container(id) => tx.fix_container_usage(*id),
+            Self::Format(key, id) if containers::is_container(tx.txn, *id)? => {
+                tx.fix_shown_usage(key, *id)
+            }
+            Self::Charges(user) => {
+                let mut usage = CHARGES.get(tx.txn, user)?.unwrap_or_default();
+                shift.move_usage(&mut usage);
+                if usage == Usage::default() {
+                    return Ok(CHARGES.remove(tx.txn, user)?);
+                }
+                CHARGES.put(tx.txn, user, &usage)?;
+                Ok(true)
             }
             Self::Format(key, id) => {
                 record!(tx, FORMATS, key, id, format => shift.move_usage(&mut format.usage))

@@ -2,8 +2,10 @@
 //! is possible, repaired (I2); and no difference is seen where there is none.
 
 mod damage;
+mod images;
 mod products;
 mod publications;
+mod registry;
 mod repairs;
 mod repos;
 mod serving;

@@ -5,8 +5,7 @@ use super::fix::Fix;
 use super::shift::{Counter, Holder, Shift};
 use super::{Halt, Pass};
 use crate::db;
-use crate::db::keys::Key;
-use crate::db::schema::{ARTIFACTS, CONTAINERS, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
+use crate::db::schema::{ARTIFACTS, DETACHED, FORMATS, JOBS, NODES, TAG_AGES, TAGS};
 use crate::db::{Found, Span};
 use crate::model::{
     Branch, BranchId, Detached, Entry, FormatId, JobId, Node, Tag, TagCounts, TagId, TagName, Usage,
@@ -190,16 +189,6 @@ impl Pass<'_, '_, '_> {
             }
         }
         Ok(usage)
-    }
-
-    fn image_usage(&mut self, at: FormatId) -> Result<Usage, Halt> {
-        match CONTAINERS.get(self.rows, &at) {
-            Err(db::Error::Corrupt { what, .. }) => {
-                self.found.unreadable(CONTAINERS.name(), &at.to_bytes(), &what);
-                Ok(Usage::default())
-            }
-            found => Ok(found?.map_or_else(Usage::default, |image| image.usage)),
-        }
     }
 
     /// Whether the way back from a container leads to the name that led here.

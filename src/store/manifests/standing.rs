@@ -59,7 +59,7 @@ impl Tx<'_, '_> {
 
     /// Lets a manifest stand so; whoever calls writes the record. What is held is charged to
     /// nobody.
-    pub(super) fn stand(
+    pub(in crate::store) fn stand(
         &self,
         id: ManifestId,
         manifest: &mut Manifest,
@@ -96,7 +96,7 @@ impl Tx<'_, '_> {
     }
 
     /// Nobody is charged for it any more.
-    pub(super) fn uncharge_manifest(&self, manifest: &mut Manifest) -> Result<(), Error> {
+    pub(in crate::store) fn uncharge_manifest(&self, manifest: &mut Manifest) -> Result<(), Error> {
         let login = std::mem::take(&mut manifest.charged);
         self.uncharge_user(&login, manifest.total)
     }

@@ -25,6 +25,8 @@ use crate::store::Store;
 pub(crate) fn assert_consistent(store: &Store) {
     let found = audit(store);
     assert!(found.is_empty(), "the store is not consistent:\n{}", found.join("\n"));
+    // What `larder check` says is the same.
+    store.verify().unwrap_or_else(|found| panic!("the check finds what is not there: {found}"));
 }
 
 fn audit(store: &Store) -> Vec<String> {
