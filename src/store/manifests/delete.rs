@@ -99,6 +99,25 @@ impl Store {
 }
 
 impl View {
+    /// The tags that name a manifest and count: those that go with it.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn tags_of_manifest(
+        &self,
+        image: &ImageName,
+        digest: &OciDigest,
+    ) -> Result<Vec<ImageTagName>, Error> {
+        let Some((id, _)) = self.manifest(image, digest)? else { return Ok(Vec::new()) };
+        let mut tags = Vec::new();
+        for ((_, tag), ()) in TAGS_OF.all(&self.snapshot, Span::under(&id))? {
+            if self.image_tag(image, &tag)?.is_some() {
+                tags.push(tag);
+            }
+        }
+        Ok(tags)
+    }
+
     /// Whether no lock of a job keeps a tag of a manifest.
     fn check_manifest_unlocked(
         &self,
