@@ -84,3 +84,29 @@ async fn a_product_shows_for_an_hour_what_it_stood_for_and_not_for_longer() {
     assert_eq!(bench.status(&all, &by_digest).await, 404);
     assert_eq!(bench.status(&admin(), "GET /v2/main/job/manifests/t").await, 200);
 }
+
+#[tokio::test]
+async fn a_page_of_referrers_reads_no_more_than_so_much() {
+    let bench = Bench::new(&[]);
+    let subject = format!("sha256:{}", "ab".repeat(32));
+    for number in 0..6 {
+        let body = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[],"number":{number},
+                "subject":{{"mediaType":"{INDEX}","digest":"{subject}","size":2}},"x":"{}"}}"#,
+            "x".repeat((4 << 20) - 512)
+        );
+        let line = format!("PUT /v2/a/manifests/t{number}");
+        assert_eq!(bench.send(&admin(), &line, &[], &body).await.status, 201);
+    }
+    let mut target = format!("/v2/a/referrers/{subject}");
+    let mut pages = Vec::new();
+    loop {
+        let page = bench.ask(&admin(), &format!("GET {target}")).await;
+        pages.push(page.json()["manifests"].as_array().unwrap().len());
+        let link = page.headers.iter().find(|(name, _)| name == "link");
+        let Some((_, link)) = link else { break };
+        let end = link.find('>').unwrap();
+        target = link[1..end].to_owned();
+    }
+    assert_eq!((pages.len(), pages.iter().sum::<usize>()), (2, 6), "{pages:?}");
+}
