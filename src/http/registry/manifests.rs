@@ -12,6 +12,7 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
+use super::in_turn;
 use crate::http::failure::Failure;
 use crate::http::reply::{Content, Decision, FileFacts};
 use crate::http::tree::query_pairs;
@@ -26,6 +27,8 @@ use crate::store::{self, View};
 
 /// Tags that one push by digest may have besides.
 const TAGS_MAX: usize = 16;
+/// Larger manifests are taken in a few at a time.
+const LARGE_BYTES: u64 = 64 << 10;
 /// The digest of what is answered, or was taken.
 pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// What a manifest that was taken is about.
@@ -143,11 +146,12 @@ impl Server {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let upload = Upload { image, reference, tags, bytes, media_type, by };
         let registry = self.registry.clone();
-        let (taken, upload) = blocking(move || {
+        let push = move || {
             let taken = registry.push_manifest(&upload)?;
             Ok((taken, upload))
-        })
-        .await?;
+        };
+        let (taken, upload) =
+            if size > LARGE_BYTES { in_turn(push).await? } else { blocking(push).await? };
         let Upload { image, reference, tags, by, .. } = &upload;
         self.registry.note_push(image, reference, &taken.digest, size, by.as_ref());
         let mut response = reply::empty();
