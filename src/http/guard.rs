@@ -12,7 +12,7 @@ use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of,
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Grants, Right};
-use crate::{store, tree};
+use crate::{registry, store, tree};
 
 /// What a request needs before it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,15 +140,26 @@ impl Server {
     /// A failure as it may be told: it names nothing that the caller may not read.
     pub(super) fn refuse(&self, caller: &Caller, failure: Failure) -> Failure {
         match failure {
-            Failure::Tree(tree::Error::Store(store::Error::FormatConflict {
-                format,
-                version,
-                job,
-            })) if !self.may_read(caller, &job) => {
-                let job = "another job".to_owned();
-                store::Error::FormatConflict { format, version, job }.into()
-            }
+            Failure::Tree(tree::Error::Store(error)) => self.mask(caller, error).into(),
+            Failure::Registry(error) => match *error {
+                registry::Error::Store(error) => {
+                    registry::Error::Store(self.mask(caller, error)).into()
+                }
+                error => error.into(),
+            },
             failure => failure,
+        }
+    }
+
+    fn mask(&self, caller: &Caller, error: store::Error) -> store::Error {
+        match error {
+            store::Error::FormatConflict { format, version, job }
+                if !self.may_read(caller, &job) =>
+            {
+                let job = "another job".to_owned();
+                store::Error::FormatConflict { format, version, job }
+            }
+            error => error,
         }
     }
 

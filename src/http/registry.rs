@@ -21,15 +21,34 @@ use std::sync::Arc;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use warp::reply::Response;
 
 use super::failure::Failure;
 use super::route::{RegistryRoute, is_registry};
-use super::{Request, Server, reply, token_service};
+use super::{Request, Server, blocking, reply, token_service};
 use crate::model::Caller;
 
 /// Says which protocol is spoken; older clients look for it.
 static API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+/// Manifests that are taken apart at once where each may come to many times its bytes: some
+/// 70 MiB for one of 4 MiB that was made for that.
+const TURNS_MAX: usize = 8;
+static TURNS: Semaphore = Semaphore::const_new(TURNS_MAX);
+
+/// Runs what takes large manifests apart, as [`blocking`] does, a few at a time. The turn ends
+/// with the work, also when nobody waits for it any more.
+async fn in_turn<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let turn = TURNS.acquire().await.map_err(|error| Failure::Internal(error.to_string()))?;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+}
 
 /// What of a request for the registry is needed to refuse it.
 pub(super) struct Asked {
@@ -92,5 +111,31 @@ impl Server {
             error = error.with_header(WWW_AUTHENTICATE, challenge);
         }
         error.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_few_large_manifests_are_taken_apart_at_once() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks = (0..3 * TURNS_MAX).map(|_| {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            tokio::spawn(in_turn(move || {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }))
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap().unwrap();
+        }
+        assert!((2..=TURNS_MAX).contains(&most.load(Ordering::SeqCst)), "{most:?}");
     }
 }

@@ -39,6 +39,7 @@ impl Registry {
         }
         match self.store().renew_image_blob(image.clone(), *digest).await {
             Ok(renewed) => Ok(renewed),
+            Err(store::Error::QuotaExceeded { .. }) => Ok(None),
             Err(error) => {
                 log::warn!("no link could be renewed for {image}@{digest}: {error}");
                 Ok(None)

@@ -39,6 +39,12 @@ struct Seen {
     at: Timestamp,
 }
 
+impl Seen {
+    fn counts_at(&self, now: Timestamp) -> bool {
+        self.at.after(REMEMBERED) > now
+    }
+}
+
 /// Which images were resolved lately by the names of products. Clones share it.
 #[derive(Clone)]
 pub(super) struct Products(Arc<Mutex<LruCache<ImageName, Vec<Seen>>>>);
@@ -69,7 +75,8 @@ impl Registry {
         let part = |image: &ImageName| {
             Ok(view.image_blob(image, digest)?.map(|found| Part::Blob(found.id)))
         };
-        let found = self.products.search(view, name, &product, &part)?;
+        let now = self.store.clock().now();
+        let found = self.products.search(view, (name, &product), now, &part)?;
         Ok(found.map(|(image, _)| image))
     }
 }
@@ -83,7 +90,7 @@ impl Products {
     pub(super) fn note(&self, name: &ImageName, image: &ImageName, id: ManifestId, at: Timestamp) {
         let mut names = self.lock();
         let seen = names.get_or_insert_mut(name.clone(), Vec::new);
-        seen.retain(|seen| seen.id != id && seen.at.after(REMEMBERED) > at);
+        seen.retain(|seen| seen.id != id && seen.counts_at(at));
         seen.truncate(IMAGES_MAX - 1);
         seen.insert(0, Seen { image: image.clone(), id, at });
     }
@@ -92,13 +99,13 @@ impl Products {
     pub(super) fn manifest(
         &self,
         view: &View,
-        name: &ImageName,
-        product: &ProductBranchPath,
+        named: (&ImageName, &ProductBranchPath),
+        now: Timestamp,
         digest: &OciDigest,
     ) -> Result<Option<Found>, Error> {
         let part =
             |image: &ImageName| Ok(view.manifest(image, digest)?.map(|(id, _)| Part::Manifest(id)));
-        let Some((image, part)) = self.search(view, name, product, &part)? else {
+        let Some((image, part)) = self.search(view, named, now, &part)? else {
             return Ok(None);
         };
         let Part::Manifest(id) = part else { return Ok(None) };
@@ -111,13 +118,13 @@ impl Products {
     fn search(
         &self,
         view: &View,
-        name: &ImageName,
-        product: &ProductBranchPath,
+        (name, product): (&ImageName, &ProductBranchPath),
+        now: Timestamp,
         part_in: &dyn Fn(&ImageName) -> Result<Option<Part>, Error>,
     ) -> Result<Option<(ImageName, Part)>, Error> {
         let mut search = Search { view, part_in, seen: BTreeSet::new() };
         let remembered = self.lock().get(name).cloned().unwrap_or_default();
-        for Seen { image, id, .. } in remembered {
+        for Seen { image, id, .. } in remembered.into_iter().filter(|seen| seen.counts_at(now)) {
             if let Some(manifest) = view.manifest_by_id(id)?
                 && let Some(part) = search.look(&image, id, &manifest)?
             {

@@ -2,7 +2,7 @@
 //! from the records and from the bytes that were pushed.
 //!
 //! A page is bounded in its number, in its bytes (which are a manifest's for clients) and in what
-//! is looked at to fill it.
+//! is looked at and read to fill it.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ const LINES_MAX: usize = 1000;
 const LOOKS_MAX: usize = 10_000;
 /// Records that are read at once.
 const BATCH: usize = 100;
+/// Bytes of manifests that are read for one page, each of which may be full of other things.
+const READ_BYTES_MAX: u64 = 16 << 20;
 /// Bytes that are left to what is around the lines.
 const FRAME: usize = 1024;
 
@@ -62,7 +64,7 @@ impl Registry {
     ) -> Result<Page, Error> {
         let view = self.store.view()?;
         let mut page = Page::default();
-        let (mut looks, mut bytes) = (0, FRAME);
+        let (mut looks, mut bytes, mut read_bytes) = (0, FRAME, 0u64);
         loop {
             let batch = view.image_referrers(image, digest, after, BATCH)?;
             let is_last = batch.is_empty();
@@ -80,8 +82,13 @@ impl Registry {
                         return Ok(page);
                     }
                     page.lines.push(line);
+                    read_bytes = read_bytes.saturating_add(manifest.size);
                 }
                 after = Some(id);
+                if read_bytes >= READ_BYTES_MAX {
+                    page.next = after;
+                    return Ok(page);
+                }
             }
             if is_last {
                 return Ok(page);

@@ -64,7 +64,8 @@ impl Registry {
     ) -> Result<Option<Found>, Error> {
         let tag = match reference {
             Reference::Digest(digest) => {
-                return self.products.manifest(view, name, product, digest);
+                let now = self.store.clock().now();
+                return self.products.manifest(view, (name, product), now, digest);
             }
             Reference::Tag(tag) => tag,
         };

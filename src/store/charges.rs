@@ -3,13 +3,16 @@
 //! the quota beside the tree's usage.
 //!
 //! Charges change in the transactions that change what is charged (I2): `larder check` recounts
-//! them. Whoever is not logged in is charged for nothing; a release charges nobody.
+//! them. Whoever is not logged in is charged for nothing. A release charges nobody for what goes
+//! when its link is over; what stays in a user's repository beyond that, since a request renews it
+//! or since a push displaced it, is charged to the owner.
 //! Deliberately absent: what is charged, which the rows of blobs, manifests and uploads say.
 
 use super::tree::Delta;
+use super::tx::promised;
 use super::{Error, Tx, View};
-use crate::db::schema::CHARGES;
-use crate::model::{Usage, UserName};
+use crate::db::schema::{CHARGES, IMAGE_NAMES};
+use crate::model::{ImageId, Repo, Usage, UserName};
 
 /// The login of a record that says who is charged; an empty one: nobody is.
 pub(super) fn user_of(login: &str) -> Result<Option<UserName>, Error> {
@@ -38,6 +41,14 @@ impl View {
 }
 
 impl Tx<'_, '_> {
+    /// Whose quota counts what a repository keeps beyond what is held there; `None`: nobody's.
+    pub(super) fn owner_of_image(&self, image: ImageId) -> Result<Option<UserName>, Error> {
+        Ok(match promised(&IMAGE_NAMES, self.txn, &image)?.repo() {
+            Repo::User(user) => Some(user),
+            Repo::Shared => None,
+        })
+    }
+
     /// Whether what is charged to `login` may change so: for whoever knows that before anything
     /// is changed, so that a refusal costs its neighbours nothing.
     pub(super) fn check_user_room(&self, login: &str, delta: Delta) -> Result<(), Error> {

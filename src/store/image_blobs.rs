@@ -94,6 +94,8 @@ impl Store {
 
     /// Promises that a blob stays in a repository for an upload link, in a committed transaction,
     /// so that a client may be told that it is there. `None`: it is not (any more).
+    ///
+    /// Errors of the answer: [`Error::QuotaExceeded`] of the owner of the repository.
     pub fn renew_image_blob(
         &self,
         image: ImageName,
@@ -252,11 +254,18 @@ impl Tx<'_, '_> {
         Ok(((image, blob), arrival))
     }
 
-    /// Lets an upload link begin again; a manifest's hold needs no note of it.
+    /// Lets an upload link begin again; a manifest's hold needs no note of it. In a user's
+    /// repository the owner is charged from then on for what a release left, if nobody is.
     fn renew_link(&self, key: ImageBlobKey, mut row: ImageBlob) -> Result<ImageBlob, Error> {
         let before = row.refs;
         row.refs = before.lease(self.link_end);
         if row.refs != before {
+            if row.charged.is_empty()
+                && let Some(owner) = self.owner_of_image(key.0)?
+            {
+                self.charge_user(owner.as_str(), Usage::of(row.size))?;
+                owner.as_str().clone_into(&mut row.charged);
+            }
             self.save_image_blob(key, Some(before), &row)?;
         }
         Ok(row)

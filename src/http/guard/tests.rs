@@ -4,6 +4,7 @@
 mod hiding;
 mod images;
 mod proof;
+mod pushed;
 mod table;
 
 use std::sync::Arc;

@@ -12,12 +12,13 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
+use super::in_turn;
 use crate::http::failure::Failure;
 use crate::http::reply::{Content, Decision, FileFacts};
 use crate::http::tree::query_pairs;
 use crate::http::{Request, Server, blocking, body, reply};
 use crate::model::manifest::MANIFEST_BYTES_MAX;
-use crate::model::{Caller, ImageName, ImageTagName, OciDigest, Reference};
+use crate::model::{Caller, ImageName, ImageTagName, OciDigest, Reference, Right};
 use crate::registry;
 use crate::registry::manifests::{Upload, digest_like, is_inline};
 use crate::registry::resolve::Found;
@@ -26,6 +27,8 @@ use crate::store::{self, View};
 
 /// Tags that one push by digest may have besides.
 const TAGS_MAX: usize = 16;
+/// Larger manifests are taken in a few at a time.
+const LARGE_BYTES: u64 = 64 << 10;
 /// The digest of what is answered, or was taken.
 pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// What a manifest that was taken is about.
@@ -143,11 +146,12 @@ impl Server {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let upload = Upload { image, reference, tags, bytes, media_type, by };
         let registry = self.registry.clone();
-        let (taken, upload) = blocking(move || {
+        let push = move || {
             let taken = registry.push_manifest(&upload)?;
             Ok((taken, upload))
-        })
-        .await?;
+        };
+        let (taken, upload) =
+            if size > LARGE_BYTES { in_turn(push).await? } else { blocking(push).await? };
         let Upload { image, reference, tags, by, .. } = &upload;
         self.registry.note_push(image, reference, &taken.digest, size, by.as_ref());
         let mut response = reply::empty();
@@ -181,7 +185,7 @@ impl Server {
             let tag = ImageTagName::parse(&text)
                 .map_err(|error| OciError::new(Code::ManifestInvalid, error.to_string()))?;
             let path = format!("/v2/{name}/manifests/{tag}");
-            if !self.access.allows(&request.caller, crate::model::Right::Add, &path) {
+            if !self.access.allows(&request.caller, Right::Add, &path) {
                 return Err(self.denied(&request.caller));
             }
             tags.push(tag);
@@ -195,19 +199,37 @@ impl Server {
         Ok(tags)
     }
 
+    /// A manifest goes with its tags: nobody takes it away who may not take away each of them.
+    fn guard_tags(
+        &self,
+        caller: &Caller,
+        name: &ImageName,
+        reference: &Reference,
+    ) -> Result<(), Failure> {
+        let Reference::Digest(digest) = reference else { return Ok(()) };
+        let may_go = |tag: &ImageTagName| {
+            self.access.allows(caller, Right::Delete, &format!("/v2/{name}/manifests/{tag}"))
+        };
+        let tags = self.registry.store().view()?.tags_of_manifest(name, digest)?;
+        if tags.iter().all(may_go) { Ok(()) } else { Err(self.denied(caller)) }
+    }
+
     async fn delete_manifest(
         self: &Arc<Self>,
         request: Request,
         name: ImageName,
         reference: Reference,
     ) -> Result<Response, Failure> {
-        let registry = self.registry.clone();
-        let cause = Cause::request(request.caller.name());
-        blocking(move || match registry.delete_manifest(&name, &reference, cause) {
-            Err(registry::Error::Store(store::Error::NotFound(_))) => {
-                Err(unknown(&name, &reference).into())
+        let server = Arc::clone(self);
+        blocking(move || {
+            server.guard_tags(&request.caller, &name, &reference)?;
+            let cause = Cause::request(request.caller.name());
+            match server.registry.delete_manifest(&name, &reference, cause) {
+                Err(registry::Error::Store(store::Error::NotFound(_))) => {
+                    Err(unknown(&name, &reference).into())
+                }
+                result => Ok(result?),
             }
-            result => Ok(result?),
         })
         .await?;
         self.reclaim();

@@ -9,9 +9,10 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS
 use serde::Serialize;
 use warp::reply::Response;
 
+use super::in_turn;
 use super::paging::{Wanted, linked};
 use crate::http::failure::Failure;
-use crate::http::{Request, Server, blocking};
+use crate::http::{Request, Server};
 use crate::model::oci_manifest::OCI_INDEX;
 use crate::model::{ImageName, ManifestId, OciDigest};
 use crate::registry::referrers::{Descriptor, Page};
@@ -38,7 +39,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         let wanted = Wanted::read(&request.query)?;
         let registry = self.registry.clone();
-        blocking(move || {
+        in_turn(move || {
             let kind = wanted.other(FILTER).filter(|kind| !kind.is_empty());
             let after = wanted.last.as_deref().and_then(|id| id.parse().ok()).map(ManifestId);
             let limit = wanted.count.max(1);

@@ -71,8 +71,9 @@ impl Store {
     }
 
     /// Keeps a manifest that nothing holds for another upload link, in a committed transaction,
-    /// so that a client may be told that it is here. What is held needs no such note. `None`: it
-    /// is not here (any more).
+    /// so that a client may be told that it is here. What is held needs no such note, and what
+    /// the owner of the repository has no room for is not kept for longer. `None`: it is not here
+    /// (any more).
     pub fn renew_manifest(
         &self,
         image: ImageName,
@@ -83,7 +84,7 @@ impl Store {
             let found = named(tx.txn, record.id, &digest)?;
             let Some((id, mut manifest)) = found else { return Ok(None) };
             let renewed = manifest.standing.renew(tx.now, tx.link_end);
-            if renewed != manifest.standing {
+            if renewed != manifest.standing && tx.charge_owner(&mut manifest)? {
                 tx.stand(id, &mut manifest, renewed)?;
                 MANIFESTS.put(tx.txn, &id, &manifest)?;
             }
@@ -99,6 +100,25 @@ impl Store {
 }
 
 impl View {
+    /// The tags that name a manifest and count: those that go with it.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn tags_of_manifest(
+        &self,
+        image: &ImageName,
+        digest: &OciDigest,
+    ) -> Result<Vec<ImageTagName>, Error> {
+        let Some((id, _)) = self.manifest(image, digest)? else { return Ok(Vec::new()) };
+        let mut tags = Vec::new();
+        for ((_, tag), ()) in TAGS_OF.all(&self.snapshot, Span::under(&id))? {
+            if self.image_tag(image, &tag)?.is_some() {
+                tags.push(tag);
+            }
+        }
+        Ok(tags)
+    }
+
     /// Whether no lock of a job keeps a tag of a manifest.
     fn check_manifest_unlocked(
         &self,

@@ -187,6 +187,9 @@ impl Tx<'_, '_> {
         } else {
             return self.detach_manifest(id, cause).map(|()| true);
         };
+        if !self.charge_owner(&mut manifest)? {
+            return self.detach_manifest(id, cause).map(|()| true);
+        }
         self.stand(id, &mut manifest, stays)?;
         MANIFESTS.put(self.txn, &id, &manifest)?;
         Ok(false)

@@ -31,7 +31,11 @@ impl Tx<'_, '_> {
         } else {
             Standing::alone(why, self.now, self.link_end)
         };
-        let left = (0..times).fold(manifest.standing, |standing, _| standing.release(after));
+        let mut left = (0..times).fold(manifest.standing, |standing, _| standing.release(after));
+        let stays = matches!(left, Standing::Untagged { .. } | Standing::Follows);
+        if stays && !self.charge_owner(&mut manifest)? {
+            left = Standing::Doomed { until: self.link_end };
+        }
         self.stand(id, &mut manifest, left)?;
         Ok(MANIFESTS.put(self.txn, &id, &manifest)?)
     }
@@ -93,6 +97,23 @@ impl Tx<'_, '_> {
             Standing::Held { .. } | Standing::Follows => {}
         }
         Ok(())
+    }
+
+    /// What nothing names and nobody is charged for is charged to the owner of the repository, if
+    /// it is to stay: else any number of images could be pushed over one another. `false`: there
+    /// is no room, so it is to go.
+    pub(super) fn charge_owner(&self, manifest: &mut Manifest) -> Result<bool, Error> {
+        if !manifest.charged.is_empty() {
+            return Ok(true);
+        }
+        let Some(owner) = self.owner_of_image(manifest.image)? else { return Ok(true) };
+        match self.charge_user(owner.as_str(), manifest.total) {
+            Ok(()) => {}
+            Err(Error::QuotaExceeded { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        owner.as_str().clone_into(&mut manifest.charged);
+        Ok(true)
     }
 
     /// Nobody is charged for it any more.
