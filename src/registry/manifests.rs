@@ -10,15 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, Registry};
+use crate::blobs::Claim;
 use crate::blobs::hash::hash_bytes;
-use crate::blobs::{Claim, Placed};
-use crate::db;
 use crate::model::oci_manifest::{Described, Role};
 use crate::model::{
-    Blob, BlobId, Digest, ImageName, ImageTagName, Manifest, ManifestId, OciDigest, OciManifest,
-    Place, Reference, Sha512, Standing, UserName,
+    Blob, Digest, ImageName, ImageTagName, Manifest, OciDigest, OciManifest, Place, Reference,
+    Sha512, Standing, UserName,
 };
-use crate::store::blobs::{Arrival, Body, Content};
+use crate::store::blobs::{Body, Content, settle};
 use crate::store::detached::Cause;
 use crate::store::manifests::{ManifestPush, Needed, Pushed, Wanted};
 use crate::store::{self, View};
@@ -157,7 +156,7 @@ impl Registry {
         let placed = draft.finish()?.place()?;
         push.content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
         let result = self.store.push_manifest(push).wait();
-        settle(placed, &result);
+        settle(placed, result.as_ref().map(|pushed| pushed.arrival));
         Ok(result?)
     }
 
@@ -237,9 +236,8 @@ pub fn is_inline(view: &View, manifest: &Manifest) -> Result<bool, Error> {
 /// The digest of a manifest, of the kind that was asked by, if it is known.
 #[must_use]
 pub fn digest_like(manifest: &Manifest, asked: &OciDigest) -> OciDigest {
-    let sum = manifest.sha512.as_deref().and_then(|sum| sum.try_into().ok());
-    match (asked, sum) {
-        (OciDigest::Sha512(_), Some(sum)) => OciDigest::Sha512(Sha512(sum)),
+    match (asked, manifest.sha512()) {
+        (OciDigest::Sha512(_), Some(name)) => name,
         _ => manifest.digest.into(),
     }
 }
@@ -293,23 +291,4 @@ fn check_size(content: &Described, actual: u64) -> Result<(), Error> {
     }
     let Described { at, digest, size, .. } = content.clone();
     Err(Error::SizeDiffers { at, digest, said: size, actual })
-}
-
-/// Keeps the file whose row was committed, and throws the others away. When nobody knows whether
-/// the row was committed, both names stay and the next start decides (I1).
-fn settle(placed: Placed, result: &Result<Pushed, store::Error>) {
-    match result {
-        Ok(Pushed { arrival: Arrival::Kept, .. }) => placed.keep(),
-        Err(store::Error::Db(db::Error::OutcomeUnknown(_))) => drop(placed),
-        Ok(_) | Err(_) => placed.discard(),
-    }
-}
-
-/// What of a manifest a search looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// It, or one of its children.
-    Manifest(ManifestId),
-    /// A blob of one of them.
-    Blob(BlobId),
 }

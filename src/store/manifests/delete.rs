@@ -4,7 +4,7 @@
 //! manifest with the last of them: until then it is there. What it held is released when it is
 //! destroyed.
 
-use super::{named, sha512_of};
+use super::named;
 use crate::db::schema::{IMAGE_TAGS, IMAGES, MANIFEST_NAMES, MANIFESTS, TAGS_OF};
 use crate::db::{Pending, Rows, Span};
 use crate::model::standing::LetGo;
@@ -178,8 +178,7 @@ impl Tx<'_, '_> {
         self.unindex_standing(id, &manifest)?;
         self.uncharge_manifest(&mut manifest)?;
         MANIFESTS.put(self.txn, &id, &manifest)?;
-        let names = std::iter::once(manifest.digest.into()).chain(sha512_of(&manifest));
-        for name in names {
+        for name in manifest.names() {
             MANIFEST_NAMES.remove(self.txn, &(manifest.image, name))?;
         }
         self.detach(Node::Manifest(id), path, cause, Usage::default())?;
