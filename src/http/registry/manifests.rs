@@ -19,9 +19,10 @@ use crate::http::{Request, Server, blocking, body, reply};
 use crate::model::manifest::MANIFEST_BYTES_MAX;
 use crate::model::{Caller, ImageName, ImageTagName, OciDigest, Reference};
 use crate::registry;
-use crate::registry::manifests::{Upload, digest_like, is_inline};
+use crate::registry::manifests::{Upload, digest_like};
 use crate::registry::resolve::Found;
 use crate::store::detached::Cause;
+use crate::store::reading::Kept;
 use crate::store::{self, View};
 
 /// Tags that one push by digest may have besides.
@@ -101,20 +102,25 @@ impl Server {
         name: &ImageName,
         reference: &Reference,
     ) -> Result<(Found, Option<Bytes>), Failure> {
-        let view = self.tree.store().view()?;
+        let view = self.registry.store().view()?;
         let may_read = |tag: &ImageTagName| self.may_pull(caller, name, tag);
         let found = self.registry.resolve(&view, name, reference, may_read)?;
         let found = found.ok_or_else(|| unknown(name, reference))?;
         if *method == Method::HEAD {
             return Ok((found, None));
         }
-        if is_inline(&view, &found.manifest)? {
-            let bytes = self.registry.manifest_bytes(&view, &found.manifest)?;
-            return Ok((found, Some(bytes)));
-        }
-        let (registry, manifest) = (self.registry.clone(), found.manifest.clone());
-        let bytes = blocking(move || Ok(registry.manifest_bytes(&view, &manifest)?)).await?;
-        Ok((found, Some(bytes)))
+        let kept = match self.registry.manifest_bytes(&view, &found.manifest)? {
+            Kept::Inline(bytes) => return Ok((found, Some(bytes))),
+            placed @ Kept::Placed(..) => placed,
+        };
+        // No snapshot is kept while a disk is waited for.
+        drop(view);
+        let registry = self.registry.clone();
+        blocking(move || {
+            let bytes = registry.read_manifest(&found.manifest, kept)?;
+            Ok((found, Some(bytes)))
+        })
+        .await
     }
 
     fn note_pull(

@@ -30,25 +30,17 @@ pub enum Done {
 }
 
 impl Store {
-    /// Takes a manifest away with all of its tags. Ask for it on a thread that may wait.
+    /// Whether a manifest may be deleted with all of its tags, as of now.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::FormatOfLockedJob`] when the job of one of its tags is
-    /// locked; then nothing was changed, unless it was locked meanwhile.
-    pub fn delete_manifest(
+    /// locked.
+    pub fn check_manifest_deletion(
         &self,
         image: &ImageName,
-        digest: OciDigest,
-        cause: &Cause,
+        digest: &OciDigest,
     ) -> Result<(), Error> {
-        let locks = self.container_locks();
-        self.view()?.check_manifest_unlocked(image, &digest, locks)?;
-        loop {
-            let slice = self.delete_manifest_slice(image.clone(), digest, cause.clone());
-            if slice.wait()? == Done::Yes {
-                return Ok(());
-            }
-        }
+        self.view()?.check_manifest_unlocked(image, digest, self.container_locks())
     }
 
     /// Takes some tags of a manifest away, and with the last ones the manifest; it is to be asked
