@@ -12,10 +12,11 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
+use super::{CONTENT_DIGEST, empty};
 use crate::http::failure::Failure;
-use crate::http::reply::{Content, Decision, FileFacts};
+use crate::http::reply::{Content, Decision, FileFacts, with};
 use crate::http::tree::query_pairs;
-use crate::http::{Request, Server, blocking, body, reply};
+use crate::http::{Request, Server, blocking, body};
 use crate::model::manifest::MANIFEST_BYTES_MAX;
 use crate::model::{Caller, ImageName, ImageTagName, OciDigest, Reference};
 use crate::registry;
@@ -27,8 +28,6 @@ use crate::store::{self, View};
 
 /// Tags that one push by digest may have besides.
 const TAGS_MAX: usize = 16;
-/// The digest of what is answered, or was taken.
-pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// What a manifest that was taken is about.
 static SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// A tag that names a manifest that was pushed by digest.
@@ -90,7 +89,7 @@ impl Server {
                 response
             }
         };
-        Ok(with(response, &CONTENT_DIGEST, &digest.to_string()))
+        Ok(with(response, CONTENT_DIGEST.clone(), &digest.to_string()))
     }
 
     /// A manifest and, for a GET, its bytes: as of one snapshot, on this thread where nothing has
@@ -156,12 +155,11 @@ impl Server {
         .await?;
         let Upload { image, reference, tags, by, .. } = &upload;
         self.registry.note_push(image, reference, &taken.digest, size, by.as_ref());
-        let mut response = reply::empty();
-        *response.status_mut() = StatusCode::CREATED;
-        response = with(response, &LOCATION, &format!("/v2/{image}/manifests/{}", taken.digest));
-        response = with(response, &CONTENT_DIGEST, &taken.digest.to_string());
+        let location = format!("/v2/{image}/manifests/{}", taken.digest);
+        let headers = [(LOCATION, location), (CONTENT_DIGEST.clone(), taken.digest.to_string())];
+        let mut response = empty(StatusCode::CREATED, headers);
         if let Some(subject) = taken.subject {
-            response = with(response, &SUBJECT, &subject.to_string());
+            response = with(response, SUBJECT.clone(), &subject.to_string());
         }
         for tag in tags {
             if let Ok(value) = HeaderValue::from_str(tag.as_str()) {
@@ -217,9 +215,7 @@ impl Server {
         })
         .await?;
         self.reclaim();
-        let mut response = reply::empty();
-        *response.status_mut() = StatusCode::ACCEPTED;
-        Ok(response)
+        Ok(empty(StatusCode::ACCEPTED, []))
     }
 }
 
@@ -247,12 +243,4 @@ fn part(bytes: &Bytes, range: &std::ops::Range<u64>) -> Result<Bytes, Failure> {
         (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
         _ => Err(Failure::Internal("a manifest is shorter than its record says".to_owned())),
     }
-}
-
-fn with(mut response: Response, name: &HeaderName, value: &str) -> Response {
-    match HeaderValue::from_str(value) {
-        Ok(value) => drop(response.headers_mut().insert(name.clone(), value)),
-        Err(_) => log::error!("{value:?} cannot be the header {name}"),
-    }
-    response
 }
