@@ -72,13 +72,14 @@
 //!
 //! # One push of an image
 //!
-//! 1. Each layer is an upload ([`registry`]): bytes that were acknowledged survive a restart,
-//!    small ones in the upload's row and others in a draft file that the row names. At the end
-//!    the digest is compared and one transaction makes the blob the repository's, held by an
-//!    upload link: a row of the repository with the moment before which it stays.
-//! 2. The manifest's bytes are read by [`model`], then one transaction checks that all it names is
-//!    here, counts it in the repository's rows, and lets the tag name it. However many manifests
-//!    of a repository name a blob, the blob has one reference from it (I2).
+//! 1. Each layer is an upload ([`registry::uploads`]): bytes that were acknowledged survive a
+//!    restart, small ones in the upload's row and others in a draft file that the row names. At
+//!    the end the digest is compared and one transaction makes the blob the repository's, held by
+//!    an upload link: a row of the repository with the moment before which it stays.
+//! 2. The manifest's bytes are read by [`model::oci_manifest`], then one transaction
+//!    ([`store::manifests`]) checks that all it names is here, counts it in the repository's rows,
+//!    and lets the tag name it. However many manifests of a repository name a blob, the blob has
+//!    one reference from it (I2). Which name stands for what is one table: [`registry::resolve`].
 //! 3. The tag of a job's repository has a place in the artifact tree: a format that is computed
 //!    from the manifest and has no files of its own. The tag counts only while names lead to that
 //!    format; so whatever takes the tree's tag away takes the image's along, at the same price.

@@ -196,6 +196,15 @@ pub enum Error {
     TokenName,
 }
 
+impl Error {
+    /// Whether it is known that nothing was changed. Otherwise files stay, and the next start
+    /// decides by the rows (I1).
+    #[must_use]
+    pub fn is_outcome_known(&self) -> bool {
+        !matches!(self, Self::Db(db::Error::OutcomeUnknown(_)))
+    }
+}
+
 /// What the store is told once.
 #[derive(Clone)]
 pub struct Rules {

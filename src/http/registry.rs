@@ -18,19 +18,23 @@ mod uploads;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::WWW_AUTHENTICATE;
-use http::{HeaderName, HeaderValue};
+use http::header::{WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, StatusCode};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use warp::reply::Response;
 
 use super::failure::Failure;
+use super::reply::with;
 use super::route::{RegistryRoute, is_registry};
 use super::{Request, Server, blocking, reply, token_service};
 use crate::model::Caller;
 
 /// Says which protocol is spoken; older clients look for it.
 static API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+/// The digest of what is answered, or was taken, of the kind that it was asked for by.
+static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Manifests that are taken apart at once where each may come to many times its bytes: some
 /// 70 MiB for one of 4 MiB that was made for that.
@@ -98,10 +102,7 @@ impl Server {
             return answer.unwrap_or_else(|failure| self.refuse(caller, failure).into_response());
         };
         let answer = answer.unwrap_or_else(|failure| self.refuse_image(&asked, caller, failure));
-        let mut response = answer;
-        let version = HeaderValue::from_static("registry/2.0");
-        response.headers_mut().insert(API_VERSION.clone(), version);
-        response
+        with(answer, API_VERSION.clone(), "registry/2.0")
     }
 
     fn refuse_image(&self, asked: &Asked, caller: &Caller, failure: Failure) -> Response {
@@ -112,6 +113,14 @@ impl Server {
         }
         error.into_response()
     }
+}
+
+/// An answer without a body.
+fn empty<const N: usize>(status: StatusCode, headers: [(HeaderName, String); N]) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    let response = with(response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    headers.into_iter().fold(response, |response, (name, value)| with(response, name, &value))
 }
 
 #[cfg(test)]

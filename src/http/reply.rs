@@ -269,7 +269,7 @@ fn typed(mut response: Response, media_type: &'static str) -> Response {
 
 /// Sets a header. A value that cannot be one is left out, with a loud line in the log: our
 /// values are ASCII, or percent-encoded, before they come here.
-fn with(mut response: Response, name: HeaderName, value: &str) -> Response {
+pub(super) fn with(mut response: Response, name: HeaderName, value: &str) -> Response {
     match HeaderValue::from_str(value) {
         Ok(value) => drop(response.headers_mut().insert(name, value)),
         Err(_) => log::error!("{value:?} cannot be the header {name}"),

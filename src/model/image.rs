@@ -218,6 +218,13 @@ impl ImageTagName {
         let digest = Digest::parse(hex)?;
         (end.is_empty() || end.starts_with('.')).then_some(OciDigest::Sha256(digest))
     }
+
+    /// The first in order of the tags that say they are attached to a manifest: all of them begin
+    /// with it.
+    #[must_use]
+    pub fn first_attached_to(digest: Digest) -> Option<Self> {
+        Self::parse(&format!("sha256-{digest}")).ok()
+    }
 }
 
 impl fmt::Display for ImageTagName {

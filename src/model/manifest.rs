@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlobId, Digest, ImageId, ManifestId, Standing, Timestamp, Usage};
+use super::{BlobId, Digest, ImageId, ManifestId, OciDigest, Sha512, Standing, Timestamp, Usage};
 
 /// Most bytes of a manifest.
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
@@ -53,4 +53,24 @@ pub struct Manifest {
     pub by: String,
     /// While it is being destroyed: the last of those about it that was dealt with.
     pub told: Option<ManifestId>,
+}
+
+impl Manifest {
+    /// All digests that name it: its SHA-256 first.
+    pub fn names(&self) -> impl Iterator<Item = OciDigest> + use<> {
+        std::iter::once(self.digest.into()).chain(self.sha512())
+    }
+
+    /// Its SHA-512 as a name, if it was pushed under that too.
+    #[must_use]
+    pub fn sha512(&self) -> Option<OciDigest> {
+        let sum = self.sha512.as_deref()?.try_into().ok()?;
+        Some(OciDigest::Sha512(Sha512(sum)))
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<OciDigest> {
+        OciDigest::parse(self.subject.as_deref()?).ok()
+    }
 }

@@ -10,17 +10,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, Registry};
+use crate::blobs::Claim;
 use crate::blobs::hash::hash_bytes;
-use crate::blobs::{Claim, Placed};
-use crate::db;
 use crate::model::oci_manifest::{Described, Role};
 use crate::model::{
-    Blob, BlobId, Digest, ImageName, ImageTagName, Manifest, ManifestId, OciDigest, OciManifest,
-    Place, Reference, Sha512, Standing, UserName,
+    Blob, Digest, ImageName, ImageTagName, Manifest, OciDigest, OciManifest, Place, Reference,
+    Sha512, Standing, UserName,
 };
-use crate::store::blobs::{Arrival, Body, Content};
+use crate::store::blobs::{Body, Content, settle};
 use crate::store::detached::Cause;
-use crate::store::manifests::{ManifestPush, Needed, Pushed, Wanted};
+use crate::store::manifests::{Done, ManifestPush, Needed, Pushed, Wanted};
+use crate::store::reading::Kept;
 use crate::store::{self, View};
 
 /// A manifest that nothing holds is not kept for longer by a request within this time of the one
@@ -78,7 +78,7 @@ impl Registry {
             _ => None,
         };
         let push = self.push_of(upload, parsed, hashed.digest, sha512)?;
-        self.commit(upload, &push, hashed.digest, hashed.size)?;
+        self.commit(upload, push, hashed.digest, hashed.size)?;
         Ok(Taken { digest: said.unwrap_or(hashed.digest.into()), subject })
     }
 
@@ -115,7 +115,7 @@ impl Registry {
     fn commit(
         &self,
         upload: &Upload,
-        push: &ManifestPush,
+        push: ManifestPush,
         digest: Digest,
         size: u64,
     ) -> Result<(), Error> {
@@ -123,11 +123,13 @@ impl Registry {
             Reference::Tag(tag) => Some(tag),
             Reference::Digest(_) => None,
         };
-        let mut tags = named.into_iter().chain(&upload.tags);
-        let first = ManifestPush { tag: tags.next().cloned(), ..push.clone() };
+        let mut tags = named.into_iter().chain(&upload.tags).cloned();
+        let first = tags.next();
+        let others: Vec<_> =
+            tags.map(|tag| ManifestPush { tag: Some(tag), ..push.clone() }).collect();
+        let first = ManifestPush { tag: first, ..push };
         self.commit_bytes(&upload.bytes, digest, size, first)?;
-        for tag in tags {
-            let next = ManifestPush { tag: Some(tag.clone()), ..push.clone() };
+        for next in others {
             self.store.push_manifest(next).wait()?;
         }
         Ok(())
@@ -157,28 +159,39 @@ impl Registry {
         let placed = draft.finish()?.place()?;
         push.content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
         let result = self.store.push_manifest(push).wait();
-        settle(placed, &result);
+        settle(placed, result.as_ref().map(|pushed| pushed.arrival));
         Ok(result?)
     }
 
-    /// The bytes of a manifest, exactly as they were pushed; for a thread that may wait, unless
-    /// [`is_inline`] says that they are in the database.
+    /// Where the bytes of a manifest are, exactly as they were pushed. Nothing here waits for a
+    /// disk.
     ///
     /// # Errors
-    /// [`Error::Files`] when they are damaged, which is logged too.
-    pub fn manifest_bytes(&self, view: &View, manifest: &Manifest) -> Result<Bytes, Error> {
-        let (suffix, pin) = match blob_of(view, manifest)?.place {
-            Place::Inline => return Ok(view.inline(manifest.blob)?),
-            Place::File(suffix) => (suffix, self.store.pins().pin(manifest.blob)),
+    /// [`Error::Store`].
+    pub fn manifest_bytes(&self, view: &View, manifest: &Manifest) -> Result<Kept, Error> {
+        match blob_of(view, manifest)?.place {
+            Place::Inline => Ok(Kept::Inline(view.inline(manifest.blob)?)),
+            Place::File(suffix) => {
+                let pin = self.store.pins().pin(manifest.blob);
+                // Pinned first, then seen again: it is still the file of a row.
+                blob_of(&self.store.view()?, manifest)?;
+                Ok(Kept::Placed(suffix, pin))
+            }
+        }
+    }
+
+    /// Reads them; for a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Error::Files`], [`Error::Damaged`] when they cannot be read back, which is logged too.
+    pub fn read_manifest(&self, manifest: &Manifest, kept: Kept) -> Result<Bytes, Error> {
+        let (suffix, _pin) = match kept {
+            Kept::Inline(bytes) => return Ok(bytes),
+            Kept::Placed(suffix, pin) => (suffix, pin),
         };
-        // Pinned first, then seen again: it is still the file of a row, and stays readable.
-        let fresh = self.store.view()?;
-        blob_of(&fresh, manifest)?;
         let file = self.files.open_blob(manifest.digest, suffix);
         let file = file.inspect_err(|error| log::error!("a manifest is damaged: {error}"))?;
-        let bytes = read_all(file, manifest);
-        drop(pin);
-        bytes
+        read_all(file, manifest)
     }
 
     /// Keeps a manifest that a request names and nothing holds, in a committed transaction before
@@ -220,26 +233,33 @@ impl Registry {
             Reference::Tag(tag) => {
                 self.store.delete_image_tag(image.clone(), tag.clone(), cause).wait()?;
             }
-            Reference::Digest(digest) => self.store.delete_manifest(image, *digest, &cause)?,
+            Reference::Digest(digest) => self.delete_with_tags(image, *digest, &cause)?,
         }
         Ok(())
     }
-}
 
-/// Whether a manifest's bytes are in the database.
-///
-/// # Errors
-/// [`Error::Store`].
-pub fn is_inline(view: &View, manifest: &Manifest) -> Result<bool, Error> {
-    Ok(blob_of(view, manifest)?.place == Place::Inline)
+    /// Nothing is deleted where a lock keeps one of the tags, unless it came meanwhile.
+    fn delete_with_tags(
+        &self,
+        image: &ImageName,
+        digest: OciDigest,
+        cause: &Cause,
+    ) -> Result<(), Error> {
+        self.store.check_manifest_deletion(image, &digest)?;
+        loop {
+            let slice = self.store.delete_manifest_slice(image.clone(), digest, cause.clone());
+            if slice.wait()? == Done::Yes {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// The digest of a manifest, of the kind that was asked by, if it is known.
 #[must_use]
 pub fn digest_like(manifest: &Manifest, asked: &OciDigest) -> OciDigest {
-    let sum = manifest.sha512.as_deref().and_then(|sum| sum.try_into().ok());
-    match (asked, sum) {
-        (OciDigest::Sha512(_), Some(sum)) => OciDigest::Sha512(Sha512(sum)),
+    match (asked, manifest.sha512()) {
+        (OciDigest::Sha512(_), Some(name)) => name,
         _ => manifest.digest.into(),
     }
 }
@@ -293,23 +313,4 @@ fn check_size(content: &Described, actual: u64) -> Result<(), Error> {
     }
     let Described { at, digest, size, .. } = content.clone();
     Err(Error::SizeDiffers { at, digest, said: size, actual })
-}
-
-/// Keeps the file whose row was committed, and throws the others away. When nobody knows whether
-/// the row was committed, both names stay and the next start decides (I1).
-fn settle(placed: Placed, result: &Result<Pushed, store::Error>) {
-    match result {
-        Ok(Pushed { arrival: Arrival::Kept, .. }) => placed.keep(),
-        Err(store::Error::Db(db::Error::OutcomeUnknown(_))) => drop(placed),
-        Ok(_) | Err(_) => placed.discard(),
-    }
-}
-
-/// What of a manifest a search looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// It, or one of its children.
-    Manifest(ManifestId),
-    /// A blob of one of them.
-    Blob(BlobId),
 }

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::manifests::Part;
 use super::resolve::{Found, container_of, product_of};
 use super::{Error, Registry};
-use crate::model::{ImageName, Manifest, ManifestId, OciDigest, ProductBranchPath, Timestamp};
+use crate::model::{
+    BlobId, ImageName, Manifest, ManifestId, OciDigest, ProductBranchPath, Timestamp,
+};
 use crate::store::View;
 
 /// Names whose last images are remembered.
@@ -30,6 +31,15 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const VERSIONS_MAX: usize = 256;
 /// Manifests that one request looks at.
 const LOOKS_MAX: usize = 10_000;
+
+/// What of a version a client goes on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Its manifest, or one that this names.
+    Manifest(ManifestId),
+    /// A blob of one of them.
+    Blob(BlobId),
+}
 
 /// An image that a version of a product stood for.
 #[derive(Clone, Debug)]

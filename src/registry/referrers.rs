@@ -106,7 +106,7 @@ impl Registry {
         manifest: &Manifest,
         asked: &OciDigest,
     ) -> Result<Descriptor, Error> {
-        let bytes = self.manifest_bytes(view, manifest)?;
+        let bytes = self.read_manifest(manifest, self.manifest_bytes(view, manifest)?)?;
         Ok(Descriptor {
             media_type: manifest.media_type.clone(),
             digest: digest_like(manifest, asked).to_string(),

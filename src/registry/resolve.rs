@@ -1,6 +1,7 @@
-//! What a reference of a pull names: one table of precedence.
+//! What a name stands for: one table of precedence, first for pulls, then for pushes. Pulls are
+//! resolved here; the transaction of a push ([`crate::store::manifests`]) refuses what is to be.
 //!
-//! | asked for | stands for |
+//! | pulled | stands for |
 //! |---|---|
 //! | a tag that was pushed | that, also where it has the name of an alias |
 //! | `latest`, `stable`, `oldstable` of a job | the newest such tag of the tree, if readable |
@@ -9,6 +10,15 @@
 //! | a digest | a manifest of the repository; of a product, of one of its versions |
 //!
 //! A repository with manifests of its own goes before a product of its name.
+//!
+//! | pushed | |
+//! |---|---|
+//! | a tag of a job's repository | is the format `container` of the tree's tag too |
+//! | `latest`, `stable`, `oldstable`, `sha256-…` | a tag without a place in the tree |
+//! | a tag that differs from a live one of the job in its case only | is refused |
+//! | the name of a product, to which nothing was pushed before | is refused |
+//! | `u/…` that is no user's, `…/dependency_proxy/containers/…` | is no name ([`ImageName`]) |
+//!
 //! Deliberately absent: the rights to what is asked for by name, which the guard asked about.
 
 use super::{Error, Registry};

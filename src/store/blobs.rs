@@ -7,7 +7,7 @@ use super::tx::promised;
 use super::{Error, Store, Tx};
 use crate::blobs::Placed;
 use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, Meta, REFS};
-use crate::db::{self, Pending, Rows};
+use crate::db::{Pending, Rows};
 use crate::model::{Blob, BlobId, Digest, Place, Referrer, Refs, Suffix, Usage};
 
 /// What a name is to point to.
@@ -64,10 +64,10 @@ pub enum Arrival {
 
 /// Keeps the file whose row was committed, and throws the others away. When nobody knows whether
 /// the row was committed, both names stay and the next start decides (I1).
-pub fn settle(placed: Placed, result: &Result<Arrival, Error>) {
+pub fn settle(placed: Placed, result: Result<Arrival, &Error>) {
     match result {
         Ok(Arrival::Kept) => placed.keep(),
-        Err(Error::Db(db::Error::OutcomeUnknown(_))) => drop(placed),
+        Err(error) if !error.is_outcome_known() => drop(placed),
         Ok(Arrival::Known) | Err(_) => placed.discard(),
     }
 }

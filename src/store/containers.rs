@@ -60,9 +60,7 @@ impl View {
     ) -> Result<Vec<(ArtifactPath, Artifact)>, Error> {
         files(&self.snapshot, manifest)
     }
-}
 
-impl View {
     /// Whether a manifest is in its repository.
     pub(super) fn has_manifest(&self, id: ManifestId) -> Result<bool, Error> {
         match MANIFESTS.get(&self.snapshot, &id)? {
@@ -70,9 +68,7 @@ impl View {
             None => Ok(false),
         }
     }
-}
 
-impl View {
     /// Where the tree shows a blob that the registry holds, in the newest of a job's images.
     pub(super) fn shown_paths(
         &self,

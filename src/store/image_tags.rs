@@ -239,7 +239,7 @@ impl Tx<'_, '_> {
     }
 
     /// Removes a tag that has no place in the tree.
-    fn drop_plain_tag(
+    pub(super) fn drop_plain_tag(
         &self,
         image: ImageId,
         tag: &ImageTagName,
@@ -264,7 +264,7 @@ impl Tx<'_, '_> {
 
     /// The owner of a user's repository is charged for a tag less, if that has no place in the
     /// tree.
-    pub(super) fn uncharge_plain_tag(&self, image: ImageId, row: &ImageTag) -> Result<(), Error> {
+    fn uncharge_plain_tag(&self, image: ImageId, row: &ImageTag) -> Result<(), Error> {
         if row.format.is_some() {
             return Ok(());
         }

@@ -11,8 +11,7 @@ use super::{Error, containers};
 use crate::db::schema::{ARTIFACTS, IMAGE_BLOBS, IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS, REFERRERS};
 use crate::db::{Rows, Span};
 use crate::model::{
-    BlobId, Digest, FormatId, ImageId, ImageTagName, Manifest, ManifestId, OciDigest, Refs,
-    Standing, Usage,
+    BlobId, FormatId, ImageId, ImageTagName, Manifest, ManifestId, Refs, Standing, Usage,
 };
 
 /// What would go.
@@ -98,8 +97,7 @@ impl Loss {
 
     /// Whether what a manifest is about stays, which keeps it too.
     fn keeps_subject(&self, rows: &impl Rows, manifest: &Manifest) -> Result<bool, Error> {
-        let subject = manifest.subject.as_ref().and_then(|text| OciDigest::parse(text).ok());
-        let Some(subject) = subject else { return Ok(false) };
+        let Some(subject) = manifest.subject() else { return Ok(false) };
         let subject = MANIFEST_NAMES.get(rows, &(manifest.image, subject))?;
         Ok(subject.is_some_and(|subject| !self.gone.contains(&subject)))
     }
@@ -124,9 +122,7 @@ impl Loss {
 /// The manifests that are about one.
 fn followers(rows: &impl Rows, manifest: &Manifest) -> Result<Vec<ManifestId>, Error> {
     let mut found = Vec::new();
-    let sha512 = manifest.sha512.clone().and_then(|sum| sum.try_into().ok());
-    let sha512 = sha512.map(|sum| OciDigest::Sha512(crate::model::Sha512(sum)));
-    for about in [Some(OciDigest::from(manifest.digest)), sha512].into_iter().flatten() {
+    for about in manifest.names() {
         let first = (manifest.image, (about, ManifestId(0)));
         let span = Span::under(&manifest.image).from(&first);
         REFERRERS.each(rows, span, |(_, (subject, id)), ()| {
@@ -142,7 +138,9 @@ fn followers(rows: &impl Rows, manifest: &Manifest) -> Result<Vec<ManifestId>, E
 
 /// What the tags name that say they are attached to a manifest.
 fn attached(rows: &impl Rows, manifest: &Manifest) -> Result<Vec<ManifestId>, Error> {
-    let Some(first) = attached_name(manifest.digest) else { return Ok(Vec::new()) };
+    let Some(first) = ImageTagName::first_attached_to(manifest.digest) else {
+        return Ok(Vec::new());
+    };
     let mut found = Vec::new();
     let span = Span::under(&manifest.image).from(&(manifest.image, first.clone()));
     IMAGE_TAGS.each(rows, span, |(_, name), tag| {
@@ -155,8 +153,4 @@ fn attached(rows: &impl Rows, manifest: &Manifest) -> Result<Vec<ManifestId>, Er
         Ok::<_, Error>(ControlFlow::Continue(()))
     })?;
     Ok(found)
-}
-
-fn attached_name(digest: Digest) -> Option<ImageTagName> {
-    ImageTagName::parse(&format!("sha256-{digest}")).ok()
 }

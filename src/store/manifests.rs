@@ -186,26 +186,14 @@ pub(super) fn is_named(
 fn names(rows: &impl Rows, image: ImageId, digest: &OciDigest) -> Result<Vec<OciDigest>, Error> {
     let mut names = vec![*digest];
     if let Some((_, manifest)) = named(rows, image, digest)? {
-        let others = std::iter::once(manifest.digest.into()).chain(sha512_of(&manifest));
-        names.extend(others.filter(|other| other != digest));
+        names.extend(manifest.names().filter(|other| other != digest));
     }
     Ok(names)
 }
 
-/// The other name of a manifest.
-pub(super) fn sha512_of(manifest: &Manifest) -> Option<OciDigest> {
-    let bytes = manifest.sha512.as_deref()?;
-    bytes.try_into().ok().map(|bytes| OciDigest::Sha512(Sha512(bytes)))
-}
-
-/// The subject of a manifest.
-pub(super) fn subject_of(manifest: &Manifest) -> Option<OciDigest> {
-    manifest.subject.as_deref().and_then(|text| OciDigest::parse(text).ok())
-}
-
 /// Whether what a manifest is about is in its repository.
 pub(super) fn has_subject(rows: &impl Rows, manifest: &Manifest) -> Result<bool, Error> {
-    match subject_of(manifest) {
+    match manifest.subject() {
         Some(subject) => Ok(MANIFEST_NAMES.has(rows, &(manifest.image, subject))?),
         None => Ok(false),
     }

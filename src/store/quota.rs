@@ -12,7 +12,7 @@
 //! What is overlooked for a moment is found by the transaction.
 //!
 //! What the registry charges a user for (`super::charges`) counts beside the tree's usage.
-//! Deliberately absent: reservations on the disk; a restart ends all uploads anyway.
+//! Deliberately absent: reservations on the disk; a restart ends all requests anyway.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

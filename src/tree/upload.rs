@@ -96,7 +96,7 @@ impl Upload {
         let content = Content::Uploaded { digest, size, body: Body::File(placed.suffix) };
         drop(room);
         let result = store.put_artifact_of(path, content, sender.clone()).wait();
-        settle(placed, &result);
+        settle(placed, result.as_ref().copied());
         Ok(result?)
     }
 }

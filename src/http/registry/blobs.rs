@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CACHE_CONTROL;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
+use super::{CONTENT_DIGEST, empty};
 use crate::http::failure::Failure;
-use crate::http::reply::{Content, Decision, FileFacts};
-use crate::http::{Request, Server, reply};
+use crate::http::reply::{Content, Decision, FileFacts, with};
+use crate::http::{Request, Server};
 use crate::model::{Blob, Caller, ImageName, OciDigest};
 use crate::registry::download::OpenedBlob;
 use crate::store;
 
-/// What an answer has: the digest as it was asked for.
-pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// For whoever is nobody in particular: what has a digest for a name never changes.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
@@ -47,11 +46,10 @@ impl Server {
             // Also what cannot be promised may be read while it is there.
             _ => self.send_image_blob(&request, &place, &digest)?,
         };
-        let mut response = answer.ok_or_else(|| blob_unknown(&name, &digest))?;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_DIGEST.clone(), header_of(&digest)?);
+        let response = answer.ok_or_else(|| blob_unknown(&name, &digest))?;
+        let mut response = with(response, CONTENT_DIGEST.clone(), &digest.to_string());
         if request.method == Method::GET && self.is_open_to_all(&name, &digest) {
-            headers.insert(CACHE_CONTROL, FOR_EVER);
+            response.headers_mut().insert(CACHE_CONTROL, FOR_EVER);
         }
         Ok(response)
     }
@@ -104,7 +102,7 @@ impl Server {
             waited = waited.saturating_add(LOOK_TIME);
         }
         self.reclaim();
-        Ok(accepted())
+        Ok(empty(StatusCode::ACCEPTED, []))
     }
 
     /// Whether something that was deleted is still to be destroyed.
@@ -125,18 +123,6 @@ fn head(request: &Request, blob: &Blob) -> Response {
 fn facts(blob: &Blob) -> FileFacts<'_> {
     // Nothing is known of its type, as of a file without a name.
     FileFacts { name: "", digest: blob.digest, modified: blob.created, size: blob.size }
-}
-
-/// 202 without a body.
-pub(super) fn accepted() -> Response {
-    let mut response = reply::empty();
-    *response.status_mut() = StatusCode::ACCEPTED;
-    response
-}
-
-pub(super) fn header_of(digest: &OciDigest) -> Result<HeaderValue, Failure> {
-    // It is a name of an algorithm and hex digits.
-    HeaderValue::try_from(digest.to_string()).map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn blob_unknown(name: &ImageName, digest: &OciDigest) -> OciError {

@@ -32,7 +32,7 @@ impl Server {
         let wanted = Wanted::read(&request.query)?;
         let server = Arc::clone(self);
         blocking(move || {
-            let view = server.tree.store().view()?;
+            let view = server.registry.store().view()?;
             let catalog = Catalog { server: &server, caller: &request.caller, view: &view };
             catalog.page(&wanted)
         })

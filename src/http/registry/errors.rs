@@ -6,8 +6,8 @@
 //! general, as in [`crate::http::failure`].
 //! Deliberately absent: what a challenge says ([`super::challenge`]).
 
+use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use warp::reply::Response;
 
@@ -155,15 +155,9 @@ impl OciError {
         };
         let mut response = reply::json(&json!({ "errors": [error] }));
         *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in self.headers {
-            match HeaderValue::from_str(&value) {
-                Ok(value) => drop(headers.insert(name, value)),
-                Err(_) => log::error!("{value:?} cannot be the header {name}"),
-            }
-        }
-        response
+        let response = reply::with(response, CONTENT_TYPE, "application/json");
+        let set = |response, (name, value): (_, String)| reply::with(response, name, &value);
+        self.headers.into_iter().fold(response, set)
     }
 }
 

@@ -12,25 +12,24 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
-use super::in_turn;
+use super::{CONTENT_DIGEST, empty, in_turn};
 use crate::http::failure::Failure;
-use crate::http::reply::{Content, Decision, FileFacts};
+use crate::http::reply::{Content, Decision, FileFacts, with};
 use crate::http::tree::query_pairs;
-use crate::http::{Request, Server, blocking, body, reply};
+use crate::http::{Request, Server, blocking, body};
 use crate::model::manifest::MANIFEST_BYTES_MAX;
 use crate::model::{Caller, ImageName, ImageTagName, OciDigest, Reference, Right};
 use crate::registry;
-use crate::registry::manifests::{Upload, digest_like, is_inline};
+use crate::registry::manifests::{Upload, digest_like};
 use crate::registry::resolve::Found;
 use crate::store::detached::Cause;
+use crate::store::reading::Kept;
 use crate::store::{self, View};
 
 /// Tags that one push by digest may have besides.
 const TAGS_MAX: usize = 16;
 /// Larger manifests are taken in a few at a time.
 const LARGE_BYTES: u64 = 64 << 10;
-/// The digest of what is answered, or was taken.
-pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// What a manifest that was taken is about.
 static SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// A tag that names a manifest that was pushed by digest.
@@ -92,7 +91,7 @@ impl Server {
                 response
             }
         };
-        Ok(with(response, &CONTENT_DIGEST, &digest.to_string()))
+        Ok(with(response, CONTENT_DIGEST.clone(), &digest.to_string()))
     }
 
     /// A manifest and, for a GET, its bytes: as of one snapshot, on this thread where nothing has
@@ -104,20 +103,25 @@ impl Server {
         name: &ImageName,
         reference: &Reference,
     ) -> Result<(Found, Option<Bytes>), Failure> {
-        let view = self.tree.store().view()?;
+        let view = self.registry.store().view()?;
         let may_read = |tag: &ImageTagName| self.may_pull(caller, name, tag);
         let found = self.registry.resolve(&view, name, reference, may_read)?;
         let found = found.ok_or_else(|| unknown(name, reference))?;
         if *method == Method::HEAD {
             return Ok((found, None));
         }
-        if is_inline(&view, &found.manifest)? {
-            let bytes = self.registry.manifest_bytes(&view, &found.manifest)?;
-            return Ok((found, Some(bytes)));
-        }
-        let (registry, manifest) = (self.registry.clone(), found.manifest.clone());
-        let bytes = blocking(move || Ok(registry.manifest_bytes(&view, &manifest)?)).await?;
-        Ok((found, Some(bytes)))
+        let kept = match self.registry.manifest_bytes(&view, &found.manifest)? {
+            Kept::Inline(bytes) => return Ok((found, Some(bytes))),
+            placed @ Kept::Placed(..) => placed,
+        };
+        // No snapshot is kept while a disk is waited for.
+        drop(view);
+        let registry = self.registry.clone();
+        blocking(move || {
+            let bytes = registry.read_manifest(&found.manifest, kept)?;
+            Ok((found, Some(bytes)))
+        })
+        .await
     }
 
     fn note_pull(
@@ -154,12 +158,11 @@ impl Server {
             if size > LARGE_BYTES { in_turn(push).await? } else { blocking(push).await? };
         let Upload { image, reference, tags, by, .. } = &upload;
         self.registry.note_push(image, reference, &taken.digest, size, by.as_ref());
-        let mut response = reply::empty();
-        *response.status_mut() = StatusCode::CREATED;
-        response = with(response, &LOCATION, &format!("/v2/{image}/manifests/{}", taken.digest));
-        response = with(response, &CONTENT_DIGEST, &taken.digest.to_string());
+        let location = format!("/v2/{image}/manifests/{}", taken.digest);
+        let headers = [(LOCATION, location), (CONTENT_DIGEST.clone(), taken.digest.to_string())];
+        let mut response = empty(StatusCode::CREATED, headers);
         if let Some(subject) = taken.subject {
-            response = with(response, &SUBJECT, &subject.to_string());
+            response = with(response, SUBJECT.clone(), &subject.to_string());
         }
         for tag in tags {
             if let Ok(value) = HeaderValue::from_str(tag.as_str()) {
@@ -233,9 +236,7 @@ impl Server {
         })
         .await?;
         self.reclaim();
-        let mut response = reply::empty();
-        *response.status_mut() = StatusCode::ACCEPTED;
-        Ok(response)
+        Ok(empty(StatusCode::ACCEPTED, []))
     }
 }
 
@@ -263,12 +264,4 @@ fn part(bytes: &Bytes, range: &std::ops::Range<u64>) -> Result<Bytes, Failure> {
         (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
         _ => Err(Failure::Internal("a manifest is shorter than its record says".to_owned())),
     }
-}
-
-fn with(mut response: Response, name: &HeaderName, value: &str) -> Response {
-    match HeaderValue::from_str(value) {
-        Ok(value) => drop(response.headers_mut().insert(name.clone(), value)),
-        Err(_) => log::error!("{value:?} cannot be the header {name}"),
-    }
-    response
 }

@@ -1,12 +1,13 @@
 //! Parts of lists: `n` and `last` of a request, and the `Link` of an answer (OCI distribution
 //! specification 1.1, "Listing Tags"; RFC 8288).
 
-use http::header::{HeaderValue, LINK};
+use http::header::LINK;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use warp::reply::Response;
 
 use super::errors::{Code, OciError};
+use crate::http::reply::with;
 use crate::http::tree::query_pairs;
 
 /// Most lines of an answer, also where the client does not say how many it wants.
@@ -52,16 +53,12 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Says where the list goes on.
-pub(super) fn linked(mut response: Response, path: &str, pairs: &[(&str, &str)]) -> Response {
+pub(super) fn linked(response: Response, path: &str, pairs: &[(&str, &str)]) -> Response {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let pairs: Vec<_> =
         pairs.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
     let link = format!("<{path}?{}>; rel=\"next\"", pairs.join("&"));
-    match HeaderValue::from_str(&link) {
-        Ok(link) => drop(response.headers_mut().insert(LINK, link)),
-        Err(_) => log::error!("{link:?} cannot be a link"),
-    }
-    response
+    with(response, LINK, &link)
 }
 
 #[cfg(test)]

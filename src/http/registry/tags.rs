@@ -34,7 +34,7 @@ impl Server {
         let wanted = Wanted::read(&request.query)?;
         let server = Arc::clone(self);
         blocking(move || {
-            let view = server.tree.store().view()?;
+            let view = server.registry.store().view()?;
             if !exists(&view, &name)? {
                 return Err(name_unknown(&name).into());
             }

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, LOCATION, RANGE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use tokio::sync::mpsc;
 use warp::reply::Response;
 
 use super::errors::{self, Code, OciError};
+use super::{CONTENT_DIGEST, empty};
 use crate::access::Proof;
 use crate::http::body::RequestBody;
 use crate::http::body::pump::{Part, pump};
@@ -31,7 +32,6 @@ use crate::registry;
 use crate::registry::uploads::{Session, UploadAt};
 
 static DOCKER_UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");
-static DOCKER_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// What is to become of an upload once a request's bytes are there.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ impl Server {
             Method::DELETE => {
                 let registry = self.registry.clone();
                 blocking(move || Ok(registry.cancel_upload(&at)?)).await?;
-                Ok(answer(StatusCode::NO_CONTENT, []))
+                Ok(empty(StatusCode::NO_CONTENT, []))
             }
             _ => {
                 let received = self.registry.upload_received(&at)?;
@@ -275,15 +275,15 @@ fn size(chunk: &Bytes) -> u64 {
 /// 201.
 fn created(name: &ImageName, digest: &OciDigest) -> Response {
     let location = format!("/v2/{name}/blobs/{digest}");
-    let headers = [(LOCATION, location), (DOCKER_DIGEST.clone(), digest.to_string())];
-    answer(StatusCode::CREATED, headers)
+    let headers = [(LOCATION, location), (CONTENT_DIGEST.clone(), digest.to_string())];
+    empty(StatusCode::CREATED, headers)
 }
 
 /// How far an upload is, and where it goes on.
 fn state(status: StatusCode, name: &ImageName, id: UploadId, received: u64) -> Response {
     let (location, range) = (place(name, id), range(received));
     let headers = [(LOCATION, location), (RANGE, range), (DOCKER_UPLOAD.clone(), id.to_string())];
-    answer(status, headers)
+    empty(status, headers)
 }
 
 fn place(name: &ImageName, id: UploadId) -> String {
@@ -294,21 +294,10 @@ fn range(received: u64) -> String {
     format!("0-{}", received.saturating_sub(1))
 }
 
-/// An answer without a body. All these values are ASCII: names, digits and digests.
-fn answer<const N: usize>(status: StatusCode, headers: [(HeaderName, String); N]) -> Response {
-    let mut response = Response::default();
-    *response.status_mut() = status;
-    for (name, value) in headers {
-        match HeaderValue::from_str(&value) {
-            Ok(value) => drop(response.headers_mut().insert(name, value)),
-            Err(_) => log::error!("{value:?} cannot be the header {name}"),
-        }
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(range: &str, length: Option<u64>) -> HeaderMap {

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, StatusCode};
 use warp::Reply;
@@ -20,6 +19,7 @@ use super::super::archive_body::ArchiveBody;
 use super::super::conditional::{self, Validators, Verdict};
 use super::super::failure::Failure;
 use super::super::range::{self, Part};
+use super::super::reply::with;
 use super::super::{Request, Server, blocking, reply};
 use super::formats::{attachment, clean};
 use crate::model::{
@@ -240,12 +240,4 @@ fn with_facts(response: Response, etag: &str, name: &str) -> Response {
     let response = with(response, ACCEPT_RANGES, "bytes");
     let response = with(response, X_CONTENT_TYPE_OPTIONS, "nosniff");
     with(response, CONTENT_DISPOSITION, &attachment(&format!("{name}.tar")))
-}
-
-/// All values here are ASCII: sizes, hex, and names that are encoded.
-fn with(mut response: Response, name: HeaderName, value: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-    response
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::turns::Turn;
 use super::{Error, Registry, UploadAt};
 use crate::blobs::Draft;
-use crate::db::{self, Pending};
+use crate::db::Pending;
 use crate::model::{ImageUpload, OciDigest, Suffix, Timestamp, UploadBytes, UploadId};
 use crate::store;
 use crate::store::quota::Room;
@@ -249,7 +249,7 @@ impl Session {
                 let found = self.registry.store.view().and_then(|view| view.upload(&turn.id));
                 let row = UploadBytes::Draft(draft.suffix());
                 let is_named = found.map(|found| found.is_some_and(|found| found.bytes == row));
-                if is_outcome_known(&error) && matches!(is_named, Ok(false)) {
+                if error.is_outcome_known() && matches!(is_named, Ok(false)) {
                     draft.discard();
                 }
                 Err(told(error, turn.id))
@@ -265,10 +265,6 @@ fn told(error: store::Error, id: UploadId) -> Error {
         store::Error::NotFound(_) => Error::UploadUnknown(id),
         error => error.into(),
     }
-}
-
-fn is_outcome_known(error: &store::Error) -> bool {
-    !matches!(error, store::Error::Db(db::Error::OutcomeUnknown(_)))
 }
 
 /// A length in memory, in bytes.

@@ -19,7 +19,7 @@ use crate::model::{
     BlobId, FormatId, FormatName, Image, ImageBlob, ImageId, ImageName, ImageTagName, JobId,
     ManifestId, Node, Referrer, Refs, Sha512, Standing, Usage,
 };
-use crate::store::manifests::{has_subject, sha512_of};
+use crate::store::manifests::has_subject;
 use crate::store::{Budget, Error, Tx, containers, links, referrers};
 
 /// Entries of the queue that a fix looks through: with more of them it waits for another time.
@@ -161,7 +161,7 @@ impl Tx<'_, '_> {
             return Ok(false);
         }
         let mut fixed = false;
-        for name in std::iter::once(manifest.digest.into()).chain(sha512_of(&manifest)) {
+        for name in manifest.names() {
             let key = (manifest.image, name);
             if !MANIFEST_NAMES.has(self.txn, &key)? {
                 MANIFEST_NAMES.put(self.txn, &key, &id)?;

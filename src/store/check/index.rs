@@ -22,7 +22,6 @@ use crate::model::{
     BlobId, ImageId, ImageName, ImageTagName, Manifest, ManifestId, OciDigest, Refs, Sha512,
     Standing, TagId, Timestamp, UploadId,
 };
-use crate::store::manifests::subject_of;
 
 /// A row of an index of the registry.
 #[derive(Clone, Debug)]
@@ -97,9 +96,8 @@ impl IndexRow {
                 None => Ok(false),
             },
             Self::Referrer(image, of, id) => {
-                let is_about = |found: Manifest| {
-                    found.image == *image && subject_of(&found).as_ref() == Some(of)
-                };
+                let is_about =
+                    |found: Manifest| found.image == *image && found.subject().as_ref() == Some(of);
                 Ok(MANIFESTS.get(rows, id)?.is_some_and(is_about))
             }
             Self::Doomed(until, id) => stands(rows, *id, Standing::Doomed { until: *until }, None),

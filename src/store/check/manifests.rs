@@ -13,7 +13,6 @@ use super::{Halt, Pass};
 use crate::db::schema::{MANIFEST_NAMES, MANIFESTS};
 use crate::db::{Found, Span};
 use crate::model::{ImageId, Manifest, ManifestId, Node, OciDigest, Standing};
-use crate::store::manifests::{sha512_of, subject_of};
 
 impl Pass<'_, '_, '_> {
     pub(super) fn check_manifests(&mut self) -> Result<(), Halt> {
@@ -43,13 +42,13 @@ impl Pass<'_, '_, '_> {
         self.found.recount.checked.manifests += 1;
         self.owe(&manifest.charged, manifest.total);
         let path = |it: &Self| it.name_of(Node::Manifest(id));
-        let subject = subject_of(manifest);
+        let subject = manifest.subject();
         if let Some(of) = subject {
             let row = IndexRow::Referrer(manifest.image, of, id);
             self.want(row, |it| format!("{} is not listed as being about {of}", path(it)))?;
         }
         if !self.check_names(id, manifest)? {
-            let names = names_of(manifest).map(|name| (manifest.image, name));
+            let names = manifest.names().map(|name| (manifest.image, name));
             self.registry.going.extend(names);
             return Ok(());
         }
@@ -92,7 +91,7 @@ impl Pass<'_, '_, '_> {
     fn check_names(&mut self, id: ManifestId, manifest: &Manifest) -> Result<bool, Halt> {
         let is_waiting = self.waiting.contains(&Node::Manifest(id));
         let mut is_named = !is_waiting;
-        for name in names_of(manifest) {
+        for name in manifest.names() {
             let found = readable(MANIFEST_NAMES.get(self.rows, &(manifest.image, name)))?;
             match found {
                 // It cannot be read, which is told behind this walk.
@@ -134,7 +133,7 @@ impl Pass<'_, '_, '_> {
                 Found::Row((image, name), id) => {
                     let found = MANIFESTS.get(self.rows, &id).map(|found| {
                         found.is_some_and(|found| {
-                            found.image == image && names_of(&found).any(|own| own == name)
+                            found.image == image && found.names().any(|own| own == name)
                         })
                     });
                     if !sure(found)? {
@@ -161,8 +160,4 @@ impl Pass<'_, '_, '_> {
             _ => "/v2/…/".to_owned(),
         }
     }
-}
-
-fn names_of(manifest: &Manifest) -> impl Iterator<Item = OciDigest> {
-    std::iter::once(manifest.digest.into()).chain(sha512_of(manifest))
 }

@@ -114,7 +114,7 @@ impl View {
 
 /// See [`View::has_live_content`].
 pub(in crate::store) fn has_live_content(rows: &impl Rows, image: ImageId) -> Result<bool, Error> {
-    if UNTAGGED.first(rows, Span::under(&image))?.is_some() {
+    if UNTAGGED.has_any(rows, Span::under(&image))? {
         return Ok(true);
     }
     let mut found = false;

@@ -4,7 +4,7 @@
 //! manifest with the last of them: until then it is there. What it held is released when it is
 //! destroyed.
 
-use super::{named, sha512_of};
+use super::named;
 use crate::db::schema::{IMAGE_TAGS, IMAGES, MANIFEST_NAMES, MANIFESTS, TAGS_OF};
 use crate::db::{Pending, Rows, Span};
 use crate::model::standing::LetGo;
@@ -30,25 +30,17 @@ pub enum Done {
 }
 
 impl Store {
-    /// Takes a manifest away with all of its tags. Ask for it on a thread that may wait.
+    /// Whether a manifest may be deleted with all of its tags, as of now.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::FormatOfLockedJob`] when the job of one of its tags is
-    /// locked; then nothing was changed, unless it was locked meanwhile.
-    pub fn delete_manifest(
+    /// locked.
+    pub fn check_manifest_deletion(
         &self,
         image: &ImageName,
-        digest: OciDigest,
-        cause: &Cause,
+        digest: &OciDigest,
     ) -> Result<(), Error> {
-        let locks = self.container_locks();
-        self.view()?.check_manifest_unlocked(image, &digest, locks)?;
-        loop {
-            let slice = self.delete_manifest_slice(image.clone(), digest, cause.clone());
-            if slice.wait()? == Done::Yes {
-                return Ok(());
-            }
-        }
+        self.view()?.check_manifest_unlocked(image, digest, self.container_locks())
     }
 
     /// Takes some tags of a manifest away, and with the last ones the manifest; it is to be asked
@@ -198,8 +190,7 @@ impl Tx<'_, '_> {
         self.unindex_standing(id, &manifest)?;
         self.uncharge_manifest(&mut manifest)?;
         MANIFESTS.put(self.txn, &id, &manifest)?;
-        let names = std::iter::once(manifest.digest.into()).chain(sha512_of(&manifest));
-        for name in names {
+        for name in manifest.names() {
             MANIFEST_NAMES.remove(self.txn, &(manifest.image, name))?;
         }
         self.detach(Node::Manifest(id), path, cause, Usage::default())?;

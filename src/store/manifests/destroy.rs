@@ -5,11 +5,11 @@
 //! (I2, I3). What was about it is told: what followed it goes when its own link is over, unless
 //! the same content was pushed again meanwhile.
 
-use super::{is_named, sha512_of, subject_of};
+use super::is_named;
 use crate::db::Span;
-use crate::db::schema::{IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS, PULLS, REFERRERS, TAGS_OF};
+use crate::db::schema::{IMAGE_TAGS, MANIFEST_NAMES, MANIFESTS, PULLS, REFERRERS};
 use crate::model::standing::LetGo;
-use crate::model::{ImageTag, ImageTagName, Manifest, ManifestId, OciDigest, Referrer, Standing};
+use crate::model::{ImageTagName, Manifest, ManifestId, OciDigest, Referrer, Standing};
 use crate::store::{Budget, Error, Tx};
 
 /// Rows that are read ahead.
@@ -78,7 +78,7 @@ impl Tx<'_, '_> {
     /// What followed it is alone now. One name after the other: the record forgets those that are
     /// dealt with.
     fn tell_followers(&self, manifest: &mut Manifest, budget: &Budget) -> Result<bool, Error> {
-        if let Some(name) = sha512_of(manifest) {
+        if let Some(name) = manifest.sha512() {
             if !self.tell_followers_of(name, manifest, budget)? {
                 return Ok(false);
             }
@@ -130,7 +130,7 @@ impl Tx<'_, '_> {
         if MANIFEST_NAMES.has(self.txn, &(image, digest.into()))? {
             return Ok(true);
         }
-        let Ok(first) = ImageTagName::parse(&format!("sha256-{digest}")) else { return Ok(true) };
+        let Some(first) = ImageTagName::first_attached_to(digest) else { return Ok(true) };
         let mut at = Span::under(&image).from(&(image, first.clone()));
         loop {
             let Some(((_, tag), row)) = IMAGE_TAGS.first(self.txn, at)? else { return Ok(true) };
@@ -141,26 +141,14 @@ impl Tx<'_, '_> {
                 if !budget.take() {
                     return Ok(false);
                 }
-                self.drop_attached_tag(manifest, &tag, &row)?;
+                self.drop_plain_tag(image, &tag, &row)?;
             }
             at = Span::under(&image).after(&(image, tag));
         }
     }
 
-    fn drop_attached_tag(
-        &self,
-        of: &Manifest,
-        tag: &ImageTagName,
-        row: &ImageTag,
-    ) -> Result<(), Error> {
-        IMAGE_TAGS.remove(self.txn, &(of.image, tag.clone()))?;
-        TAGS_OF.remove(self.txn, &(row.manifest, tag.clone()))?;
-        self.uncharge_plain_tag(of.image, row)?;
-        self.release_manifest(row.manifest, 1, LetGo::Deleted)
-    }
-
     fn forget_subject(&self, id: ManifestId, manifest: &mut Manifest) -> Result<bool, Error> {
-        if let Some(subject) = subject_of(manifest) {
+        if let Some(subject) = manifest.subject() {
             REFERRERS.remove(self.txn, &(manifest.image, (subject, id)))?;
         }
         manifest.subject = None;

@@ -113,7 +113,9 @@ impl House {
     }
 
     pub(super) fn delete_manifest(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.check(self.store.delete_manifest(&image(name), oci(text), &cause()))
+        let checked = self.store.check_manifest_deletion(&image(name), &oci(text));
+        let slice = || self.store.delete_manifest_slice(image(name), oci(text), cause()).wait();
+        self.check(checked.and_then(|()| slice().map(|done| assert_eq!(done, Done::Yes))))
     }
 
     pub(super) fn has_image_blob(&self, name: &str, text: &str) -> bool {

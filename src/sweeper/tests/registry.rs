@@ -14,7 +14,7 @@ use crate::model::{
 use crate::store::blobs::{Body, Content};
 use crate::store::detached::Cause;
 use crate::store::image_blobs::BlobPush;
-use crate::store::manifests::{ManifestPush, Needed, Wanted};
+use crate::store::manifests::{Done, ManifestPush, Needed, Wanted};
 use crate::store::tests::audit::assert_consistent;
 use crate::store::{Error, UPLOAD_LINK};
 
@@ -62,6 +62,14 @@ fn push(house: &House, at: (&str, &str), text: &str, names: [&[&str]; 3]) -> Res
 
 fn has(house: &House, name: &str, text: &str) -> bool {
     house.store().view().unwrap().manifest(&image(name), &oci(text)).unwrap().is_some()
+}
+
+/// Of one with few tags.
+fn delete_manifest(house: &House, name: &str, text: &str) -> Result<(), Error> {
+    let cause = Cause::request("eve");
+    let done = house.store().delete_manifest_slice(image(name), oci(text), cause).wait()?;
+    assert_eq!(done, Done::Yes);
+    Ok(())
 }
 
 fn delete_tag(house: &House, name: &str, tag: &str) -> Result<(), Error> {
@@ -161,7 +169,7 @@ const DAY: &[Step] = &[
         house.sweep();
         Ok(())
     },
-    |house| house.store().delete_manifest(&image("main/job"), oci("amd64"), &Cause::request("eve")),
+    |house| delete_manifest(house, "main/job", "amd64"),
     |house| {
         house.clock.advance(LINK_OVER);
         house.sweep();
@@ -182,7 +190,7 @@ fn day(house: &mut House) {
 /// Removes every tag and every manifest, and lets all links end.
 fn clear(house: &mut House, when: &str) {
     for text in ["index", "amd64", "arm64", "signature"] {
-        match house.store().delete_manifest(&image("main/job"), oci(text), &Cause::request("eve")) {
+        match delete_manifest(house, "main/job", text) {
             Ok(()) | Err(Error::NotFound(_)) => {}
             Err(error) => panic!("{when}: {error}"),
         }

@@ -18,7 +18,6 @@ use super::folder::Folder;
 use super::{Failed, PostProcess, Problem};
 use crate::blobs::hash::{Hasher, hash_bytes};
 use crate::blobs::{Pin, Placed};
-use crate::db;
 use crate::model::{ArtifactPath, BlobId, Digest, Format, FormatPath, Timestamp};
 use crate::store;
 use crate::store::blobs::{Arrival, Body, Content};
@@ -151,7 +150,7 @@ impl Tree {
                     arrivals.into_iter().zip(&mut taken).for_each(|(a, taken)| taken.keep(a));
                 }
                 Err(error) => {
-                    let is_known = !matches!(error, store::Error::Db(db::Error::OutcomeUnknown(_)));
+                    let is_known = error.is_outcome_known();
                     taken.filter(|_| is_known).for_each(Taken::discard);
                     return Err(error.into());
                 }

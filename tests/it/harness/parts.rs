@@ -3,10 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::Request;
+use super::image_layout::{INDEX, MANIFEST as IMAGE};
 use super::{TestServer, digest_of, sha256};
-
-const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The contents of an image.
 #[derive(Clone)]

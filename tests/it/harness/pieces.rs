@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Response, TestServer, digest_of};
 
-pub const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub use super::image_layout::{INDEX as OCI_INDEX, MANIFEST as OCI_IMAGE};
 
 /// A document and what names it.
 pub struct Document {

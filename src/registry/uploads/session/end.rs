@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::{Error, Held, Session, is_outcome_known, told};
+use super::{Error, Held, Session, told};
 use crate::blobs::hash::hash_bytes;
 use crate::blobs::{Claim, Hashed, Staged};
 use crate::db::Pending;
@@ -98,7 +98,7 @@ impl Session {
         }
         let placed = staged.place()?;
         let result = self.push(&hashed, Body::File(placed.suffix)).wait();
-        settle(placed, &result);
+        settle(placed, result.as_ref().copied());
         result.map_err(|error| told(error, self.at.id))
     }
 
@@ -127,7 +127,7 @@ fn check(hashed: &Hashed, digest: &OciDigest) -> Result<(), Error> {
 /// Whether it is sure that an end that failed has made no blob.
 fn is_sure(error: &Error) -> bool {
     match error {
-        Error::Store(error) => is_outcome_known(error),
+        Error::Store(error) => error.is_outcome_known(),
         _ => true,
     }
 }

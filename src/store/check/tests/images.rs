@@ -94,7 +94,7 @@ pub(super) fn registry() -> Fixture {
     it.push(ManifestPush { by: Some(user("alice")), ..manifest("u/alice/one", "loose", &[]) });
     it.push(tagged("u/alice/one", "t", "theirs", &[]));
     it.push(manifest("b/j", "deleted", &["shared"]));
-    it.store.delete_manifest(&image("b/j"), oci("deleted"), &cause).unwrap();
+    it.store.delete_manifest_slice(image("b/j"), oci("deleted"), cause).wait().unwrap();
     it.push(tagged("b/j", "v3", "m3", &["shared"]));
     it.delete("b/v3");
     let now = Timestamp(1_000_000_000_000_000);

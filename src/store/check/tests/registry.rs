@@ -108,7 +108,10 @@ fn remove(it: &Fixture, name: &str, round: usize) {
     let at = format!("T{}", round % 4);
     let _ = match round % 4 {
         0 => it.store.delete_image_tag(image(name), tag(&at), cause).wait(),
-        1 => it.store.delete_manifest(&image(name), oci(&format!("w{}", round % 5)), &cause),
+        1 => {
+            let digest = oci(&format!("w{}", round % 5));
+            it.store.delete_manifest_slice(image(name), digest, cause).wait().map(drop)
+        }
         2 => {
             let path = path(&format!("b/t{}/j/f/x", round % 3)).format.job.tag;
             it.store.delete_tag(path, cause).wait()

@@ -11,7 +11,6 @@ use crate::db::schema::{
 use crate::model::{
     BlobId, ImageId, Manifest, ManifestId, Node, OciDigest, Referrer, Refs, Repo, Standing, Usage,
 };
-use crate::store::manifests::sha512_of;
 
 type Records = BTreeMap<ManifestId, Manifest>;
 
@@ -50,7 +49,7 @@ impl Audit {
         let mut expected = Vec::new();
         for (id, record) in records.iter().filter(|(id, _)| named.contains(id)) {
             expected.push(((record.image, OciDigest::from(record.digest)), *id));
-            expected.extend(sha512_of(record).map(|name| ((record.image, name), *id)));
+            expected.extend(record.sha512().map(|name| ((record.image, name), *id)));
         }
         self.same("names of manifests", map(self.rows(&MANIFEST_NAMES)), map(expected));
     }
