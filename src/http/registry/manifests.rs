@@ -203,11 +203,16 @@ impl Server {
     ) -> Result<Response, Failure> {
         let registry = self.registry.clone();
         let cause = Cause::request(request.caller.name());
+        let by = request.caller.login().cloned();
         blocking(move || match registry.delete_manifest(&name, &reference, cause) {
             Err(registry::Error::Store(store::Error::NotFound(_))) => {
                 Err(unknown(&name, &reference).into())
             }
-            result => Ok(result?),
+            result => {
+                result?;
+                registry.note_delete(&name, &reference, by.as_ref());
+                Ok(())
+            }
         })
         .await?;
         self.reclaim();
