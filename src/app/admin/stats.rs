@@ -33,11 +33,18 @@ impl fmt::Display for Shown {
             count(stats.numbers.formats, "format"),
             count(stats.numbers.artifacts, "file"),
         ];
+        let images = [
+            count(stats.numbers.images, "repository"),
+            count(stats.numbers.image_tags, "tag"),
+            count(stats.numbers.manifests, "manifest"),
+            count(stats.numbers.uploads, "unfinished upload"),
+        ];
         let backlog = &stats.backlog;
         let pinned = u64::try_from(stats.pinned).unwrap_or(u64::MAX);
         let entries = count(backlog.destroy_entries, "deleted thing");
         let rows = [
             ("names", number.join(", ")),
+            ("images", images.join(", ")),
             ("users", count(stats.numbers.repositories, "repository")),
             ("logical", amount(stats.logical, "reference")),
             ("stored", amount(stats.held, "blob")),
