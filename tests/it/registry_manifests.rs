@@ -46,6 +46,23 @@ fn a_manifest_is_pulled_as_it_was_pushed_by_tag_and_by_digest() {
 }
 
 #[test]
+fn why_tells_what_a_manifest_without_a_tag_waits_for() {
+    let server = TestServer::start();
+    has_blobs_of(&server, "a/b", "one");
+    let one = Document::of(&image("one"));
+    one.push(&server, "a/b", &one.digest).with_status(201);
+    let why = || server.command(&["why", &one.digest]).succeeds().out;
+    assert!(why().contains("\n    untagged since "), "{}", why());
+    let index = json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": [one.descriptor()],
+    });
+    Document::of(&index).push(&server, "a/b", "all").with_status(201);
+    assert!(why().contains("\n    named by an index"), "{}", why());
+    assert!(!why().contains("untagged"), "{}", why());
+}
+
+#[test]
 fn what_goes_through_a_repository_is_counted_and_logged() {
     let server = TestServer::start();
     let layer = noise(3, 100_000);
