@@ -257,6 +257,11 @@ pub(super) fn has_registry_token(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a request comes with credentials of any kind, good or bad.
+pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(&PRIVATE_TOKEN)
+}
+
 /// What the headers of a client say.
 fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     if let Some(token) = text(headers, PRIVATE_TOKEN.as_str()).filter(|text| !text.is_empty()) {

@@ -19,7 +19,11 @@ const HOME: &str = include_str!("home.html");
 
 /// `GET /`: what this is, and how to upload. `users` is markup.
 pub(super) fn home(address: &str, users: &str) -> Response {
-    html(HOME.replace("http://HOST:PORT", &escape(address)).replace("USERS", users))
+    // What docker calls a registry: no scheme and no slash at the end.
+    let registry = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let page = HOME.replace("http://HOST:PORT", &escape(address));
+    let page = page.replace("REGISTRY", &escape(registry.trim_end_matches('/')));
+    html(page.replace("USERS", users))
 }
 
 /// 200 with a page that brings its style along, loads nothing and runs nothing.

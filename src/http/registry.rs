@@ -107,7 +107,7 @@ impl Server {
 
     fn refuse_image(&self, asked: &Asked, caller: &Caller, failure: Failure) -> Response {
         let challenge = self.challenge(asked, &failure);
-        let mut error = errors::told(self.refuse(caller, failure));
+        let mut error = asked.told(caller, self.refuse(caller, failure));
         if let Some(challenge) = challenge {
             error = error.with_header(WWW_AUTHENTICATE, challenge);
         }

@@ -1,5 +1,5 @@
 //! What goes through repositories, counted in memory since the start for those that were used
-//! last, and a line in the log for each push and pull.
+//! last, and a line in the log for each push, pull and deletion.
 //!
 //! Deliberately absent: counters that survive a restart; a log has those.
 
@@ -88,6 +88,13 @@ impl Registry {
         });
         self.store.note_pull(id);
         log(&"pull", image, reference, digest, bytes, by);
+    }
+
+    /// Logs that a tag, or a manifest with its tags, was deleted.
+    pub fn note_delete(&self, image: &ImageName, reference: &Reference, by: Option<&UserName>) {
+        let by = by.map_or("-", |by| by.as_str()).escape_default();
+        let mark = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
+        log::info!(target: LOG, "delete {image}{mark}{reference} {by}");
     }
 
     /// Counts bytes of a blob that came.

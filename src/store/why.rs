@@ -11,7 +11,7 @@ use crate::blobs::Pins;
 use crate::db::schema::{BLOBS, DETACHED, DIGESTS, REFS, UNLINKS};
 use crate::db::{Found, Span};
 use crate::model::{
-    Blob, BlobId, Detached, Digest, Node, Place, Reason, Referrer, Refs, Timestamp,
+    Blob, BlobId, Detached, Digest, Node, Place, Reason, Referrer, Refs, Standing, Timestamp,
 };
 
 /// What is known of a blob. Moments are in microseconds since 1970.
@@ -103,6 +103,9 @@ pub struct Held {
     /// The end of the upload link that holds it instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Why a manifest of the registry is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 /// A detached thing.

@@ -13,6 +13,8 @@ fn the_home_page_tells_how_to_upload() {
         let page = page.has("x-content-type-options", "nosniff");
         let upload = format!("curl -T app.tgz {}/branches/", server.url(""));
         assert!(page.text().contains(&upload), "{}", page.text());
+        let push = format!("docker push {}/BRANCH/JOB:TAG", server.url("").replace("http://", ""));
+        assert!(page.text().contains(&push), "{}", page.text());
     }
     server.head("/").expect(200).body_is("");
     server.post("/").expect(405).has("allow", "GET,HEAD");

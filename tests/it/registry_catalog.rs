@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::harness::TestServer;
-use super::harness::pieces::{Document, error_of, has_blobs_of, has_image, image};
+use super::harness::pieces::{Document, error_of, has_image, image};
+use super::harness::{TestServer, digest_of};
 
 #[track_caller]
 fn repositories(server: &TestServer, query: &str) -> Value {
@@ -92,8 +92,15 @@ fn a_products_name_takes_no_push_and_a_pushed_repository_goes_before_a_product()
     server.get("/v2/moon/lite/1.x/manifests/1.0").expect(404);
     server.delete("/v2/moon/lite/1.x/manifests/own").expect(202);
     server.get("/v2/moon/lite/1.x/manifests/1.0").expect(200);
-    has_blobs_of(&server, "moon/lite/1.x", "two");
-    let answer = Document::of(&image("two")).push(&server, "moon/lite/1.x", "2.0");
+    // What was pushed is there for a while, so that this is about the name alone.
+    let answer = Document::of(&image("own")).push(&server, "moon/lite/1.x", "2.0");
     let answer = answer.with_status(403);
     assert_eq!(error_of(&answer).0, "DENIED");
+    // Whoever pushes hears of it before the layers are sent.
+    for target in ["uploads/", &format!("uploads/?digest={}", digest_of("two"))] {
+        let early = server.post(&format!("/v2/moon/lite/1.x/blobs/{target}")).body("two");
+        let early = early.expect(403);
+        assert_eq!(error_of(&early).0, "DENIED");
+        assert!(early.text().contains("push to another repository"), "{}", early.text());
+    }
 }

@@ -294,6 +294,37 @@ fn tokens_survive_a_restart_and_are_not_to_be_forged() {
     assert_eq!(elsewhere.with_token(PULL, &token).status, 401, "the key is another");
 }
 
+/// docker takes the words that it has itself for a code without a message: it shows `denied` and
+/// tries again for a minute.
+#[test]
+fn whoever_is_refused_is_told_why_in_words_that_docker_shows() {
+    let ruled = Ruled::new();
+    let server = &ruled.server;
+    server.has_user("ruth", &["readers"]);
+    let told = |answer: &Response| {
+        answer.json()["errors"][0]["message"].as_str().expect("a message").to_owned()
+    };
+    let ruth = ruled.token("ruth", "scope=repository:main/build:pull,push");
+    let denied = told(&ruled.with_token(PUSH, &ruth).with_status(403));
+    assert!(denied.starts_with("ruth may not POST /v2/main/build/blobs/uploads/: "), "{denied}");
+    let password = password_of("ruth");
+    let denied = server.post("/v2/main/build/blobs/uploads/").by("ruth", &password).expect(403);
+    assert!(told(&denied).contains("ask an administrator"), "{denied:?}");
+    let pull = PULL.strip_prefix("GET ").unwrap();
+    for wrong in [ruled.asks("service=larder"), server.get("/v2/"), server.get(pull)] {
+        let wrong = told(&wrong.by("ruth", "guess").expect(401));
+        assert_eq!(
+            wrong,
+            "The login or the password is wrong, or the token has ended: log in again"
+        );
+    }
+    let anybody = told(&server.get(pull).expect(401));
+    assert_eq!(anybody, "Authentication is required.");
+    let nobody = ruled.anonymous("scope=repository:open/thing:pull,push");
+    let nobody = ruled.with_token("POST /v2/open/thing/blobs/uploads/", &nobody);
+    assert_eq!(told(&nobody.with_status(401)), "Authentication is required for this: log in");
+}
+
 #[test]
 fn wrong_credentials_get_no_token_and_are_slowed_down() {
     let ruled = Ruled::new();

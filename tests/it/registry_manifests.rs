@@ -7,7 +7,7 @@ use sha2::{Digest, Sha512};
 use super::harness::pieces::{
     Document, OCI_IMAGE, OCI_INDEX, descriptor, error_of, has_blobs_of, has_image, image,
 };
-use super::harness::{TestServer, hex};
+use super::harness::{TestServer, digest_of, hex, noise};
 
 #[track_caller]
 fn refused(server: &TestServer, document: &Value, status: u16, code: &str) -> Value {
@@ -43,6 +43,43 @@ fn a_manifest_is_pulled_as_it_was_pushed_by_tag_and_by_digest() {
     server.logs(&["push a/b:v1", &document.digest]);
     let stats = server.get("/-/stats").expect(200).json();
     assert_eq!(stats["images"]["a/b"]["pushes"], 1, "{stats}");
+}
+
+#[test]
+fn why_tells_what_a_manifest_without_a_tag_waits_for() {
+    let server = TestServer::start();
+    has_blobs_of(&server, "a/b", "one");
+    let one = Document::of(&image("one"));
+    one.push(&server, "a/b", &one.digest).with_status(201);
+    let why = || server.command(&["why", &one.digest]).succeeds().out;
+    assert!(why().contains("\n    untagged since "), "{}", why());
+    let index = json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": [one.descriptor()],
+    });
+    Document::of(&index).push(&server, "a/b", "all").with_status(201);
+    assert!(why().contains("\n    named by an index"), "{}", why());
+    assert!(!why().contains("untagged"), "{}", why());
+}
+
+#[test]
+fn what_goes_through_a_repository_is_counted_and_logged() {
+    let server = TestServer::start();
+    let layer = noise(3, 100_000);
+    let target = |digest: &str| format!("/v2/a/b/blobs/uploads/?digest={digest}");
+    for bytes in [&layer[..], b"small"] {
+        server.post(&target(&digest_of(bytes))).body(bytes).expect(201);
+    }
+    server.get(&format!("/v2/a/b/blobs/{}", digest_of(&layer))).expect(200);
+    let part = server.get(&format!("/v2/a/b/blobs/{}", digest_of(&layer)));
+    part.header("Range", "bytes=0-9").expect(206);
+    server.head(&format!("/v2/a/b/blobs/{}", digest_of(&layer))).expect(200);
+    let stats = server.get("/-/stats").expect(200).json();
+    let wanted = json!({"bytes_in": 100_005, "bytes_out": 100_010, "pulls": 0, "pushes": 0});
+    assert_eq!(stats["images"]["a/b"], wanted);
+    has_image(&server, "a/b", "v1", "one");
+    server.delete("/v2/a/b/manifests/v1").expect(202);
+    server.logs(&["delete a/b:v1 "]);
 }
 
 #[test]

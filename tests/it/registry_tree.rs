@@ -335,8 +335,10 @@ fn a_locked_job_refuses_pushes_and_deletions_in_both_views() {
     let put = |bytes: &[u8]| server.put(MANIFEST).body(bytes).send().status;
     assert!((400..500).contains(&put(small().root())), "not even the same one");
     assert!((400..500).contains(&put(Parts::image("s390x", &[b"a layer"]).root())));
-    let deleted = server.delete(MANIFEST).send().status;
-    assert!((400..500).contains(&deleted), "{deleted}");
+    let refused = server.put(MANIFEST).body(small().root()).expect(403).text();
+    assert!(refused.contains("push another tag, or unlock the job"), "{refused}");
+    let refused = server.delete(MANIFEST).expect(403).text();
+    assert!(refused.contains("unlock it first"), "{refused}");
     server.get(FORMAT).expect(200).json_is(&page(&parts));
     server.get(MANIFEST).expect(200).body_is(parts.root());
 }

@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) cost: Cost,
     /// How long blobs stay after their last reference went, in seconds.
     pub(super) lease_seconds: u64,
+    /// How long manifests without a tag and blobs without a manifest stay, one after the other.
+    pub(super) link_seconds: u64,
 }
 
 /// What the policy of one branch would remove.
@@ -87,6 +89,7 @@ impl Desk<'_> {
             tags: u64::try_from(tags).unwrap_or(u64::MAX),
             cost,
             lease_seconds: self.house.store().rules().lease.as_secs(),
+            link_seconds: self.house.store().rules().upload_link.as_secs(),
         };
         Answer::new(Verdict::Fine, &plan)
     }
@@ -139,8 +142,17 @@ impl fmt::Display for Plan {
             count(inline.files, "row"),
         )?;
         match self.lease_seconds {
-            0 => write!(f, "."),
-            seconds => write!(f, ", {:?} later (the lease).", Duration::from_secs(seconds)),
+            0 => write!(f, ".")?,
+            seconds => write!(f, ", {:?} later (the lease).", Duration::from_secs(seconds))?,
+        }
+        match self.link_seconds {
+            0 => Ok(()),
+            seconds => write!(
+                f,
+                "\nOf images, manifests stay {0:?} before that, and then their layers {0:?} \
+                 (registry.upload_link).",
+                Duration::from_secs(seconds)
+            ),
         }
     }
 }

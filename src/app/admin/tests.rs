@@ -148,6 +148,7 @@ fn figures_are_for_people_too() {
     let stats = it.execute(Command::Stats).unwrap();
     for line in [
         "  names       1 branch, 3 tags, 3 jobs, 3 formats, 6 files\n",
+        "  registry    0 repositories, 0 tags, 0 manifests\n",
         "  logical     6 references of 63 bytes\n",
         "  stored      4 blobs of 25 bytes\n",
         " hold rows\n",
@@ -164,7 +165,7 @@ fn a_plan_reads_as_a_table_and_a_sum() {
     let branches =
         vec![Branch { user: None, name: "main".into(), tags: vec![tag("a"), tag("bcd")] }];
     let cost = Cost { named: usage, files: Usage::of(1024), inline: Usage::default() };
-    let plan = Plan { branches, tags: 2, cost, lease_seconds: 600 };
+    let plan = Plan { branches, tags: 2, cost, lease_seconds: 600, link_seconds: 60 };
     assert_eq!(
         plan.to_string(),
         "Of branch main:\n  \
@@ -172,7 +173,9 @@ fn a_plan_reads_as_a_table_and_a_sum() {
          bcd  1,200 files  1,536 bytes (1.50 KiB)  why\n\
          The policies would remove 2 tags with 1,200 files of 1,536 bytes (1.50 KiB).\n\
          That gives back 1,024 bytes (1.00 KiB) in 1 file and 0 bytes in 0 rows of the database, \
-         600s later (the lease)."
+         600s later (the lease).\n\
+         Of images, manifests stay 60s before that, and then their layers 60s \
+         (registry.upload_link)."
     );
 }
 

@@ -8,8 +8,8 @@ use super::text::{bytes, count, moment};
 use super::{Answer, Desk, Verdict};
 use crate::app::Error;
 use crate::cleanup;
-use crate::model::{Digest, Timestamp};
-use crate::store::why::{Facts, Gone, Owner, Why};
+use crate::model::{Digest, Standing, Timestamp};
+use crate::store::why::{Facts, Gone, Held, Owner, Why};
 
 impl Desk<'_> {
     pub(super) fn why(&mut self, digest: Digest) -> Result<Answer, Error> {
@@ -60,6 +60,19 @@ impl fmt::Display for Shown {
     }
 }
 
+/// Why a manifest stays that no tag names.
+fn reason(held: &Held, now: Timestamp) -> Option<String> {
+    match held.standing? {
+        Standing::Held { .. } => held.names.is_empty().then(|| "named by an index".to_owned()),
+        Standing::Follows => Some("as long as its subject is there".to_owned()),
+        Standing::Untagged { since } => Some(format!(
+            "untagged since {}: until somebody deletes it, or registry.untagged says so",
+            moment(since, now)
+        )),
+        Standing::Doomed { .. } => None,
+    }
+}
+
 impl Shown {
     fn facts(&self, f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
         let Facts { id, size, suffix, created, pinned, .. } = facts;
@@ -83,6 +96,9 @@ impl Shown {
             write!(f, "\n  {path}")?;
             for name in &held.names {
                 write!(f, "\n    named by {name}")?;
+            }
+            if let Some(reason) = reason(held, self.now) {
+                write!(f, "\n    {reason}")?;
             }
             if let Some(until) = held.until {
                 write!(f, "\n    by an upload link until {}", moment(until, self.now))?;

@@ -153,8 +153,9 @@ pub struct CreateToken {
     /// What it is for, to tell it from others.
     #[arg(long)]
     pub name: String,
-    /// What it may be used for, api (everything) or `read_api` (reading); may be given several
-    /// times, never more than its user may do.
+    /// What it may be used for, api (everything), `read_api` (reading), `read_registry` (pulling
+    /// images) or `write_registry` (pushing them too); may be given several times, never more than
+    /// its user may do.
     #[arg(long = "scope", value_name = "SCOPE", value_parser = TokenScope::parse, required = true)]
     pub scopes: Vec<TokenScope>,
     /// A group of a user whom another back end knows; those of a local account are its own.

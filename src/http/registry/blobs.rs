@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use warp::reply::Response;
@@ -47,6 +47,9 @@ impl Server {
             _ => self.send_image_blob(&request, &place, &digest)?,
         };
         let response = answer.ok_or_else(|| blob_unknown(&name, &digest))?;
+        if request.method == Method::GET && response.status().is_success() {
+            self.registry.note_blob_out(&name, length(&response));
+        }
         let mut response = with(response, CONTENT_DIGEST.clone(), &digest.to_string());
         if request.method == Method::GET && self.is_open_to_all(&name, &digest) {
             response.headers_mut().insert(CACHE_CONTROL, FOR_EVER);
@@ -118,6 +121,12 @@ fn head(request: &Request, blob: &Blob) -> Response {
         Decision::Answer(response) => response,
         Decision::Send(sending) => facts.send(&sending, Content::None),
     }
+}
+
+/// How many bytes an answer has; a proxy may be the one to send them.
+fn length(response: &Response) -> u64 {
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 fn facts(blob: &Blob) -> FileFacts<'_> {

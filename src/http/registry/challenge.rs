@@ -12,11 +12,12 @@ use std::net::IpAddr;
 use http::Method;
 
 use super::Asked;
+use super::errors::{self, Code, OciError};
 use crate::access::registry_token::SERVICE;
 use crate::http::failure::Failure;
 use crate::http::route::{RegistryRoute, Route, Routed, registry_right_of, route};
 use crate::http::{Request, Server, login, reply, token_service, tree};
-use crate::model::{Grants, ImageName, Resource, Right, Rights};
+use crate::model::{Caller, Grants, ImageName, Resource, Right, Rights};
 
 /// What a challenge needs to know of a request.
 pub(super) struct Wanted {
@@ -28,6 +29,8 @@ pub(super) struct Wanted {
     address: Option<String>,
     /// Whether it came with a token of the registry.
     had_token: bool,
+    /// Whether it came with a login or a token of a person's.
+    had_login: bool,
 }
 
 impl Server {
@@ -41,12 +44,13 @@ impl Server {
             query: request.query.clone(),
             address,
             had_token: login::has_registry_token(&request.headers),
+            had_login: login::has_credentials(&request.headers),
         }
     }
 
     /// The challenge of an answer that is 401.
     pub(super) fn challenge(&self, asked: &Asked, failure: &Failure) -> Option<String> {
-        let Wanted { method, path, query, address, had_token } = &asked.wanted;
+        let Wanted { method, path, query, address, had_token, .. } = &asked.wanted;
         let error = match failure {
             Failure::Unauthorized { .. } => had_token.then_some("invalid_token"),
             Failure::InsufficientScope => Some("insufficient_scope"),
@@ -62,6 +66,35 @@ impl Server {
             text.extend([",error=", &quoted(error)]);
         }
         Some(text)
+    }
+}
+
+impl Asked {
+    /// Why a failure is told: who may not do what, and whether a login was wrong. Not in the
+    /// words of docker itself: those it takes for no reason, and tries again for a minute.
+    pub(super) fn told(&self, caller: &Caller, failure: Failure) -> OciError {
+        let Wanted { method, path, had_token, had_login, .. } = &self.wanted;
+        let is_wrong = path == token_service::PATH || (*had_login && !had_token);
+        match (&failure, caller.login()) {
+            (Failure::Forbidden, Some(login)) => {
+                let why = format!(
+                    "{login} may not {method} {path}: ask an administrator for the right, or log \
+                     in as somebody who has it"
+                );
+                OciError::new(Code::Denied, why)
+            }
+            (Failure::Unauthorized { .. }, _) if is_wrong => {
+                let why =
+                    "The login or the password is wrong, or the token has ended: log in again";
+                OciError::new(Code::Unauthorized, why)
+            }
+            // Another token for nobody in particular would not help.
+            (Failure::InsufficientScope, None) => {
+                let why = "Authentication is required for this: log in";
+                OciError::new(Code::Unauthorized, why)
+            }
+            _ => errors::told(failure),
+        }
     }
 }
 

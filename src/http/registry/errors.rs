@@ -182,7 +182,9 @@ pub fn told(failure: Failure) -> OciError {
             OciError::new(Code::Unauthorized, why)
         }
         Failure::Forbidden => {
-            OciError::new(Code::Denied, "requested access to the resource is denied")
+            let why = "what you logged in with is not for this: take a token with the scope \
+                       read_registry to pull, write_registry to push";
+            OciError::new(Code::Denied, why)
         }
         Failure::TooManyLogins { retry_after } => {
             let seconds = reply::whole_seconds(retry_after).to_string();
@@ -331,12 +333,14 @@ fn of_store(error: &store::Error) -> OciError {
         }
         Error::BlobUnknown(digest) => OciError::new(Code::BlobUnknown, why)
             .about(json!({ "digest": format!("sha256:{digest}") })),
+        Error::UploadToLockedJob => {
+            OciError::new(Code::Denied, format!("{why}: push another tag, or unlock the job"))
+        }
+        Error::FormatOfLockedJob => OciError::new(Code::Denied, format!("{why}: unlock it first")),
         Error::TagLocked(_)
         | Error::TagReleased(_)
         | Error::BranchProtected(_)
         | Error::JobLocked
-        | Error::UploadToLockedJob
-        | Error::FormatOfLockedJob
         | Error::DirtyFormats
         | Error::IsImage
         | Error::QuotaExceeded { .. } => OciError::new(Code::Denied, why),

@@ -231,7 +231,12 @@ impl Server {
                 Err(registry::Error::Store(store::Error::NotFound(_))) => {
                     Err(unknown(&name, &reference).into())
                 }
-                result => Ok(result?),
+                result => {
+                    result?;
+                    let by = request.caller.login();
+                    server.registry.note_delete(&name, &reference, by);
+                    Ok(())
+                }
             }
         })
         .await?;

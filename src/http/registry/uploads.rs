@@ -27,9 +27,10 @@ use crate::http::failure::Failure;
 use crate::http::route::{RegistryRoute, Route};
 use crate::http::tree::query_value;
 use crate::http::{Request, Server, blocking};
-use crate::model::{Caller, Grants, ImageName, OciDigest, Resource, Right, UploadId};
-use crate::registry;
+use crate::model::{Caller, Grants, ImageName, ImagePlace, OciDigest, Resource, Right, UploadId};
+use crate::registry::resolve;
 use crate::registry::uploads::{Session, UploadAt};
+use crate::{registry, store};
 
 static DOCKER_UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
@@ -49,6 +50,7 @@ impl Server {
         request: Request,
         name: ImageName,
     ) -> Result<Response, Failure> {
+        self.refuse_product(&name).await?;
         if let Some(digest) = digest_in(&request.query, "mount")? {
             let from = query_value(&request.query, "from").filter(|from| !from.is_empty());
             let grants = request.pass.reach.grants.as_deref();
@@ -64,6 +66,23 @@ impl Server {
         let (id, begun) = self.registry.begin_upload(&name, request.caller.login())?;
         begun.await?;
         Ok(state(StatusCode::ACCEPTED, &name, id, 0))
+    }
+
+    /// Nothing is pushed to the name of a product. The manifest would be refused: whoever pushes
+    /// hears of it before the layers are sent.
+    async fn refuse_product(self: &Arc<Self>, name: &ImageName) -> Result<(), Failure> {
+        if !matches!(name.place(), ImagePlace::Product(_)) {
+            return Ok(());
+        }
+        let (server, name) = (Arc::clone(self), name.clone());
+        let product = blocking(move || {
+            let view = server.tree.store().view()?;
+            Ok(resolve::product_of(&view, &name)?)
+        });
+        match product.await? {
+            Some(path) => Err(store::Error::ProductTaken(path.to_string()).into()),
+            None => Ok(()),
+        }
     }
 
     /// What is asked of an upload that was begun.

@@ -7,7 +7,7 @@
 //! guard comes first and the answer has the specification's form.
 //! Deliberately absent: whether anything is there, and what products and aliases stand for.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{Refusal, encode, unknown};
 use crate::http::guard;
@@ -197,7 +197,8 @@ pub fn is_registry(raw_path: &str) -> bool {
 
 impl Invalid {
     /// The answer: what cannot be is not there for whoever reads, and for whoever writes it is
-    /// their mistake. A wrong name and a wrong digest of referrers are always that.
+    /// their mistake. A wrong name and a wrong digest of referrers are always that, but for HEAD:
+    /// its answer tells no reason, and a client that pushes asks on and is told one.
     #[must_use]
     pub fn refusal(&self, method: &Method) -> OciError {
         let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -213,7 +214,8 @@ impl Invalid {
                 return OciError::new(Code::BlobUploadUnknown, "there is no such upload");
             }
         };
-        OciError::new(code, why.clone())
+        let error = OciError::new(code, why.clone());
+        if *method == Method::HEAD { error.with_status(StatusCode::NOT_FOUND) } else { error }
     }
 }
 

@@ -125,10 +125,12 @@ impl Session {
             && let Held::Memory(held) = &mut self.held
         {
             held.extend_from_slice(bytes);
-            return Ok(());
+        } else {
+            self.draft()?.write(bytes)?;
+            self.touch()?;
         }
-        self.draft()?.write(bytes)?;
-        self.touch()
+        self.registry.note_blob_in(&self.at.image, more);
+        Ok(())
     }
 
     /// Keeps what came, all of which is small: the upload goes on with the next piece. Returns

@@ -106,6 +106,8 @@ fn what_cannot_be_is_refused_in_the_words_of_the_specification() {
         ("POST /v2/u/alice/blobs/uploads/", 400, "NAME_INVALID"),
         ("POST /v2/g/dependency_proxy/containers/x/blobs/uploads/", 400, "NAME_INVALID"),
         (&format!("GET {long}"), 400, "NAME_INVALID"),
+        ("HEAD /v2/u/alice/blobs/sha256:bad", 404, "NAME_INVALID"),
+        ("HEAD /v2/A/manifests/t", 404, "NAME_INVALID"),
         ("GET /v2/a/manifests/.INVALID", 404, "MANIFEST_UNKNOWN"),
         ("HEAD /v2/a/manifests/", 404, "MANIFEST_UNKNOWN"),
         ("GET /v2/a/manifests/sha256:bad", 404, "MANIFEST_UNKNOWN"),
