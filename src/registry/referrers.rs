@@ -2,7 +2,7 @@
 //! from the records and from the bytes that were pushed.
 //!
 //! A page is bounded in its number, in its bytes (which are a manifest's for clients) and in what
-//! is looked at to fill it.
+//! is looked at and read to fill it.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ const LINES_MAX: usize = 1000;
 const LOOKS_MAX: usize = 10_000;
 /// Records that are read at once.
 const BATCH: usize = 100;
+/// Bytes of manifests that are read for one page.
+const READ_BYTES_MAX: u64 = 64 << 20;
 /// Bytes that are left to what is around the lines.
 const FRAME: usize = 1024;
 
@@ -62,19 +64,21 @@ impl Registry {
     ) -> Result<Page, Error> {
         let view = self.store.view()?;
         let mut page = Page::default();
-        let (mut looks, mut bytes) = (0, FRAME);
+        let (mut looks, mut bytes, mut read_bytes) = (0, FRAME, 0);
         loop {
-            let batch = view.image_referrers(image, digest, after, BATCH)?;
-            let is_last = batch.is_empty();
+            let (batch, last) = view.image_referrers(image, digest, after, BATCH)?;
+            // Also where all of a batch were deleted, more may be behind it.
+            let Some(last) = last else { return Ok(page) };
             for (id, manifest) in batch {
-                looks += 1;
                 let is_wanted = artifact_type
                     .is_none_or(|wanted| manifest.artifact_type.as_deref() == Some(wanted));
                 if is_wanted {
                     let line = self.describe(&view, &manifest, digest)?;
                     bytes += serde_json::to_vec(&line).map_or(0, |line| line.len() + 1);
+                    read_bytes += manifest.size;
+                    let is_heavy = bytes > MANIFEST_BYTES_MAX || read_bytes > READ_BYTES_MAX;
                     let is_full = page.lines.len() >= limit.min(LINES_MAX)
-                        || (bytes > MANIFEST_BYTES_MAX && !page.lines.is_empty());
+                        || (is_heavy && !page.lines.is_empty());
                     if is_full {
                         page.next = after;
                         return Ok(page);
@@ -83,9 +87,8 @@ impl Registry {
                 }
                 after = Some(id);
             }
-            if is_last {
-                return Ok(page);
-            }
+            after = Some(last);
+            looks += BATCH;
             if looks >= LOOKS_MAX {
                 page.next = after;
                 return Ok(page);
