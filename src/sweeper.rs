@@ -34,6 +34,9 @@ use mailbox::{Mail, Mailbox};
 pub use pace::Pace;
 use schedule::{Schedule, Wake};
 
+/// How often it is written when manifests were pulled, whether there is a run or not.
+const PULLS_PERIOD: Duration = Duration::from_secs(60);
+
 /// What the sweeper is told once.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -75,6 +78,8 @@ pub struct Sweeper {
     publisher: Option<publish::Handle>,
     /// How long repositories of the registry keep untagged manifests.
     untagged: UntaggedRules,
+    /// When it was last written when manifests were pulled.
+    pulls_noted: Timestamp,
     /// What each stage has learnt about this disk.
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
@@ -119,6 +124,7 @@ impl Sweeper {
             clock_guard,
             publisher,
             untagged: UntaggedRules::default(),
+            pulls_noted: Timestamp::default(),
             paces,
             recounted,
             told_of_users: false,
@@ -153,19 +159,24 @@ impl Sweeper {
     fn work(&mut self) {
         while !self.stop.is_requested() {
             let now = self.store.clock().now();
-            let wake = self.next_wake();
-            let mail = self.mailbox.wait(wake.map(|wake| wake.at.since(now)));
+            let wait = self.next_wake().map_or(PULLS_PERIOD, |wake| wake.at.since(now));
+            let mail = self.mailbox.wait(Some(wait.min(PULLS_PERIOD)));
             if self.stop.is_requested() {
                 break;
             }
             self.turn(mail);
         }
         self.mailbox.end();
-        if let Err(error) = self.store.flush_noted_pulls() {
-            log::warn!("when manifests were pulled could not be noted: {error}");
-        }
+        self.note_pulls();
         if let Err(error) = self.store.note_time() {
             log::warn!("the time could not be noted: {error}");
+        }
+    }
+
+    fn note_pulls(&mut self) {
+        self.pulls_noted = self.store.clock().now();
+        if let Err(error) = self.store.flush_noted_pulls() {
+            log::warn!("when manifests were pulled could not be noted: {error}");
         }
     }
 
@@ -198,6 +209,10 @@ impl Sweeper {
     pub fn turn(&mut self, mail: Option<Mail>) -> Option<Run> {
         let asked = mail.map(|mail| (mail.scope, mail.trigger));
         let now = self.store.clock().now();
+        // Also when the clock was set back.
+        if self.pulls_noted > now || self.pulls_noted.after(PULLS_PERIOD) <= now {
+            self.note_pulls();
+        }
         let due = self.next_wake().filter(|wake| wake.at <= now);
         let due = due.map(|wake| (wake.scope, wake.trigger));
         // A full run that is due as well swallows a lesser one that was asked for.

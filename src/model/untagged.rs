@@ -78,6 +78,17 @@ impl UntaggedRules {
         }
     }
 
+    /// The same with no lifetime that is shorter than `shortest`.
+    #[must_use]
+    pub fn at_least(mut self, shortest: Duration) -> Self {
+        for (_, lifetime) in &mut self.0 {
+            if let Lifetime::For(time) = lifetime {
+                *time = shortest.max(*time);
+            }
+        }
+        self
+    }
+
     /// Whether no repository loses anything.
     #[must_use]
     pub fn keep_all(&self) -> bool {

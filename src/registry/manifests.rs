@@ -143,6 +143,7 @@ impl Registry {
         mut push: ManifestPush,
     ) -> Result<Pushed, Error> {
         if size <= self.limits.inline_bytes_max {
+            self.space.admit(size)?;
             push.content = Content::Uploaded { digest, size, body: Body::Inline(bytes.clone()) };
             return Ok(self.store.push_manifest(push).wait()?);
         }
@@ -195,16 +196,19 @@ impl Registry {
     }
 
     /// Keeps a manifest that a request names and nothing holds, in a committed transaction before
-    /// the answer. What is held needs none.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn keep_manifest(&self, image: &ImageName, manifest: &Manifest) -> Result<(), Error> {
-        if self.is_to_renew(manifest.standing) {
-            let digest = manifest.digest.into();
-            self.store.renew_manifest(image.clone(), digest).await?;
+    /// the answer. What is held needs none. `false`: it went meanwhile, or cannot be promised.
+    pub async fn keep_manifest(&self, image: &ImageName, manifest: &Manifest) -> bool {
+        if !self.is_to_renew(manifest.standing) {
+            return true;
         }
-        Ok(())
+        let digest = manifest.digest.into();
+        match self.store.renew_manifest(image.clone(), digest).await {
+            Ok(found) => found.is_some(),
+            Err(error) => {
+                log::warn!("{image}@{digest} cannot be kept for longer: {error}");
+                false
+            }
+        }
     }
 
     fn is_to_renew(&self, standing: Standing) -> bool {

@@ -66,17 +66,18 @@ impl Registry {
         let mut page = Page::default();
         let (mut looks, mut bytes, mut read_bytes) = (0, FRAME, 0u64);
         loop {
-            let batch = view.image_referrers(image, digest, after, BATCH)?;
-            let is_last = batch.is_empty();
+            let (batch, last) = view.image_referrers(image, digest, after, BATCH)?;
+            // Also where all of a batch were deleted, more may be behind it.
+            let Some(last) = last else { return Ok(page) };
             for (id, manifest) in batch {
-                looks += 1;
                 let is_wanted = artifact_type
                     .is_none_or(|wanted| manifest.artifact_type.as_deref() == Some(wanted));
                 if is_wanted {
                     let line = self.describe(&view, &manifest, digest)?;
                     bytes += serde_json::to_vec(&line).map_or(0, |line| line.len() + 1);
+                    let is_heavy = bytes > MANIFEST_BYTES_MAX;
                     let is_full = page.lines.len() >= limit.min(LINES_MAX)
-                        || (bytes > MANIFEST_BYTES_MAX && !page.lines.is_empty());
+                        || (is_heavy && !page.lines.is_empty());
                     if is_full {
                         page.next = after;
                         return Ok(page);
@@ -90,9 +91,8 @@ impl Registry {
                     return Ok(page);
                 }
             }
-            if is_last {
-                return Ok(page);
-            }
+            after = Some(last);
+            looks += BATCH;
             if looks >= LOOKS_MAX {
                 page.next = after;
                 return Ok(page);

@@ -26,6 +26,7 @@ use crate::model::{
 };
 
 pub(super) use listing::has_live_content;
+pub use listing::{TagPage, TagsMax};
 
 impl Store {
     /// Takes a tag away: at once where it has no place in the artifact tree, and otherwise with

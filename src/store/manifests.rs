@@ -65,6 +65,9 @@ pub struct Wanted {
     pub needed: Needed,
 }
 
+/// Manifests of a part of a list, and the last one that was looked at.
+pub type ReferrersPage = (Vec<(ManifestId, Manifest)>, Option<ManifestId>);
+
 /// Whether what a manifest names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
@@ -95,7 +98,7 @@ impl Store {
     /// was changed.
     pub fn push_manifest(&self, push: ManifestPush) -> Pending<Pushed, Error> {
         let locks = self.locks_of(&push);
-        self.change(move |tx| tx.push_manifest(&push, locks))
+        self.change(move |tx| tx.push_manifest(&push, locks, push.by.as_ref()))
     }
 
     /// Whether the lock of its job protects the tag that a push is for.
@@ -130,8 +133,9 @@ impl View {
         Ok(is_named(&self.snapshot, id, &manifest)?.then_some(manifest))
     }
 
-    /// Manifests about what `digest` names, whether that is here or not, in order of their ids:
-    /// at most `limit`, those behind `after`.
+    /// Manifests about what `digest` names, whether that is here or not, in order of their ids.
+    /// At most `limit` behind `after` are looked at; the last one is told beside those of them
+    /// that were not deleted. `None`: there is none behind `after`.
     ///
     /// # Errors
     /// [`Error::Db`].
@@ -141,8 +145,9 @@ impl View {
         digest: &OciDigest,
         after: Option<ManifestId>,
         limit: usize,
-    ) -> Result<Vec<(ManifestId, Manifest)>, Error> {
-        let Some(image) = IMAGES.get(&self.snapshot, image)? else { return Ok(Vec::new()) };
+    ) -> Result<ReferrersPage, Error> {
+        let mut found = Vec::new();
+        let Some(image) = IMAGES.get(&self.snapshot, image)? else { return Ok((found, None)) };
         let mut ids = Vec::new();
         for name in names(&self.snapshot, image.id, digest)? {
             let about = (image.id, name);
@@ -156,9 +161,11 @@ impl View {
         }
         ids.sort_unstable();
         ids.truncate(limit);
-        let found = ids.into_iter().map(|id| Ok((id, self.manifest_by_id(id)?)));
-        let found: Result<Vec<_>, Error> = found.collect();
-        Ok(found?.into_iter().filter_map(|(id, found)| Some((id, found?))).collect())
+        let last = ids.last().copied();
+        for id in ids {
+            found.extend(self.manifest_by_id(id)?.map(|manifest| (id, manifest)));
+        }
+        Ok((found, last))
     }
 }
 
@@ -242,7 +249,13 @@ impl Plan {
 }
 
 impl Tx<'_, '_> {
-    pub(super) fn push_manifest(&self, push: &ManifestPush, locks: Locks) -> Result<Pushed, Error> {
+    /// `payer` is charged for what no tag names.
+    pub(super) fn push_manifest(
+        &self,
+        push: &ManifestPush,
+        locks: Locks,
+        payer: Option<&UserName>,
+    ) -> Result<Pushed, Error> {
         let image = IMAGES.get(self.txn, &push.image)?.map(|image| image.id);
         let plan = self.plan_push(push, image)?;
         let is_new = plan.known.is_none();
@@ -250,12 +263,12 @@ impl Tx<'_, '_> {
             Some(tag) => Some(self.plan_tag(&push.image, image, tag, locks)?),
             None => None,
         };
-        self.check_push_quota(push, &plan, tag.as_ref())?;
+        self.check_push_quota(push, &plan, tag.as_ref(), payer)?;
         let image = self.image_or_new(&push.image)?;
         let total = plan.total;
         let (id, arrival) = match plan.known {
-            Some(_) => self.push_again(push, plan, tag.as_ref())?,
-            None => self.add_manifest(push, image, &plan)?,
+            Some(_) => self.push_again(push, plan, tag.as_ref(), payer)?,
+            None => self.add_manifest(push, image, &plan, payer)?,
         };
         if let Some(tag) = tag {
             self.set_tag(image, tag, id, total, push.by.as_ref())?;
@@ -360,11 +373,12 @@ impl Tx<'_, '_> {
         push: &ManifestPush,
         plan: &Plan,
         tag: Option<&TagPlan>,
+        payer: Option<&UserName>,
     ) -> Result<(), Error> {
         let (user, minus) = match (tag, push.image.repo()) {
             (Some(tag), Repo::User(user)) => (Some(user), self.usage_before(tag)?),
             (Some(_), Repo::Shared) => (None, Usage::default()),
-            (None, _) => (push.by.clone().filter(|_| plan.is_to_charge()), Usage::default()),
+            (None, _) => (payer.cloned().filter(|_| plan.is_to_charge()), Usage::default()),
         };
         let Some(user) = user else { return Ok(()) };
         let minus = minus.plus(plan.uncharged(&user, tag.is_some()));
@@ -377,6 +391,7 @@ impl Tx<'_, '_> {
         push: &ManifestPush,
         image: ImageId,
         plan: &Plan,
+        payer: Option<&UserName>,
     ) -> Result<(ManifestId, Arrival), Error> {
         let id = ManifestId(self.next(Meta::NEXT_IMAGE)?);
         let holder = Referrer::Manifest(id);
@@ -413,7 +428,7 @@ impl Tx<'_, '_> {
             REFERRERS.put(self.txn, &(image, (subject, id)), &())?;
         }
         if push.tag.is_none() {
-            self.stand_alone(id, &mut manifest, push.by.as_ref())?;
+            self.stand_alone(id, &mut manifest, payer)?;
         }
         MANIFESTS.put(self.txn, &id, &manifest)?;
         Ok((id, arrival))
@@ -425,6 +440,7 @@ impl Tx<'_, '_> {
         push: &ManifestPush,
         plan: Plan,
         tag: Option<&TagPlan>,
+        payer: Option<&UserName>,
     ) -> Result<(ManifestId, Arrival), Error> {
         for (child, _) in plan.children.iter().filter(|(id, _)| !plan.has_child(*id)) {
             self.hold_manifest(*child)?;
@@ -440,7 +456,7 @@ impl Tx<'_, '_> {
             Some(tag) if tag.names(id) => {}
             Some(_) => self.stand(id, &mut manifest, held)?,
             None if manifest.standing.is_charged() => {
-                self.stand_alone(id, &mut manifest, push.by.as_ref())?;
+                self.stand_alone(id, &mut manifest, payer)?;
             }
             None => {}
         }

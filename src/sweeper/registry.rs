@@ -21,10 +21,11 @@ const PAGE: usize = 1000;
 const UPLOAD_REST_MIN: Duration = Duration::from_secs(3600);
 
 impl Sweeper {
-    /// The same, with rules that say how long repositories keep untagged manifests.
+    /// The same, with rules that say how long repositories keep untagged manifests: as long as
+    /// an upload link at least.
     #[must_use]
     pub fn with_untagged(mut self, rules: UntaggedRules) -> Self {
-        self.untagged = rules;
+        self.untagged = rules.at_least(self.store.rules().upload_link);
         self
     }
 

@@ -87,7 +87,8 @@ impl Tree {
         let parts = staged.into_image().map_err(no_image)?;
         for (digest, sum) in sums {
             let content = Content::Stored(digest);
-            let (sha512, by) = (Some(sum), by.cloned());
+            // The format's files are charged for already.
+            let (sha512, by) = (Some(sum), None);
             let push = BlobPush { image: image.clone(), content, sha512, by, upload: None };
             self.store.put_image_blob(push).wait()?;
         }

@@ -25,9 +25,12 @@ impl Random {
     }
 }
 
-/// Runs a test for several seeds and names the one that failed.
+/// Runs a test for several seeds and names the one that failed. `LARDER_TEST_SEEDS=500` makes it
+/// that many seeds, from the first one on.
 pub(crate) fn for_seeds(seeds: std::ops::Range<u64>, test: impl Fn(&mut Random)) {
-    for seed in seeds {
+    let count = std::env::var("LARDER_TEST_SEEDS").map(|text| text.parse::<u64>());
+    let end = count.map_or(seeds.end, |count| seeds.start + count.expect("a number of seeds"));
+    for seed in seeds.start..end {
         let run = std::panic::AssertUnwindSafe(|| test(&mut Random(seed)));
         if let Err(panic) = std::panic::catch_unwind(run) {
             eprintln!("the seed was {seed}");

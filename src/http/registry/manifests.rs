@@ -63,7 +63,11 @@ impl Server {
         let (found, bytes) =
             self.read_manifest(&request.caller, &request.method, &name, &reference).await?;
         let manifest = &found.manifest;
-        self.registry.keep_manifest(&found.image, manifest).await?;
+        let is_kept = self.registry.keep_manifest(&found.image, manifest).await;
+        // What was read already may be sent all the same.
+        if !is_kept && request.method == Method::HEAD {
+            return Err(unknown(&name, &reference).into());
+        }
         let digest = match &reference {
             Reference::Digest(asked) => digest_like(manifest, asked),
             Reference::Tag(_) => manifest.digest.into(),

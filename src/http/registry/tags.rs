@@ -1,7 +1,8 @@
 //! The tags of a repository, those that the caller may pull, in the order of their bytes.
 //!
-//! `latest` is among them where it is an alias (spec dlrepo §11). Deliberately absent: rights to
-//! the list, which the guard asked about before.
+//! `latest` is among them where it is an alias (spec dlrepo §11). An answer looks at a bounded
+//! number of tags: where very many were just deleted, parts may be short, even empty, each with a
+//! `Link` to go on. Deliberately absent: rights to the list, which the guard asked about before.
 
 use std::sync::Arc;
 
@@ -12,12 +13,16 @@ use super::manifests::{exists, name_unknown};
 use super::paging::{Wanted, linked};
 use crate::http::failure::Failure;
 use crate::http::{Request, Server, blocking, reply};
+use crate::model::image::IMAGE_TAG_LENGTH_MAX;
 use crate::model::{Caller, ImageName, ImageTagName, ProductBranchPath, TagRef};
 use crate::registry::resolve::{container_of, product_of};
+use crate::store::image_tags::{TagPage, TagsMax};
 use crate::store::{self, View};
 
 /// The alias that is listed.
 const LATEST: &str = "latest";
+/// Tags that one answer looks at.
+const LOOKS_MAX: usize = 10_000;
 
 #[derive(Serialize)]
 struct TagList<'a> {
@@ -55,43 +60,45 @@ struct Listing<'a> {
 
 impl Listing<'_> {
     fn page(&self, wanted: &Wanted) -> Result<Response, Failure> {
-        let mut tags = Vec::new();
+        let mut page = TagPage::default();
         if wanted.count > 0 {
             // One more tells whether there is more.
-            let last = wanted.last.as_deref();
-            tags = match product_of(self.view, self.name)? {
-                Some(product) => self.versions(&product, last, wanted.count + 1)?,
-                None => self.pushed(last, wanted.count + 1)?,
+            let (last, limit) = (wanted.last.as_deref(), wanted.count + 1);
+            page = match product_of(self.view, self.name)? {
+                Some(product) => {
+                    let tags = self.versions(&product, last, limit)?;
+                    TagPage { tags, stopped: None }
+                }
+                None => self.pushed(last, limit)?,
             };
         }
+        let TagPage { mut tags, stopped } = page;
         let more = tags.len() > wanted.count;
         tags.truncate(wanted.count);
         let lines = tags.iter().map(ImageTagName::as_str).collect();
         let response = reply::json(&TagList { name: self.name.as_str(), tags: lines });
-        match tags.last().filter(|_| more) {
-            Some(last) => {
-                let (path, count) =
-                    (format!("/v2/{}/tags/list", self.name), tags.len().to_string());
-                Ok(linked(response, &path, &[("n", &count), ("last", last.as_str())]))
-            }
-            None => Ok(response),
-        }
+        let next = if more { tags.last() } else { stopped.as_ref() };
+        let Some(next) = next else { return Ok(response) };
+        let (path, count) = (format!("/v2/{}/tags/list", self.name), wanted.count.to_string());
+        Ok(linked(response, &path, &[("n", &count), ("last", next.as_str())]))
     }
 
-    fn pushed(&self, last: Option<&str>, limit: usize) -> Result<Vec<ImageTagName>, Failure> {
+    fn pushed(&self, last: Option<&str>, limit: usize) -> Result<TagPage, Failure> {
         let keep = |tag: &ImageTagName| is_behind(tag, last) && self.may_pull(tag);
-        let after = last.and_then(|last| ImageTagName::parse(last).ok());
-        let mut tags = self.view.image_tags(self.name, after.as_ref(), limit, keep)?;
+        let max = TagsMax { tags: limit, looks: limit.max(LOOKS_MAX) };
+        let after = last.and_then(beginning);
+        let mut page = self.view.image_tags(self.name, after.as_ref(), max, keep)?;
         let may_pull = |tag: &ImageTagName| self.may_pull(tag);
-        let Ok(latest) = ImageTagName::parse(LATEST) else { return Ok(tags) };
+        let Ok(latest) = ImageTagName::parse(LATEST) else { return Ok(page) };
         let is_alias = is_behind(&latest, last)
+            && page.stopped.as_ref().is_none_or(|stopped| latest <= *stopped)
             && self.may_pull(&latest)
             && self.view.image_tag(self.name, &latest)?.is_none()
             && self.view.image_alias(self.name, &TagRef::Latest, may_pull)?.is_some();
         if is_alias {
-            insert(&mut tags, latest, limit);
+            insert(&mut page.tags, latest, limit);
         }
-        Ok(tags)
+        Ok(page)
     }
 
     /// The versions of a product that have a container.
@@ -134,6 +141,12 @@ impl Listing<'_> {
     }
 }
 
+/// The longest beginning of a text that can be a tag: nothing behind the text is before it.
+fn beginning(text: &str) -> Option<ImageTagName> {
+    let ends = (1..=text.len().min(IMAGE_TAG_LENGTH_MAX)).rev();
+    ends.filter_map(|end| text.get(..end)).find_map(|text| ImageTagName::parse(text).ok())
+}
+
 fn is_behind(tag: &ImageTagName, last: Option<&str>) -> bool {
     last.is_none_or(|last| tag.as_str() > last)
 }
@@ -143,5 +156,26 @@ fn insert(tags: &mut Vec<ImageTagName>, tag: ImageTagName, limit: usize) {
     if let Err(at) = tags.binary_search(&tag) {
         tags.insert(at, tag);
         tags.truncate(limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_near_any_text() {
+        let long = "x".repeat(300);
+        for (text, found) in [
+            ("v1", Some("v1")),
+            ("v1/x", Some("v1")),
+            ("v1é", Some("v1")),
+            ("-", None),
+            ("é", None),
+            ("", None),
+            (long.as_str(), Some(&long[..IMAGE_TAG_LENGTH_MAX])),
+        ] {
+            assert_eq!(beginning(text).as_ref().map(ImageTagName::as_str), found, "{text}");
+        }
     }
 }

@@ -16,8 +16,9 @@ use crate::blobs::{self, BlobFiles, Pins, Space};
 use crate::clock::{Clock, ManualClock};
 use crate::db::tests::disk::{TestDisk as RowDisk, Unsynced};
 use crate::db::{self, Db};
-use crate::model::{Checksum, Place};
-use crate::registry::Limits;
+use crate::model::{Checksum, Place, Reference};
+use crate::registry::{Limits, manifests};
+use crate::store::detached::Cause;
 use crate::store::tests::audit::assert_consistent;
 use crate::store::{Rules, Store};
 
@@ -416,6 +417,37 @@ fn below_the_reserve_nothing_begins() {
     assert!(is_full(full.begin_upload(&at.image, None).err()));
     assert!(is_full(full.open_upload(&at, None).err()));
     assert!(is_full(full.take_whole(&at.image, None, &digest(b"x")).err()));
+    // Small manifests are rows, which need room too.
+    let limits = Limits { inline_bytes_max: 1000, ..full.limits };
+    let full = Registry { limits, ..full };
+    assert!(is_full(push_index(&full).err()));
     full.cancel_upload(&at).unwrap();
     house.assert_settled("at the end");
+}
+
+/// Pushes an index of nothing by its digest.
+fn push_index(registry: &Registry) -> Result<OciDigest, Error> {
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let text = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[]}}"#);
+    let upload = manifests::Upload {
+        image: image("main/app"),
+        reference: Reference::Digest(digest(text.as_bytes())),
+        tags: Vec::new(),
+        bytes: text.into_bytes().into(),
+        media_type: Some(media_type.to_owned()),
+        by: None,
+    };
+    Ok(registry.push_manifest(&upload)?.digest)
+}
+
+#[test]
+fn trap_8_3_a_manifest_that_went_since_it_was_looked_at_is_not_promised() {
+    let house = House::new();
+    let (at, digest) = (image("main/app"), push_index(house.registry()).unwrap());
+    let seen = house.registry().store.view().unwrap().manifest(&at, &digest).unwrap().unwrap().1;
+    house.clock.advance(Duration::from_secs(3600));
+    assert!(now(house.registry().keep_manifest(&at, &seen)));
+    let cause = Cause::request("eve");
+    house.registry().delete_manifest(&at, &Reference::Digest(digest), cause).unwrap();
+    assert!(!now(house.registry().keep_manifest(&at, &seen)));
 }

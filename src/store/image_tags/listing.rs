@@ -1,4 +1,6 @@
-//! What readers see of tags: only those that count, each from one snapshot (I8).
+//! What readers see of tags: only those that count, each from one snapshot (I8). What was deleted
+//! and waits to be destroyed may be much: an answer looks at a bounded number of rows, or only at
+//! what tells quickly that a row does not count.
 
 use std::ops::ControlFlow;
 
@@ -6,9 +8,31 @@ use super::{counts, live};
 use crate::db::schema::{CONTAINER_AGES, IMAGE_TAGS, IMAGES, NODES, TAGS, UNTAGGED};
 use crate::db::{Rows, Span};
 use crate::model::{
-    BranchId, ImageId, ImageName, ImageTag, ImageTagName, Node, TagId, TagName, TagRef,
+    BranchId, BranchPath, ImageId, ImageName, ImagePlace, ImageTag, ImageTagName, Node, Tag, TagId,
+    TagName, TagRef,
 };
-use crate::store::{Error, View};
+use crate::store::{Error, View, tree};
+
+/// Tags that do not count, after which a repository is taken for one that has others.
+const DEAD_MAX: usize = 100;
+
+/// How much a part of a list of tags may come to.
+#[derive(Clone, Copy, Debug)]
+pub struct TagsMax {
+    /// Most tags.
+    pub tags: usize,
+    /// Most rows that are looked at, those that `keep` leaves out not counted.
+    pub looks: usize,
+}
+
+/// A part of a list of tags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagPage {
+    /// The tags, by name.
+    pub tags: Vec<ImageTagName>,
+    /// The last one that was looked at, when there may be more behind it.
+    pub stopped: Option<ImageTagName>,
+}
 
 impl View {
     /// A tag, if it counts.
@@ -26,8 +50,8 @@ impl View {
         }
     }
 
-    /// The tags of a repository by name, those behind `after` that `keep` lets count: at most
-    /// `limit` of them.
+    /// The tags of a repository by name, those behind `after` that `keep` lets count. What it
+    /// leaves out is not told either as the place where a part ends.
     ///
     /// # Errors
     /// [`Error::Db`].
@@ -35,26 +59,31 @@ impl View {
         &self,
         image: &ImageName,
         after: Option<&ImageTagName>,
-        limit: usize,
+        max: TagsMax,
         keep: impl Fn(&ImageTagName) -> bool,
-    ) -> Result<Vec<ImageTagName>, Error> {
-        let Some(image) = IMAGES.get(&self.snapshot, image)? else { return Ok(Vec::new()) };
+    ) -> Result<TagPage, Error> {
+        let mut page = TagPage::default();
+        let Some(image) = IMAGES.get(&self.snapshot, image)? else { return Ok(page) };
         let mut span = Span::under(&image.id);
         if let Some(after) = after {
             span = span.after(&(image.id, after.clone()));
         }
-        let mut found = Vec::new();
-        if limit == 0 {
-            return Ok(found);
-        }
+        let mut looks = 0;
         IMAGE_TAGS.each(&self.snapshot, span, |(_, tag), row| {
-            if keep(&tag) && counts(&self.snapshot, &row)? {
-                found.push(tag);
+            if !keep(&tag) {
+                return Ok(ControlFlow::Continue(()));
             }
-            let is_full = found.len() >= limit;
-            Ok::<_, Error>(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            looks += 1;
+            if counts(&self.snapshot, &row)? {
+                page.tags.push(tag.clone());
+            }
+            if page.tags.len() < max.tags && looks < max.looks {
+                return Ok(ControlFlow::Continue(()));
+            }
+            page.stopped = Some(tag);
+            Ok::<_, Error>(ControlFlow::Break(()))
         })?;
-        Ok(found)
+        Ok(page)
     }
 
     /// The tag that an alias stands for: the newest by the age of the tree's tag, among those
@@ -75,12 +104,17 @@ impl View {
             TagRef::Stable => (0, true),
             TagRef::OldStable => (1, true),
         };
+        let ImagePlace::Job { repo, branch, .. } = image.place() else { return Ok(None) };
+        let branch = tree::branch(&self.snapshot, &BranchPath { repo, branch });
+        // Where that is gone, so is all that it showed.
+        let Some(branch) = tree::optional(branch)? else { return Ok(None) };
         let Some(image) = IMAGES.get(&self.snapshot, image)? else { return Ok(None) };
         let mut found = None;
         let newest_first = Span::under(&image.id).descending();
         CONTAINER_AGES.each(&self.snapshot, newest_first, |(_, (_, tree_tag)), tag| {
-            let is_one = keep(&tag)
-                && (!stable_only || self.is_stable(tree_tag)?)
+            let shown_by = self.tag_of_branch(branch.id, tree_tag)?;
+            let is_one = shown_by.is_some_and(|shown_by| !stable_only || shown_by.stable)
+                && keep(&tag)
                 && live(&self.snapshot, image.id, &tag)?.is_some();
             if !is_one {
                 return Ok(ControlFlow::Continue(()));
@@ -95,15 +129,20 @@ impl View {
         Ok(found)
     }
 
-    fn is_stable(&self, tag: TagId) -> Result<bool, Error> {
-        let Some(entry) = NODES.get(&self.snapshot, &Node::Tag(tag))? else { return Ok(false) };
-        let Ok(name) = TagName::parse(&entry.name) else { return Ok(false) };
-        let record = TAGS.get(&self.snapshot, &(BranchId(entry.parent), name))?;
-        Ok(record.is_some_and(|record| record.id == tag && record.stable))
+    /// The tag of a branch with this id; `None`: it is gone, or another branch's.
+    fn tag_of_branch(&self, branch: BranchId, id: TagId) -> Result<Option<Tag>, Error> {
+        let Some(entry) = NODES.get(&self.snapshot, &Node::Tag(id))? else { return Ok(None) };
+        let Ok(name) = TagName::parse(&entry.name) else { return Ok(None) };
+        if entry.parent != branch.0 {
+            return Ok(None);
+        }
+        let record = TAGS.get(&self.snapshot, &(branch, name))?;
+        Ok(record.filter(|record| record.id == id))
     }
 
     /// Whether there is anything in a repository that people look for: a tag that counts, or a
-    /// manifest that was pushed by digest.
+    /// manifest that was pushed by digest. One with very many tags that wait to be destroyed is
+    /// taken for such a repository until they are.
     ///
     /// # Errors
     /// [`Error::Db`].
@@ -117,9 +156,10 @@ pub(in crate::store) fn has_live_content(rows: &impl Rows, image: ImageId) -> Re
     if UNTAGGED.has_any(rows, Span::under(&image))? {
         return Ok(true);
     }
-    let mut found = false;
+    let (mut found, mut dead) = (false, 0);
     IMAGE_TAGS.each(rows, Span::under(&image), |_, row| {
-        found = counts(rows, &row)?;
+        found = counts(rows, &row)? || dead >= DEAD_MAX;
+        dead += 1;
         Ok::<_, Error>(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(found)

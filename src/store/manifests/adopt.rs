@@ -52,7 +52,8 @@ impl Tx<'_, '_> {
         if let Some(first) = manifests.first() {
             self.take_blobs_in(&first.image, blobs)?;
         }
-        manifests.iter().map(|push| self.push_manifest(push, locks)).collect()
+        // What the last one names is held before the transaction ends too.
+        manifests.iter().map(|push| self.push_manifest(push, locks, None)).collect()
     }
 
     /// They are held before the transaction ends, so nobody is charged for a link.

@@ -4,18 +4,21 @@
 //! manifest with the last of them: until then it is there. What it held is released when it is
 //! destroyed.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
 use super::named;
 use crate::db::schema::{IMAGE_TAGS, IMAGES, MANIFEST_NAMES, MANIFESTS, TAGS_OF};
 use crate::db::{Pending, Rows, Span};
 use crate::model::standing::LetGo;
 use crate::model::{
-    FormatName, ImageId, ImageName, ImageTag, ImageTagName, Manifest, ManifestId, Node, OciDigest,
-    Usage,
+    FormatName, ImageId, ImageName, ImagePlace, ImageTag, ImageTagName, Manifest, ManifestId, Node,
+    OciDigest, Standing, Usage,
 };
 use crate::store::artifacts::Locks;
 use crate::store::detached::Cause;
 use crate::store::tx::promised;
-use crate::store::{Error, Store, Tx, View, formats, image_tags, tree};
+use crate::store::{Error, Store, Tx, View, containers, formats, image_tags, tree};
 
 /// Tags that go with a manifest in one transaction.
 const TAGS_MAX: usize = 100;
@@ -33,8 +36,8 @@ impl Store {
     /// Whether a manifest may be deleted with all of its tags, as of now.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::FormatOfLockedJob`] when the job of one of its tags is
-    /// locked.
+    /// [`Error::NotFound`], [`Error::FormatOfLockedJob`] when the job of one of its tags, or of
+    /// an index that names it, is locked.
     pub fn check_manifest_deletion(
         &self,
         image: &ImageName,
@@ -111,7 +114,7 @@ impl View {
         Ok(tags)
     }
 
-    /// Whether no lock of a job keeps a tag of a manifest.
+    /// Whether no lock of a job keeps a tag of a manifest, or of an index that names it.
     fn check_manifest_unlocked(
         &self,
         image: &ImageName,
@@ -120,11 +123,51 @@ impl View {
     ) -> Result<(), Error> {
         let found = self.manifest(image, digest)?;
         let (id, manifest) = found.ok_or_else(|| missing(image, digest))?;
-        for ((_, tag), ()) in TAGS_OF.all(&self.snapshot, Span::under(&id))? {
+        let mut tags = 0;
+        TAGS_OF.each(&self.snapshot, Span::under(&id), |(_, tag), ()| {
+            tags += 1;
             check_tag(&self.snapshot, image, manifest.image, &tag, locks)?;
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
+        let has_parents = matches!(manifest.standing, Standing::Held { count } if count > tags);
+        if has_parents && locks == Locks::Kept && matches!(image.place(), ImagePlace::Job { .. }) {
+            self.check_parents_unlocked(image, id, manifest.image)?;
         }
         Ok(())
     }
+
+    /// The image of a locked job stays whole. Nothing leads from a manifest to the indexes that
+    /// name it, so the repository's tags are gone through, of which few are of indexes.
+    fn check_parents_unlocked(
+        &self,
+        image: &ImageName,
+        id: ManifestId,
+        at: ImageId,
+    ) -> Result<(), Error> {
+        let mut known = HashMap::new();
+        IMAGE_TAGS.each(&self.snapshot, Span::under(&at), |(_, tag), row| {
+            if row.format.is_some() {
+                let names = match known.get(&row.manifest) {
+                    Some(names) => *names,
+                    None => names_below(&self.snapshot, row.manifest, id)?,
+                };
+                known.insert(row.manifest, names);
+                if names {
+                    check_tag(&self.snapshot, image, at, &tag, Locks::Kept)?;
+                }
+            }
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })
+    }
+}
+
+/// Whether an index names a manifest, at any depth.
+fn names_below(rows: &impl Rows, root: ManifestId, id: ManifestId) -> Result<bool, Error> {
+    let root = promised(&MANIFESTS, rows, &root)?;
+    if root.depth <= 1 {
+        return Ok(root.children.contains(&id));
+    }
+    Ok(containers::closure(rows, &root)?.iter().any(|part| part.children.contains(&id)))
 }
 
 fn missing(image: &ImageName, digest: &OciDigest) -> Error {

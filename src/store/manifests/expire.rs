@@ -11,7 +11,7 @@ use super::has_subject;
 use crate::db::schema::{DOOMED, IMAGES, MANIFESTS, PULLS, UNTAGGED};
 use crate::db::{SliceTimes, Span};
 use crate::model::untagged::UntaggedRules;
-use crate::model::{ImageId, ImageName, ManifestId, Standing, Timestamp};
+use crate::model::{ImageId, ImageName, Manifest, ManifestId, Standing, Timestamp};
 use crate::store::detached::Cause;
 use crate::store::{Budget, Error, Store, Tx, View};
 
@@ -64,7 +64,8 @@ impl Store {
     }
 
     /// One slice of taking away untagged manifests of a repository that were of no use for
-    /// `lifetime`. `after` is where the slice before ended. Flush pulls before.
+    /// `lifetime`, and at least for an upload link: that long, whoever was told of one may rely
+    /// on it. `after` is where the slice before ended. Flush pulls before.
     ///
     /// # Errors
     /// [`Error::Db`].
@@ -76,6 +77,7 @@ impl Store {
         work: Duration,
         rows_max: u32,
     ) -> Result<(Expired, SliceTimes), Error> {
+        let lifetime = lifetime.max(self.rules().upload_link);
         self.slice(move |tx| {
             let under = Span::under(&image);
             let span = match after {
@@ -167,6 +169,20 @@ fn expire(
     Ok(done)
 }
 
+/// An index that is wrong about a manifest is no reason to take it away.
+fn check_standing(
+    table: &'static str,
+    id: ManifestId,
+    manifest: &Manifest,
+    expected: Standing,
+) -> Result<(), Error> {
+    if manifest.standing == expected {
+        return Ok(());
+    }
+    let what = format!("manifest {} is {:?} and not {expected:?}", id.0, manifest.standing);
+    Err(crate::db::Error::Corrupt { table, what }.into())
+}
+
 impl Tx<'_, '_> {
     fn expire_doomed(
         &self,
@@ -179,6 +195,7 @@ impl Tx<'_, '_> {
             DOOMED.remove(self.txn, &(until, id))?;
             return Ok(false);
         };
+        check_standing(DOOMED.name(), id, &manifest, Standing::Doomed { until })?;
         let pulled = self.pulled(id)?.after(link);
         let stays = if has_subject(self.txn, &manifest)? {
             Standing::Follows
@@ -202,6 +219,7 @@ impl Tx<'_, '_> {
         cause: &Cause,
     ) -> Result<bool, Error> {
         let mut manifest = crate::store::tx::promised(&MANIFESTS, self.txn, id)?;
+        check_standing(UNTAGGED.name(), *id, &manifest, Standing::Untagged { since: *since })?;
         let pulled = self.pulled(*id)?;
         let stays = if has_subject(self.txn, &manifest)? {
             Standing::Follows

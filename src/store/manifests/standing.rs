@@ -40,13 +40,13 @@ impl Tx<'_, '_> {
         Ok(MANIFESTS.put(self.txn, &id, &manifest)?)
     }
 
-    /// What was pushed by digest, and what it is now that nothing names it: `by` is charged for
-    /// it, unless somebody is already.
+    /// What was pushed by digest, and what it is now that nothing names it: `payer` is charged
+    /// for it, unless somebody is already.
     pub(super) fn stand_alone(
         &self,
         id: ManifestId,
         manifest: &mut Manifest,
-        by: Option<&UserName>,
+        payer: Option<&UserName>,
     ) -> Result<(), Error> {
         let alone = if has_subject(self.txn, manifest)? {
             Standing::Follows
@@ -54,9 +54,9 @@ impl Tx<'_, '_> {
             Standing::Untagged { since: self.now }
         };
         self.stand(id, manifest, alone)?;
-        if let Some(by) = by.filter(|_| manifest.charged.is_empty()) {
-            self.charge_user(by.as_str(), manifest.total)?;
-            by.as_str().clone_into(&mut manifest.charged);
+        if let Some(payer) = payer.filter(|_| manifest.charged.is_empty()) {
+            self.charge_user(payer.as_str(), manifest.total)?;
+            payer.as_str().clone_into(&mut manifest.charged);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::manifests::{LINK_OVER, image, image_tag, manifest, oci};
 use super::{House, cause, digest, file, format, job};
 use crate::model::{Format, Standing, Usage};
 use crate::store::Error;
-use crate::store::manifests::Adoption;
+use crate::store::manifests::{Adoption, ManifestPush};
 
 fn shown(house: &House, path: &str) -> Option<Format> {
     house.store.view().unwrap().format(&format(path)).ok()
@@ -94,6 +94,28 @@ fn a_tag_that_is_pushed_again_does_not_go_with_its_old_place() {
     assert!(matches!(house.standing("main/job", "m"), Standing::Doomed { .. }));
     house.destroy(1);
     assert_eq!(house.standing("main/job", "other"), Standing::Held { count: 1 });
+}
+
+#[test]
+fn a_locked_job_keeps_what_its_index_names() {
+    let house = House::new();
+    for name in ["main/job", "main/other"] {
+        house.push_image(name, "", "child");
+        house.push(manifest(name, "", "inner").children(&["child"])).unwrap();
+        house.push(manifest(name, "v1", "index").children(&["inner"])).unwrap();
+        house.push_image(name, "", "loose");
+        house.push(manifest(name, "latest", "elsewhere").children(&["loose"])).unwrap();
+    }
+    lock(&house, "main/v1/job");
+    for text in ["child", "inner", "index"] {
+        let refused = house.delete_manifest("main/job", text);
+        assert!(matches!(refused, Err(Error::FormatOfLockedJob)), "{text}");
+        house.delete_manifest("main/other", text).unwrap();
+    }
+    house.delete_manifest("main/job", "loose").unwrap();
+    house.store.unlock_job(job("main/v1/job")).wait().unwrap();
+    house.delete_manifest("main/job", "child").unwrap();
+    house.destroy(1);
 }
 
 #[test]
@@ -213,4 +235,34 @@ fn files_that_make_an_image_become_one() {
     let gone = house.store.delete_image_tag(image("main/job"), image_tag("v1"), cause());
     house.check(gone.wait()).unwrap();
     house.destroy(1);
+}
+
+#[test]
+fn nobody_needs_room_for_an_image_twice_while_its_files_are_adopted() {
+    let house = House::new();
+    let layer = "x".repeat(100);
+    for (at, repository) in [("main", "main/job"), ("~u:main", "u/u/main/job")] {
+        let (path, texts) = (format!("{at}/v1/job/container"), [layer.as_str(), "child", "index"]);
+        for text in texts {
+            house.put(&format!("{path}/{}", &text[..5]), text).unwrap();
+        }
+        let stored = |tag: &str, text: &str| {
+            let content = crate::store::blobs::Content::Stored(digest(text));
+            ManifestPush { content, ..manifest(repository, tag, text).by("u") }
+        };
+        let adoption = Adoption {
+            path: format(&path),
+            base: shown(&house, &path).unwrap(),
+            blobs: vec![digest(&layer)],
+            manifests: vec![
+                stored("", "child").blobs(&[&layer]),
+                stored("v1", "index").children(&["child"]),
+            ],
+        };
+        let adopted = house.check(house.store.adopt_container(adoption).wait()).unwrap();
+        assert_eq!(house.tagged(repository, "v1"), Some(adopted[1].id));
+        assert_eq!(house.manifest(repository, "child").unwrap().1.by, "u");
+    }
+    let charged = house.store.view().unwrap().charges(&crate::model::UserName::parse("u").unwrap());
+    assert_eq!(charged.unwrap(), Usage::default());
 }

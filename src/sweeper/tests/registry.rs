@@ -132,6 +132,25 @@ fn untagged_manifests_go_in_full_runs_by_their_rule_and_not_when_they_are_pulled
 }
 
 #[test]
+fn when_manifests_were_pulled_is_written_about_once_a_minute_without_a_run() {
+    let mut house = House::new();
+    push(&house, ("a", "v1"), "m", [&[], &[], &[]]).unwrap();
+    let (id, _) = house.store().view().unwrap().manifest(&image("a"), &oci("m")).unwrap().unwrap();
+    let pulled = |house: &House| house.store().view().unwrap().pulled(id).unwrap();
+    house.store().note_pull(id);
+    assert_eq!(house.sweeper().turn(None), None);
+    let first = pulled(&house);
+    assert!(first.is_some());
+    house.clock.advance(Duration::from_secs(30));
+    house.store().note_pull(id);
+    assert_eq!(house.sweeper().turn(None), None);
+    assert_eq!(pulled(&house), first);
+    house.clock.advance(Duration::from_secs(30));
+    assert_eq!(house.sweeper().turn(None), None);
+    assert!(pulled(&house) > first);
+}
+
+#[test]
 fn uploads_that_rest_are_given_up_in_full_runs() {
     let mut house = House::new();
     let id = UploadId([7; 16]);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{House, image, manifest, oci};
-use crate::model::Standing;
+use super::{House, LINK_OVER, image, manifest, oci};
+use crate::db::schema::{DOOMED, UNTAGGED};
 use crate::model::untagged::{ImagePattern, Lifetime, UntaggedRules};
+use crate::model::{Standing, Timestamp};
 use crate::store::tests::{WORK, assert_consistent};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -85,4 +86,43 @@ fn a_pull_keeps_what_lost_its_tag() {
     assert_eq!(house.expire_manifests(), 1);
     house.destroy(1);
     assert_eq!(house.store.view().unwrap().pulled(pushed.id).unwrap(), None);
+}
+
+#[test]
+fn trap_8_3_no_rule_is_shorter_than_an_upload_link() {
+    let house = House::new();
+    house.push_image("a", "", "m");
+    let record = house.store.view().unwrap().image(&image("a")).unwrap().unwrap();
+    let expire = || {
+        let lifetime = Duration::from_secs(20);
+        let slice = house.store.expire_untagged_slice(record.id, lifetime, None, WORK, 100);
+        slice.unwrap().0.manifests
+    };
+    house.clock.advance(DAY / 2);
+    assert_eq!(expire(), 0);
+    house.push(manifest("a", "v1", "index").children(&["m"])).unwrap();
+    house.delete_image_tag("a", "v1").unwrap();
+    house.push(manifest("a", "", "index").children(&["m"])).unwrap();
+    house.clock.advance(DAY);
+    assert_eq!(expire(), 1);
+    house.destroy(1);
+}
+
+#[test]
+fn an_index_of_what_may_go_that_is_wrong_takes_nothing_away() {
+    let house = House::new();
+    let (id, at) = (house.push_image("a", "v1", "m").id, Timestamp(1));
+    let (_, record) = house.manifest("a", "m").unwrap();
+    let damage = house.store.change(move |tx| {
+        DOOMED.put(tx.txn, &(at, id), &())?;
+        Ok(UNTAGGED.put(tx.txn, &(record.image, (at, id)), &())?)
+    });
+    damage.wait().unwrap();
+    house.clock.advance(LINK_OVER);
+    let (doomed, _) = house.store.expire_manifests_slice(None, WORK, 100).unwrap();
+    let slice = house.store.expire_untagged_slice(record.image, DAY, None, WORK, 100);
+    let (untagged, _) = slice.unwrap();
+    assert_eq!((doomed.manifests, doomed.errors.len()), (0, 1));
+    assert_eq!((untagged.manifests, untagged.errors.len()), (0, 1));
+    assert_eq!(house.standing("a", "m"), Standing::Held { count: 1 });
 }

@@ -11,7 +11,7 @@ fn referrers(
     limit: usize,
 ) -> Vec<ManifestId> {
     let view = house.store.view().unwrap();
-    let found = view.image_referrers(&image("a"), &oci(text), after, limit).unwrap();
+    let (found, _) = view.image_referrers(&image("a"), &oci(text), after, limit).unwrap();
     found.into_iter().map(|(id, _)| id).collect()
 }
 
@@ -73,6 +73,12 @@ fn referrers_come_in_pages_and_none_that_was_deleted() {
     assert!(first.len() <= 3 && ids.starts_with(&first));
     let rest = referrers(&house, "absent", Some(ids[1]), 9);
     assert_eq!(rest, ids[2..]);
+    // A part in which all were deleted is not the end.
+    let view = house.store.view().unwrap();
+    let (found, last) = view.image_referrers(&image("a"), &oci("absent"), Some(ids[0]), 1).unwrap();
+    assert!(found.is_empty() && last.is_some_and(|last| ids[0] < last && last < ids[1]));
+    assert_eq!(referrers(&house, "absent", last, 1), [ids[1]]);
+    drop(view);
     house.destroy(1000);
     assert_eq!(referrers(&house, "absent", None, 9), ids);
 }
