@@ -76,19 +76,22 @@ impl Results {
 
     #[track_caller]
     fn all_passed(&self, disabled: &[&str]) {
+        self.passed_but(disabled, 0);
+    }
+
+    /// All passed but `skips` tests of these areas.
+    #[track_caller]
+    fn passed_but(&self, disabled: &[&str], skips: u64) {
         let others = self.others.iter();
         let others: Vec<_> = others
             .filter(|other| !disabled.iter().any(|area| other.contains(area)))
             .map(String::as_str)
             .collect();
         assert!(self.tests >= TESTS_MIN, "only {} tests ran", self.tests);
-        assert!(
-            others.is_empty() && self.areas.is_empty(),
-            "{}\n{:?}",
-            others.join("\n"),
-            self.areas
-        );
-        assert_eq!((self.failures, self.errors, self.skipped), (0, 0, 0));
+        let areas = self.areas.iter().filter(|area| skips == 0 || !area.ends_with(": Skip"));
+        let areas: Vec<_> = areas.collect();
+        assert!(others.is_empty() && areas.is_empty(), "{}\n{areas:?}", others.join("\n"));
+        assert_eq!((self.failures, self.errors, self.skipped), (0, 0, skips));
     }
 }
 
@@ -102,13 +105,15 @@ fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[test]
 fn the_conformance_suite_passes() {
     let Some(_) = needs_client("conformance") else { return };
-    // One as an operator starts it, and one behind a login that sweeps and collects at once.
-    let open = || Registry::of(Builder::default().with("auth", "none"));
-    for start in [open, Registry::with_login] {
-        let Some(results) = run(&start(), &[]) else { return };
-        // Switched off by default, and on in the next test.
-        results.all_passed(&["post cancel/blob-post-cancel"]);
-    }
+    // Switched off by default, and on in the next test.
+    const CANCEL: &str = "post cancel/blob-post-cancel";
+    let open = Registry::of(Builder::default().with("auth", "none"));
+    let Some(results) = run(&open, &[]) else { return };
+    results.all_passed(&[CANCEL]);
+    // Behind a login, with sweeps that collect at once. A token is worth what it was asked for,
+    // and the suite asks for the repository that it mounts to alone: then it uploads.
+    let Some(results) = run(&Registry::with_login(), &[]) else { return };
+    results.passed_but(&[CANCEL, "/blob-mount"], 4);
 }
 
 #[test]

@@ -79,12 +79,13 @@ fn one_range_is_served() {
             let got = got.has("content-range", &part).has("digest", &digest_of(bytes));
             got.has("content-length", &(to - from).to_string()).body_is(&bytes[from..to]);
         }
-        for asked in [format!("bytes={size}-"), "bytes=-0".to_owned()] {
+        // One that ends before it begins is a mistake that the whole file would hide.
+        for asked in [format!("bytes={size}-"), "bytes=-0".to_owned(), "bytes=5-3".to_owned()] {
             let got = server.get(path).header("Range", &asked).expect(416);
             let got = got.has("content-range", &format!("bytes */{size}"));
             got.has("digest", &digest_of(bytes)).says("Range Not Satisfiable");
         }
-        for asked in ["bytes=0-1,3-4", "bytes=5-3", "bytes=x-", "lines=0-1", "bytes"] {
+        for asked in ["bytes=0-1,3-4", "bytes=x-", "lines=0-1", "bytes"] {
             let got = server.get(path).header("Range", asked).expect(200);
             got.lacks("content-range").body_is(bytes);
         }
