@@ -64,7 +64,7 @@ impl View {
     /// Whether a manifest is in its repository.
     pub(super) fn has_manifest(&self, id: ManifestId) -> Result<bool, Error> {
         match MANIFESTS.get(&self.snapshot, &id)? {
-            Some(manifest) => is_named(&self.snapshot, id, &manifest),
+            Some(manifest) => Ok(is_named(&self.snapshot, id, &manifest)?),
             None => Ok(false),
         }
     }

@@ -20,7 +20,7 @@ use super::tree::Delta;
 use super::tx::promised;
 use super::{Error, Store, Tx, View, artifacts::Locks, image_blobs, image_tags, products};
 use crate::db::schema::{IMAGES, MANIFEST_NAMES, MANIFESTS, Meta, REFERRERS};
-use crate::db::{Pending, Rows, Span};
+use crate::db::{self, Pending, Rows, Span};
 use crate::model::manifest::{DEPTH_MAX, DESCRIPTORS_MAX, FILES_MAX};
 use crate::model::{
     BlobId, Digest, ImageBlob, ImageId, ImageName, ImagePlace, ImageTagName, Manifest, ManifestId,
@@ -184,7 +184,7 @@ pub(super) fn is_named(
     rows: &impl Rows,
     id: ManifestId,
     manifest: &Manifest,
-) -> Result<bool, Error> {
+) -> Result<bool, db::Error> {
     let name = (manifest.image, manifest.digest.into());
     Ok(MANIFEST_NAMES.get(rows, &name)? == Some(id))
 }

@@ -129,13 +129,13 @@ fn a_login_a_push_and_a_pull_go_as_clients_do_them() {
     let token = ruled.token("eve", "scope=repository:main/build:pull");
     let pulled = ruled.with_token(&format!("GET /v2/main/build/blobs/{layer}"), &token);
     pulled.with_status(200).body_is("a layer");
-    // A mount needs a token for both, and goes on as an upload without.
+    // A mount needs a token for both, and is told so; without a source it becomes an upload.
     let mount = |token: &str, from: &str| {
         let line = format!("POST /v2/main/other/blobs/uploads/?mount={layer}{from}");
         ruled.with_token(&line, token).status
     };
     let other = ruled.token("eve", "scope=repository:main/other:pull,push");
-    assert_eq!((mount(&other, "&from=main/build"), mount(&other, "")), (202, 202));
+    assert_eq!((mount(&other, "&from=main/build"), mount(&other, "")), (401, 202));
     let both = "scope=repository:main/other:pull,push&scope=repository:main/build:pull";
     let both = ruled.token("eve", both);
     assert_eq!(mount(&both, "&from=main/build"), 201);

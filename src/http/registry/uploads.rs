@@ -145,9 +145,12 @@ impl Server {
             let Ok(from) = ImageName::parse(&from) else { return Ok(false) };
             let source = Route::Registry(RegistryRoute::Blob(from.clone(), digest));
             let resource = Resource::Repository(from.clone());
-            let is_for = grants.is_none_or(|grants| grants.allow(&resource, Right::Read));
-            if !is_for || !self.may_read(caller, &source.path()) {
+            if !self.may_read(caller, &source.path()) {
                 return Ok(false);
+            }
+            // A token for both would do: the challenge names them.
+            if grants.is_some_and(|grants| !grants.allow(&resource, Right::Read)) {
+                return Err(Failure::InsufficientScope);
             }
             let mounted = store.mount_image_blob(from, to.clone(), digest, by).await?;
             return Ok(mounted.is_some());

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use super::fix::Fix;
 use super::image_fix::ImageFix;
-use super::index::{is_named, sure};
+use super::index::sure;
 use super::shift::Shift;
 use super::{Halt, Pass};
 use crate::db::schema::{IMAGE_TAGS, MANIFESTS};
 use crate::db::{Found, Span};
 use crate::model::{ManifestId, Node, Standing};
+use crate::store::manifests::is_named;
 
 /// Rows that are counted in one round: some tens of MiB.
 pub(super) const ROUND: usize = if cfg!(test) { 3 } else { 1 << 18 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fix::Phase;
 use super::holders;
 use super::image_tags::shown_as;
-use super::index::{IndexRow, is_named};
+use super::index::IndexRow;
 use super::products::readable;
 use super::shift::Shift;
 use crate::db::Span;
@@ -20,6 +20,7 @@ use crate::model::{
     ManifestId, Node, Referrer, Refs, Sha512, Standing, Usage,
 };
 use crate::store::manifests::has_subject;
+use crate::store::manifests::is_named;
 use crate::store::{Budget, Error, Tx, containers, links, referrers};
 
 /// Entries of the queue that a fix looks through: with more of them it waits for another time.

@@ -14,14 +14,14 @@ use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
     CONTAINER_AGES, CONTAINERS, DOOMED, IMAGE_BLOBS, IMAGE_LINKS, IMAGE_NAMES, IMAGE_TAGS, IMAGES,
-    MANIFEST_NAMES, MANIFESTS, REFERRERS, SHA512_OF, SHA512S, TAGS_OF, UNTAGGED, UPLOAD_AGES,
-    UPLOADS,
+    MANIFESTS, REFERRERS, SHA512_OF, SHA512S, TAGS_OF, UNTAGGED, UPLOAD_AGES, UPLOADS,
 };
 use crate::db::{Error, Found, Rows, Span, Table, WriteTxn};
 use crate::model::{
     BlobId, ImageId, ImageName, ImageTagName, Manifest, ManifestId, OciDigest, Refs, Sha512,
     Standing, TagId, Timestamp, UploadId,
 };
+use crate::store::manifests::is_named;
 
 /// A row of an index of the registry.
 #[derive(Clone, Debug)]
@@ -35,16 +35,6 @@ pub(super) enum IndexRow {
     Age(ImageId, (Timestamp, TagId), ImageTagName),
     Sha512(BlobId, Sha512),
     UploadAge(Timestamp, UploadId),
-}
-
-/// Whether a manifest is in its repository.
-pub(super) fn is_named(
-    rows: &impl Rows,
-    id: ManifestId,
-    manifest: &Manifest,
-) -> Result<bool, Error> {
-    let name = (manifest.image, manifest.digest.into());
-    Ok(MANIFEST_NAMES.get(rows, &name)? == Some(id))
 }
 
 impl IndexRow {

@@ -1,13 +1,10 @@
 //! Loss of power at every write of a blob's way through a repository (I2, I5).
 
-use std::io::ErrorKind;
-
 use super::{LINK_OVER, LONG, ROWS, WORK, image, oci, push, user};
-use crate::db::tests::disk::{Lasts, On};
-use crate::db::tests::random::Random;
 use crate::model::{ImageUpload, Suffix, Timestamp, UploadBytes, UploadId};
 use crate::store::Error;
 use crate::store::image_blobs::BlobPush;
+use crate::store::tests::crash::at_any_write;
 use crate::store::tests::{House, LEASE_OVER, assert_consistent};
 
 const ID: UploadId = UploadId([7; 16]);
@@ -72,17 +69,5 @@ fn check(house: &House, done: usize) {
 
 #[test]
 fn a_crash_at_any_write_leaves_a_consistent_registry() {
-    let house = House::new();
-    let before = house.disk.ops();
-    assert_eq!(day(&house), 8);
-    check(&house, 8);
-    for point in 0..house.disk.ops() - before {
-        for random in [None, Some(Random(point))] {
-            let house = House::new();
-            house.disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
-            let done = day(&house);
-            let house = house.after_power_loss(random);
-            check(&house, done);
-        }
-    }
+    at_any_write(8, day, check);
 }
