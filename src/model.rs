@@ -8,12 +8,15 @@ pub mod account;
 pub mod acl;
 pub mod blob;
 pub mod branch;
+pub mod cached;
 pub mod caller;
 pub mod command;
+pub mod deploy_token;
 mod detached;
 pub mod digest;
 pub mod format;
 pub mod grants;
+pub mod group;
 pub mod human;
 pub mod ids;
 pub mod image;
@@ -29,10 +32,12 @@ pub mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod product;
+pub mod proxy;
 pub mod publication;
 pub mod refs;
 pub mod repository;
 pub mod retry;
+pub mod role;
 pub mod run;
 pub mod signing_key;
 pub mod standing;
@@ -48,15 +53,21 @@ pub use account::Account;
 pub use acl::Rights;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
+pub use cached::{
+    Cached, CachedKind, CachedRef, CachedState, CachedTag, CachedWhat, UpstreamName,
+    UpstreamNameError,
+};
 pub use caller::{Caller, Rank, Right, User};
 pub use command::CommandLine;
+pub use deploy_token::{DeployScope, DeployToken};
 pub use detached::{Detached, Reason};
 pub use digest::{Checksum, Digest};
 pub use format::{Artifact, Format};
 pub use grants::{Grants, Resource};
+pub use group::{Group, GroupName, GroupNameError, GroupPath, Visibility};
 pub use ids::{
-    BlobId, BranchId, FormatId, ImageId, JobId, ManifestId, QueueId, Referrer, RepoId, RunId,
-    TagId, TokenId, VersionId,
+    BlobId, BranchId, CachedId, DeployTokenId, FormatId, GroupId, ImageId, JobId, ManifestId,
+    QueueId, Referrer, RepoId, RunId, TagId, TokenId, UserNumber, VersionId,
 };
 pub use image::{
     Container, Image, ImageBlob, ImageName, ImageNameError, ImagePlace, ImageTag, ImageTagName,
@@ -78,11 +89,13 @@ pub use paths::{
 };
 pub use pattern::NamePattern;
 pub use product::{Feed, Version, VersionError, VersionKey, VersionNames};
+pub use proxy::{ProxyGroup, ProxyUsage, TtlPolicy, Upstream, UpstreamCredentials};
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
 };
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
+pub use role::{Ability, Member, MemberName, Role};
 pub use run::{Run, Scope, StageReport, Trigger};
 pub use signing_key::SigningKey;
 pub use standing::{LetGo, Standing};

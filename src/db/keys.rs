@@ -2,10 +2,11 @@
 //! by NUL (which no name contains), tuples one after the other.
 
 use crate::model::{
-    ArtifactPath, BlobId, BranchId, BranchName, Digest, FormatId, FormatName, ImageId, ImageName,
-    ImageTagName, JobId, JobName, ManifestId, Node, OciDigest, ProductBranchName, ProductName,
-    QueueId, Referrer, RepoId, RunId, Sha512, TagId, TagName, Timestamp, TokenId, UploadId,
-    UserName, VariantName, VersionId, VersionKey, VersionName, VersionNames,
+    ArtifactPath, BlobId, BranchId, BranchName, CachedId, CachedKind, CachedRef, DeployTokenId,
+    Digest, FormatId, FormatName, GroupId, GroupName, ImageId, ImageName, ImageTagName, JobId,
+    JobName, ManifestId, MemberName, Node, OciDigest, ProductBranchName, ProductName, QueueId,
+    Referrer, RepoId, RunId, Sha512, TagId, TagName, Timestamp, TokenId, UploadId, UpstreamName,
+    UserName, UserNumber, VariantName, VersionId, VersionKey, VersionName, VersionNames,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -89,8 +90,8 @@ macro_rules! numbers {
 }
 
 numbers! {
-    BlobId BranchId FormatId ImageId JobId ManifestId QueueId RepoId RunId TagId Timestamp TokenId
-    VersionId
+    BlobId BranchId CachedId DeployTokenId FormatId GroupId ImageId JobId ManifestId QueueId RepoId
+    RunId TagId Timestamp TokenId UserNumber VersionId
 }
 
 macro_rules! texts {
@@ -110,8 +111,8 @@ macro_rules! texts {
 }
 
 texts! {
-    ArtifactPath BranchName FormatName ImageName ImageTagName JobName ProductBranchName ProductName
-    TagName UserName VariantName VersionName
+    ArtifactPath BranchName CachedRef FormatName GroupName ImageName ImageTagName JobName
+    ProductBranchName ProductName TagName UpstreamName UserName VariantName VersionName
 }
 
 impl Key for Sha512 {
@@ -183,9 +184,57 @@ impl PrefixOf<VersionKey> for (RepoId, ProductName) {}
 impl PrefixOf<VersionKey> for ((RepoId, ProductName), VariantName) {}
 impl PrefixOf<VersionKey> for (((RepoId, ProductName), VariantName), ProductBranchName) {}
 
+const MANIFESTS: u8 = 1;
+const BLOBS: u8 = 2;
+
+impl Key for CachedKind {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Manifest => MANIFESTS,
+            Self::Blob => BLOBS,
+        });
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            MANIFESTS => Some(Self::Manifest),
+            BLOBS => Some(Self::Blob),
+            _ => None,
+        }
+    }
+}
+
+const USER: u8 = 1;
+const TEAM: u8 = 2;
+
+impl Key for MemberName {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::User(login) => {
+                out.push(USER);
+                login.write(out);
+            }
+            Self::Team(name) => {
+                out.push(TEAM);
+                out.extend_from_slice(name.as_bytes());
+                out.push(0);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            USER => Key::read(bytes).map(Self::User),
+            TEAM => take_text(bytes).map(|name| Self::Team(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
 const ARTIFACT: u8 = 1;
 const IMAGE: u8 = 2;
 const MANIFEST: u8 = 3;
+const CACHED: u8 = 4;
 
 impl Key for Referrer {
     fn write(&self, out: &mut Vec<u8>) {
@@ -203,6 +252,10 @@ impl Key for Referrer {
                 out.push(MANIFEST);
                 manifest.write(out);
             }
+            Self::Cached(id) => {
+                out.push(CACHED);
+                id.write(out);
+            }
         }
     }
 
@@ -211,6 +264,7 @@ impl Key for Referrer {
             ARTIFACT => Some(Self::Artifact(Key::read(bytes)?, Key::read(bytes)?)),
             IMAGE => Key::read(bytes).map(Self::Image),
             MANIFEST => Key::read(bytes).map(Self::Manifest),
+            CACHED => Key::read(bytes).map(Self::Cached),
             _ => None,
         }
     }
@@ -224,6 +278,7 @@ impl Key for Node {
             Self::Job(id) => (3, id.0),
             Self::Format(id) => (4, id.0),
             Self::Manifest(id) => (5, id.0),
+            Self::Group(id) => (6, id.0),
         };
         out.push(kind);
         out.extend_from_slice(&id.to_be_bytes());
@@ -236,6 +291,7 @@ impl Key for Node {
             3 => Key::read(bytes).map(Self::Job),
             4 => Key::read(bytes).map(Self::Format),
             5 => Key::read(bytes).map(Self::Manifest),
+            6 => Key::read(bytes).map(Self::Group),
             _ => None,
         }
     }

@@ -7,12 +7,14 @@ use super::Table;
 use super::codec::Record;
 use super::keys::Key;
 use crate::model::{
-    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Container,
-    Detached, Digest, Entry, Feed, Format, FormatId, FormatName, Image, ImageBlob, ImageId,
-    ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, Manifest, ManifestId,
-    Node, OciDigest, Publication, PublicationKey, QueueId, Referrer, RepoId, Repository, Run,
-    RunId, Sha512, SigningKey, Tag, TagId, TagName, Timestamp, Token, TokenId, Totals, Unlink,
-    UploadId, Usage, UserName, Version, VersionId, VersionKey,
+    Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Cached, CachedId,
+    CachedKind, CachedRef, CachedTag, Container, DeployToken, DeployTokenId, Detached, Digest,
+    Entry, Feed, Format, FormatId, FormatName, Group, GroupId, GroupName, Image, ImageBlob,
+    ImageId, ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, Manifest,
+    ManifestId, Member, MemberName, Node, OciDigest, ProxyGroup, ProxyUsage, Publication,
+    PublicationKey, QueueId, Referrer, RepoId, Repository, Run, RunId, Sha512, SigningKey, Tag,
+    TagId, TagName, Timestamp, Token, TokenId, Totals, Unlink, UploadId, UpstreamName, Usage,
+    UserName, UserNumber, Version, VersionId, VersionKey,
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
@@ -123,6 +125,45 @@ tables! {
     PULLS: ManifestId => u64 = "pulls.1";
     /// Truth: what tokens of the registry are signed with; the newest one signs.
     SIGNING_KEYS: Timestamp => SigningKey = "signing-keys.1";
+    // ── groups: names are directory entries here too
+    /// Truth: what a name leads to, in a group or at the top.
+    GROUP_NAMES: (GroupId, GroupName) => GroupId = "group-names.1";
+    /// Truth.
+    GROUPS: GroupId => Group = "groups.1";
+    /// Truth: who is what in a group.
+    MEMBERS: (GroupId, MemberName) => Member = "members.1";
+    /// Derived: the groups that somebody is a member of.
+    MEMBERSHIPS: (MemberName, GroupId) => () = "memberships.1";
+    /// Truth: the number that the API has for a user; it is never given twice.
+    USER_NUMBERS: UserName => UserNumber = "user-numbers.1";
+    /// Derived: the way back.
+    NUMBERED_USERS: UserNumber => UserName = "numbered-users.1";
+    /// Truth: tokens of groups, without their secrets.
+    DEPLOY_TOKENS: DeployTokenId => DeployToken = "deploy-tokens.1";
+    /// Derived: the tokens of a group.
+    DEPLOY_TOKENS_OF: (GroupId, DeployTokenId) => () = "deploy-tokens-of.1";
+    // ── the dependency proxy
+    /// Truth: how a group caches, as far as that was ever changed.
+    PROXY_GROUPS: GroupId => ProxyGroup = "proxy-groups.1";
+    /// Derived: what a group's cache holds.
+    PROXY_USAGE: GroupId => ProxyUsage = "proxy-usage.1", hot;
+    /// Truth: entries, whatever their state.
+    CACHED: CachedId => Cached = "cached.1";
+    /// Derived: the entries of a group, whatever their state.
+    CACHED_OF: (GroupId, (CachedKind, CachedId)) => () = "cached-of.1";
+    /// Derived: the active entry of a digest. A purge leaves rows that count no more.
+    CACHED_DIGESTS: (GroupId, (CachedKind, Digest)) => CachedId = "cached-digests.1";
+    /// Truth: what a moving name named when the upstream was last asked.
+    CACHED_TAGS: (GroupId, (UpstreamName, CachedRef)) => CachedTag = "cached-tags.1";
+    /// Derived: the moving names of a manifest.
+    CACHED_TAGS_OF: (CachedId, (UpstreamName, CachedRef)) => () = "cached-tags-of.1";
+    /// Derived: active entries by when they were last served.
+    CACHED_AGES: (GroupId, (Timestamp, CachedId)) => () = "cached-ages.1";
+    /// Derived: entries that are on their way out, by when somebody may take them on: those that
+    /// wait, those that failed, and those whose turn may have been lost.
+    CACHED_DUE: (CachedKind, (Timestamp, CachedId)) => () = "cached-due.1";
+    /// Truth: groups with entries that a purge left active in their rows.
+    CACHED_PURGES: GroupId => CachedId = "cached-purges.1";
     // ── rights
     /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
     POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
@@ -168,6 +209,21 @@ impl Meta {
     pub const LAST_FULL_RUN: Self = Self(6);
     /// Wall time as last seen, in microseconds.
     pub const LAST_SEEN: Self = Self(7);
+    /// The next [`GroupId`].
+    pub const NEXT_GROUP: Self = Self(9);
+    /// The next [`UserNumber`].
+    pub const NEXT_USER: Self = Self(10);
+    /// The next [`DeployTokenId`].
+    pub const NEXT_DEPLOY_TOKEN: Self = Self(11);
+    /// The next [`CachedId`].
+    pub const NEXT_CACHED: Self = Self(12);
+    /// How many batches of cached entries may be in work at once, for each kind; absent: the
+    /// default.
+    pub const PROXY_CAPACITY: Self = Self(13);
+    /// When cached entries were last looked through for their age, in microseconds.
+    pub const LAST_TTL_RUN: Self = Self(14);
+    /// When deleting cached entries was last started by the clock, in microseconds.
+    pub const LAST_PROXY_START: Self = Self(15);
     /// The number of the next wish about a publication.
     pub const NEXT_WISH: Self = Self(40);
 }
@@ -194,16 +250,23 @@ records! {
     Artifact = 1;
     Blob = 1;
     Branch = 1;
+    Cached = 1;
+    CachedTag = 1;
     Container = 1;
+    DeployToken = 1;
     Detached = 1;
     Entry = 1;
     Format = 1;
+    Group = 1;
     Image = 1;
     ImageBlob = 1;
     ImageTag = 1;
     ImageUpload = 1;
     Job = 1;
     Manifest = 1;
+    Member = 1;
+    ProxyGroup = 1;
+    ProxyUsage = 1;
     Publication = 1;
     Repository = 1;
     Run = 1;
@@ -231,7 +294,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId ManifestId }
+numbers! { BlobId CachedId GroupId ManifestId UserNumber }
 
 /// A sum is stored as its bytes.
 impl super::codec::Value for Sha512 {

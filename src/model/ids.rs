@@ -38,8 +38,21 @@ ids! {
     ImageId;
     /// A manifest of the registry.
     ManifestId;
+    /// A group.
+    GroupId;
+    /// A user, as the API of groups numbers them.
+    UserNumber;
+    /// A deploy token.
+    DeployTokenId;
+    /// An entry of a cache of other registries' images.
+    CachedId;
     /// An access token; drawn by lot, unlike the others, since its owner sees it.
     TokenId;
+}
+
+impl GroupId {
+    /// What groups are in that are in no group.
+    pub const TOP: Self = Self(0);
 }
 
 impl RepoId {
@@ -58,4 +71,6 @@ pub enum Referrer {
     Image(ImageId),
     /// The manifest whose bytes the blob is.
     Manifest(ManifestId),
+    /// An entry of a cache of other registries' images, whatever its state.
+    Cached(CachedId),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, FormatId, JobId, ManifestId, TagId};
+use super::{BranchId, FormatId, GroupId, JobId, ManifestId, TagId};
 
 /// What the children of a container are keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub enum Node {
     /// A manifest of the registry with what it holds. It has no way back: its record says where
     /// it was.
     Manifest(ManifestId),
+    /// A group with its groups, people, tokens and cache. Its record is the way back.
+    Group(GroupId),
 }
 
 /// The way back from an id to a name.

@@ -77,7 +77,7 @@ impl View {
     ) -> Result<Vec<String>, Error> {
         let rows = &*self.snapshot;
         let image = match referrer {
-            Referrer::Artifact(..) => return Ok(Vec::new()),
+            Referrer::Artifact(..) | Referrer::Cached(_) => return Ok(Vec::new()),
             Referrer::Image(image) => *image,
             Referrer::Manifest(id) => promised(&MANIFESTS, rows, id)?.image,
         };

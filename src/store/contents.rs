@@ -184,6 +184,8 @@ impl View {
                 // Its row is all that makes a content readable there.
                 Referrer::Image(_) => true,
                 Referrer::Manifest(manifest) => self.has_manifest(*manifest)?,
+                // Roles in a group say who reads it, and not the rules that are asked by path.
+                Referrer::Cached(_) => false,
             };
             if is_live {
                 paths.push(super::referrers::path(&self.snapshot, &referrer, id)?);

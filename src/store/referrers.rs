@@ -1,9 +1,9 @@
 //! Who holds a blob: whether the record behind a reference says so too (I2), and what to call it.
 
 use super::{Error, tree};
-use crate::db::schema::{ARTIFACTS, BLOBS, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS};
+use crate::db::schema::{ARTIFACTS, BLOBS, CACHED, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS};
 use crate::db::{self, Rows};
-use crate::model::{BlobId, ImageId, Node, OciDigest, Referrer};
+use crate::model::{BlobId, CachedId, ImageId, Node, OciDigest, Referrer};
 
 /// The size of the blob as the record that `referrer` is the key of has it; `None`: it does not
 /// name this blob.
@@ -22,6 +22,10 @@ pub(super) fn named_bytes(
             let manifest = MANIFESTS.get(rows, manifest)?.filter(|manifest| manifest.blob == id);
             Ok(manifest.map(|manifest| manifest.size))
         }
+        Referrer::Cached(cached) => {
+            let cached = CACHED.get(rows, cached)?.filter(|cached| cached.blob == id);
+            Ok(cached.map(|cached| cached.size))
+        }
     }
 }
 
@@ -37,7 +41,15 @@ pub(super) fn path(rows: &impl Rows, referrer: &Referrer, id: BlobId) -> Result<
             Ok(format!("{}blobs/{digest}", image_path(rows, *image)?))
         }
         Referrer::Manifest(manifest) => tree::path_of(rows, Node::Manifest(*manifest)),
+        Referrer::Cached(cached) => cached_path(rows, *cached),
     }
+}
+
+/// `/v2/{group}/dependency_proxy/containers/{image}:{reference}.json`, as lists call it.
+fn cached_path(rows: &impl Rows, id: CachedId) -> Result<String, Error> {
+    let Some(cached) = CACHED.get(rows, &id)? else { return Ok("a cached image".to_owned()) };
+    let group = cached.group.0;
+    Ok(format!("/v2/(group {group})/dependency_proxy/containers/{}", cached.file_name()))
 }
 
 /// `/v2/{name}/`

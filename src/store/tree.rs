@@ -242,7 +242,7 @@ pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
         };
         names.push(name);
         at = match node {
-            Node::Manifest(_) => None,
+            Node::Manifest(_) | Node::Group(_) => None,
             Node::Branch(_) => {
                 repo = RepoId(parent);
                 None

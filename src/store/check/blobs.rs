@@ -139,6 +139,7 @@ impl Pass<'_, '_, '_> {
             Referrer::Artifact(..) => self.met.references += 1,
             Referrer::Image(_) => self.met.image_references += 1,
             Referrer::Manifest(_) => self.met.manifest_references += 1,
+            Referrer::Cached(_) => {}
         }
         tally.needed += 1;
         if blob.is_none() && tally.owner.is_none() {
@@ -151,7 +152,9 @@ impl Pass<'_, '_, '_> {
                 Referrer::Artifact(format, path) => {
                     self.found.differ(what, Fix::Size(format, path));
                 }
-                Referrer::Image(_) | Referrer::Manifest(_) => self.found.damage(what),
+                Referrer::Image(_) | Referrer::Manifest(_) | Referrer::Cached(_) => {
+                    self.found.damage(what);
+                }
             }
         }
         Ok(())

@@ -63,8 +63,8 @@ impl Pass<'_, '_, '_> {
     fn check_waiting(&mut self, key: QueueKey, entry: Detached) -> Result<(), Halt> {
         self.found.recount.checked.detached += 1;
         self.counted.queue += 1;
-        // A manifest's record says where it was.
-        let is_manifest = matches!(entry.node, Node::Manifest(_));
+        // The record of a manifest or a group says where it was.
+        let is_manifest = matches!(entry.node, Node::Manifest(_) | Node::Group(_));
         if NODES.has(self.rows, &entry.node)? {
             self.met.ways += 1;
         } else if !is_manifest {
@@ -77,7 +77,7 @@ impl Pass<'_, '_, '_> {
             Node::Tag(id) => self.jobs(id, Below::Queue)?,
             Node::Job(id) => self.formats(id, Below::Queue)?.0,
             Node::Format(id) => self.files(id)?,
-            Node::Manifest(_) => Usage::default(),
+            Node::Manifest(_) | Node::Group(_) => Usage::default(),
         };
         self.counted.detached = self.counted.detached.plus(counted);
         let whose = format!("what is left below detached {}", self.path);

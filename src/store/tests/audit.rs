@@ -364,6 +364,7 @@ fn id_of(node: Node) -> u64 {
         Node::Job(id) => id.0,
         Node::Format(id) => id.0,
         Node::Manifest(id) => id.0,
+        Node::Group(id) => id.0,
     }
 }
 
