@@ -7,12 +7,14 @@
 //! manifest, or the end of the link, gives the blob the ordinary lease.
 //! Deliberately absent: who may push, and bytes, which are hashed and synced before (I1, I4).
 
+use std::collections::BTreeMap;
+
 use super::blobs::{Arrival, Content};
 use super::charges::login_of;
 use super::tree::Delta;
 use super::tx::promised;
 use super::{Error, Store, Tx, View, blobs};
-use crate::db::schema::{BLOBS, IMAGE_BLOBS, IMAGE_LINKS, IMAGES, SHA512_OF, SHA512S};
+use crate::db::schema::{BLOBS, DIGESTS, IMAGE_BLOBS, IMAGE_LINKS, IMAGES, SHA512_OF, SHA512S};
 use crate::db::{Pending, Rows};
 use crate::model::{
     Blob, BlobId, ImageBlob, ImageId, ImageName, OciDigest, Referrer, Refs, Sha512, UploadId,
@@ -177,6 +179,21 @@ pub(super) fn find_in(
     Ok(IMAGE_BLOBS.get(rows, &(image, id))?.map(|row| ImageBlobInfo { id, blob, row }))
 }
 
+/// The row of a blob as a repository has it: what a push of a manifest needs of each, so the
+/// blob's own record is not looked at.
+pub(super) fn row_in(
+    rows: &impl Rows,
+    image: ImageId,
+    digest: &OciDigest,
+) -> Result<Option<(BlobId, ImageBlob)>, Error> {
+    let id = match digest {
+        OciDigest::Sha256(digest) => DIGESTS.get(rows, digest)?,
+        OciDigest::Sha512(sum) => SHA512S.get(rows, sum)?,
+    };
+    let Some(id) = id else { return Ok(None) };
+    Ok(IMAGE_BLOBS.get(rows, &(image, id))?.map(|row| (id, row)))
+}
+
 /// The row of a blob that may be stored, in a repository that may be there.
 fn row_of(
     rows: &impl Rows,
@@ -271,16 +288,21 @@ impl Tx<'_, '_> {
         Ok(row)
     }
 
-    /// One more manifest of the repository names a blob that the repository has. The first one
-    /// ends the charge for the link.
-    pub(super) fn hold_image_blob(&self, image: ImageId, blob: BlobId) -> Result<(), Error> {
-        let key = (image, blob);
-        let mut row = promised(&IMAGE_BLOBS, self.txn, &key)?;
-        let before = row.refs;
-        row.refs = before.hold();
-        let charged = std::mem::take(&mut row.charged);
-        self.uncharge_user(&charged, Usage::of(row.size))?;
-        self.save_image_blob(key, Some(before), &row)
+    /// One more manifest of the repository names blobs that the repository has: their rows as
+    /// they are. The first one ends the charge for a link; each user is discharged once.
+    pub(super) fn hold_image_blobs(
+        &self,
+        image: ImageId,
+        blobs: &[(BlobId, ImageBlob)],
+    ) -> Result<(), Error> {
+        let mut discharged = BTreeMap::<&str, Usage>::new();
+        for (blob, row) in blobs {
+            let held = ImageBlob { refs: row.refs.hold(), size: row.size, charged: String::new() };
+            self.save_image_blob((image, *blob), Some(row.refs), &held)?;
+            let of = discharged.entry(&row.charged).or_default();
+            *of = of.plus(Usage::of(row.size));
+        }
+        discharged.into_iter().try_for_each(|(login, usage)| self.uncharge_user(login, usage))
     }
 
     /// One manifest of the repository less names a blob. The last one leaves an upload link that

@@ -27,7 +27,7 @@ use crate::model::{
     OciDigest, Referrer, Refs, Repo, Sha512, Standing, Usage, UserName,
 };
 
-pub use adopt::Adoption;
+pub use adopt::{Adoption, STAGED_BLOBS_MAX};
 pub use delete::Done;
 pub use expire::{Expired, UntaggedKey, UntaggedPage};
 
@@ -333,12 +333,12 @@ impl Tx<'_, '_> {
     ) -> Result<Vec<(BlobId, ImageBlob)>, Error> {
         let mut found = Vec::new();
         for wanted in &push.blobs {
-            let blob = match image {
-                Some(image) => image_blobs::find_in(self.txn, image, &wanted.digest)?,
+            let row = match image {
+                Some(image) => image_blobs::row_in(self.txn, image, &wanted.digest)?,
                 None => None,
             };
-            match (blob, wanted.needed) {
-                (Some(blob), _) => found.push((blob.id, blob.row)),
+            match (row, wanted.needed) {
+                (Some(row), _) => found.push(row),
                 (None, Needed::IfHere) => {}
                 (None, Needed::Yes) => return Err(Error::ManifestBlobUnknown(wanted.digest)),
             }
@@ -396,9 +396,7 @@ impl Tx<'_, '_> {
         let id = ManifestId(self.next(Meta::NEXT_IMAGE)?);
         let holder = Referrer::Manifest(id);
         let (blob, size, arrival) = self.take_in(&push.content, plan.blob, holder)?;
-        for (blob, _) in &plan.blobs {
-            self.hold_image_blob(image, *blob)?;
-        }
+        self.hold_image_blobs(image, &plan.blobs)?;
         for (child, _) in &plan.children {
             self.hold_manifest(*child)?;
         }

@@ -1,9 +1,10 @@
 //! The upload of an image by a publishing server is declared finished: its files become a tag of
 //! the registry (spec dlrepo §11, §12).
 //!
-//! The files are read first, with no transaction open (I7); one transaction lets the format show
-//! the image, if the files are still those (I2). Where the names of branch, job and tag are none
-//! that the registry can have, the files stay what they are.
+//! The files are read first, with no transaction open (I7); what they name is brought in bounded
+//! steps, and one transaction lets the format show the image, if the files are still those (I2).
+//! Where the names of branch, job and tag are none that the registry can have, the files stay what
+//! they are.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -21,7 +22,7 @@ use crate::store;
 use crate::store::blobs::Content;
 use crate::store::containers::Part;
 use crate::store::image_blobs::BlobPush;
-use crate::store::manifests::{Adoption, ManifestPush, Needed, Wanted};
+use crate::store::manifests::{Adoption, ManifestPush, Needed, STAGED_BLOBS_MAX, Wanted};
 
 /// How often files that keep changing are looked at again.
 const TRIES: u32 = 5;
@@ -92,12 +93,16 @@ impl Tree {
             let push = BlobPush { image: image.clone(), content, sha512, by, upload: None };
             self.store.put_image_blob(push).wait()?;
         }
-        let mut manifests: Vec<_> =
-            parts.into_iter().map(|part| push_of(part, &image, by)).collect();
-        if let Some(root) = manifests.last_mut() {
-            root.tag = Some(tag);
+        for some in blobs.chunks(STAGED_BLOBS_MAX) {
+            self.store.stage_blobs(image.clone(), some.to_vec()).wait()?;
         }
-        let adoption = Adoption { path: path.clone(), base, blobs, manifests };
+        let mut parts = parts.into_iter().map(|part| push_of(part, &image, by));
+        let root = parts.next_back().ok_or_else(|| store::Error::Changed(path.to_string()))?;
+        for part in parts {
+            self.store.stage_manifest(part).wait()?;
+        }
+        let root = ManifestPush { tag: Some(tag), ..root };
+        let adoption = Adoption { path: path.clone(), base, root };
         self.store.adopt_container(adoption).wait()?;
         Ok(Adopted::Image)
     }

@@ -209,19 +209,16 @@ fn files_that_make_an_image_become_one() {
         let content = crate::store::blobs::Content::Stored(digest(text));
         crate::store::manifests::ManifestPush { content, ..manifest("main/job", tag, text) }
     };
-    let adoption = Adoption {
-        path: path.clone(),
-        base: base.clone(),
-        blobs: vec![digest("layer")],
-        manifests: vec![
-            stored("", "child").blobs(&["layer"]),
-            stored("v1", "index").children(&["child"]),
-        ],
-    };
+    let child = stored("", "child").blobs(&["layer"]);
+    let root = stored("v1", "index").children(&["child"]);
+    let adoption = Adoption { path: path.clone(), base: base.clone(), root };
+    let early = house.check(house.store.adopt_container(adoption.clone()).wait());
+    assert!(matches!(early, Err(Error::ManifestUnknown(_))));
+    stage(&house, "main/job", "layer", child);
     let elsewhere = Adoption { path: super::format("main/v2/job/container"), ..adoption.clone() };
     assert!(house.check(house.store.adopt_container(elsewhere).wait()).is_err());
     let pushed = house.check(house.store.adopt_container(adoption.clone()).wait()).unwrap();
-    assert_eq!(house.tagged("main/job", "v1"), Some(pushed[1].id));
+    assert_eq!(house.tagged("main/job", "v1"), Some(pushed.id));
     let after = shown(&house, "main/v1/job/container").unwrap();
     assert_eq!((after.usage, after.dirty), (Usage { files: 3, bytes: 15 }, false));
     assert_ne!(after.id, base.id);
@@ -237,6 +234,37 @@ fn files_that_make_an_image_become_one() {
     house.destroy(1);
 }
 
+/// Brings what an image consists of, as its adoption does.
+fn stage(house: &House, repository: &str, layer: &str, child: ManifestPush) {
+    let staged = house.store.stage_blobs(image(repository), vec![digest(layer)]);
+    house.check(staged.wait()).unwrap();
+    house.check(house.store.stage_manifest(child).wait()).unwrap();
+}
+
+#[test]
+fn what_is_brought_for_an_image_that_nobody_adopts_goes_by_itself() {
+    let house = House::new();
+    house.put("main/v1/job/container/layer", "layer").unwrap();
+    house.put("main/v1/job/container/child", "child").unwrap();
+    let content = crate::store::blobs::Content::Stored(digest("child"));
+    let child = || ManifestPush { content: content.clone(), ..manifest("main/job", "", "child") };
+    let child = || child().blobs(&["layer"]);
+    stage(&house, "main/job", "layer", child());
+    assert!(matches!(house.standing("main/job", "child"), Standing::Doomed { .. }));
+    // Once more, as after a crash: it is brought anew and not kept for ever.
+    stage(&house, "main/job", "layer", child());
+    assert!(matches!(house.standing("main/job", "child"), Standing::Doomed { .. }));
+    house.clock.advance(house.store.rules().upload_link + std::time::Duration::from_secs(1));
+    house.sweep_registry();
+    assert!(house.manifest("main/job", "child").is_none());
+    // What was pushed before stays what it is.
+    house.push(manifest("main/job", "", "other")).unwrap();
+    let content = crate::store::blobs::Content::Stored(digest("other"));
+    let other = ManifestPush { content, ..manifest("main/job", "", "other") };
+    house.check(house.store.stage_manifest(other).wait()).unwrap();
+    assert!(matches!(house.standing("main/job", "other"), Standing::Untagged { .. }));
+}
+
 #[test]
 fn nobody_needs_room_for_an_image_twice_while_its_files_are_adopted() {
     let house = House::new();
@@ -250,17 +278,12 @@ fn nobody_needs_room_for_an_image_twice_while_its_files_are_adopted() {
             let content = crate::store::blobs::Content::Stored(digest(text));
             ManifestPush { content, ..manifest(repository, tag, text).by("u") }
         };
-        let adoption = Adoption {
-            path: format(&path),
-            base: shown(&house, &path).unwrap(),
-            blobs: vec![digest(&layer)],
-            manifests: vec![
-                stored("", "child").blobs(&[&layer]),
-                stored("v1", "index").children(&["child"]),
-            ],
-        };
+        let base = shown(&house, &path).unwrap();
+        stage(&house, repository, &layer, stored("", "child").blobs(&[&layer]));
+        let root = stored("v1", "index").children(&["child"]);
+        let adoption = Adoption { path: format(&path), base, root };
         let adopted = house.check(house.store.adopt_container(adoption).wait()).unwrap();
-        assert_eq!(house.tagged(repository, "v1"), Some(adopted[1].id));
+        assert_eq!(house.tagged(repository, "v1"), Some(adopted.id));
         assert_eq!(house.manifest(repository, "child").unwrap().1.by, "u");
     }
     let charged = house.store.view().unwrap().charges(&crate::model::UserName::parse("u").unwrap());
