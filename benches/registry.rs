@@ -29,6 +29,7 @@ mod content;
 #[path = "support/figures.rs"]
 mod figures;
 #[path = "support/images.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
 mod images;
 #[path = "support/large.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]

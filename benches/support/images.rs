@@ -57,22 +57,26 @@ pub fn run(load: &Load, work: Work) -> Result<(Outcome, Vec<Vec<String>>), Failu
 pub fn push_large(addr: SocketAddr, chunks: u64) -> Result<Duration, Failure> {
     let content = Chunks::new();
     let digest = content.digest(chunks);
-    let length = chunks * u64::try_from(content.bytes.len())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut wire = Wire::connect(addr).await?;
         let start = Instant::now();
-        let place = wire.begin_upload(&repository(0)).await?;
-        wire.head("PATCH", &place, BYTES, length).await?;
-        let mut bytes = content.bytes.clone();
-        for number in 0..chunks {
-            Chunks::stamp(&mut bytes, number);
-            wire.stream.write_all(&bytes).await?;
-        }
-        wire.receive(&[202]).await?;
-        let place = wire.location()?;
-        wire.ask("PUT", &with_digest(&place, &digest), BYTES, b"", &[201]).await?;
+        wire.push_chunks(&content, chunks, &digest).await?;
         Ok(start.elapsed())
+    })
+}
+
+/// Pushes an image with one layer of `chunks` MiB under `tag`; gives the layer's digest.
+pub fn push_large_image(addr: SocketAddr, tag: &str, chunks: u64) -> Result<String, Failure> {
+    let content = Chunks::new();
+    let layer = content.digest(chunks);
+    let size = chunks * u64::try_from(content.bytes.len())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut wire = Wire::connect(addr).await?;
+        wire.push_chunks(&content, chunks, &layer).await?;
+        wire.push_image(&repository(0), tag, &layer, size).await?;
+        Ok(layer)
     })
 }
 
@@ -172,23 +176,10 @@ impl<'a> Client<'a> {
 
     async fn push(&mut self, tag: &str) -> Result<(), Failure> {
         let layer = self.content.next();
-        let (digest, size) = (digest_of(layer), layer.len());
+        let (digest, size) = (digest_of(layer), u64::try_from(layer.len())?);
         self.wire.upload(&self.repository, layer, &digest).await?;
-        let config = serde_json::json!({
-            "architecture": "amd64", "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [digest]},
-        });
-        let config = config.to_string().into_bytes();
-        self.wire.upload(&self.repository, &config, &digest_of(&config)).await?;
-        let manifest = serde_json::json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {"mediaType": CONFIG, "digest": digest_of(&config), "size": config.len()},
-            "layers": [{"mediaType": LAYER, "digest": digest, "size": size}],
-        });
-        let manifest = manifest.to_string().into_bytes();
-        self.wire.ask("PUT", &self.manifest(tag), MANIFEST, &manifest, &[201]).await?;
-        self.pushed.push(digest_of(&manifest));
+        let pushed = self.wire.push_image(&self.repository, tag, &digest, size).await?;
+        self.pushed.push(pushed);
         Ok(())
     }
 }
@@ -206,6 +197,51 @@ impl Wire {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
         Ok(Self { addr, stream, request: Vec::new(), answer: Vec::new() })
+    }
+
+    async fn push_chunks(
+        &mut self,
+        content: &Chunks,
+        chunks: u64,
+        digest: &str,
+    ) -> Result<(), Failure> {
+        let length = chunks * u64::try_from(content.bytes.len())?;
+        let place = self.begin_upload(&repository(0)).await?;
+        self.head("PATCH", &place, BYTES, length).await?;
+        let mut bytes = content.bytes.clone();
+        for number in 0..chunks {
+            Chunks::stamp(&mut bytes, number);
+            self.stream.write_all(&bytes).await?;
+        }
+        self.receive(&[202]).await?;
+        let place = self.location()?;
+        self.ask("PUT", &with_digest(&place, digest), BYTES, b"", &[201]).await
+    }
+
+    /// Pushes what makes an image of a layer; gives the digest of the manifest.
+    async fn push_image(
+        &mut self,
+        repository: &str,
+        tag: &str,
+        digest: &str,
+        size: u64,
+    ) -> Result<String, Failure> {
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [digest]},
+        });
+        let config = config.to_string().into_bytes();
+        self.upload(repository, &config, &digest_of(&config)).await?;
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": digest_of(&config), "size": config.len()},
+            "layers": [{"mediaType": LAYER, "digest": digest, "size": size}],
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        self.ask("PUT", &path, MANIFEST, &manifest, &[201]).await?;
+        Ok(digest_of(&manifest))
     }
 
     async fn upload(&mut self, repository: &str, body: &[u8], digest: &str) -> Result<(), Failure> {
