@@ -21,6 +21,7 @@ mod clients_docker;
 mod clients_helm;
 mod clients_oras;
 mod clients_podman;
+mod clients_proxy;
 mod clients_skopeo;
 mod conformance;
 mod conventions;

@@ -73,6 +73,19 @@ impl Registry {
         Self { kind: Kind::Larder(Box::new(server)), folder, password: Some(password) }
     }
 
+    /// Where [`LOGIN`] is a guest of the group `acme`, which caches images of `upstream`.
+    pub fn caching(upstream: SocketAddr) -> Self {
+        let server = TestServer::with_people()
+            .with("proxy-upstream", &format!("http://{upstream}"))
+            .with("proxy-allow", "127.0.0.0/8")
+            .start();
+        server.has_user(LOGIN, &["dev"]);
+        server.command(&["group", "create", "acme"]).succeeds();
+        server.command(&["member", "add", "acme", LOGIN, "--role", "guest"]).succeeds();
+        let password = Some(password_of(LOGIN));
+        Self { kind: Kind::Larder(Box::new(server)), folder: folder(), password }
+    }
+
     /// Where people log in with what a directory knows of them, as [`slapd::ALICE`] does.
     pub fn with_directory(directory: &Slapd) -> Self {
         let (folder, rights) = (folder(), "developers");
