@@ -311,10 +311,10 @@ fn is_flat(samples: &[Sample], length: Duration) {
         let [memory, used, database, files] = [memory, used, database, files].map(|b| b >> 10);
         println!("{at:.0?}: memory {memory}, database {used} of {database}, files {files} KiB");
     }
-    let largest = samples.iter().map(|at| at.database).max().unwrap_or(0);
-    let used = samples.iter().map(|at| at.used).max().unwrap_or(0);
-    let most = used * FILE_MAX_TIMES + GROWTH_MAX_BYTES;
-    assert!(largest <= most, "the database's file has {largest} bytes and uses {used}");
+    let all = Duration::ZERO..length;
+    let file = largest(samples, all.clone(), |at| at.database);
+    let most = largest(samples, all, |at| at.used) * FILE_MAX_TIMES + GROWTH_MAX_BYTES;
+    assert!(file <= most, "the database's file has {file} bytes, {most} at most are expected");
     let figures: [Figure; 3] = [|at| at.memory, |at| at.used, |at| at.files];
     for (name, figure) in ["memory", "database", "files"].into_iter().zip(figures) {
         let half = STEADY + length.saturating_sub(STEADY) / 2;
