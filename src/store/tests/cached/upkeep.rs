@@ -95,12 +95,12 @@ type Damage = fn(&Tx, CachedId, &Cached);
 
 /// Each kind of derived row, missing or wrong.
 const DAMAGE: [Damage; 9] = [
-    |tx, id, entry| drop(CACHED_OF.remove(tx.txn, &(entry.group, (entry.kind(), id))).unwrap()),
+    |tx, id, entry| assert!(CACHED_OF.remove(tx.txn, &(entry.group, (entry.kind(), id))).unwrap()),
     |tx, _, entry| {
         let key = (entry.group, (entry.kind(), entry.digest()));
         CACHED_DIGESTS.put(tx.txn, &key, &CachedId(77)).unwrap();
     },
-    |tx, id, entry| drop(CACHED_AGES.remove(tx.txn, &(entry.group, (entry.read, id))).unwrap()),
+    |tx, id, entry| assert!(CACHED_AGES.remove(tx.txn, &(entry.group, (entry.read, id))).unwrap()),
     |tx, id, entry| CACHED_AGES.put(tx.txn, &(entry.group, (Timestamp(7), id)), &()).unwrap(),
     |tx, id, entry| CACHED_DUE.put(tx.txn, &(entry.kind(), (Timestamp(7), id)), &1).unwrap(),
     |tx, id, _| {
@@ -108,8 +108,8 @@ const DAMAGE: [Damage; 9] = [
         CACHED_TAGS_OF.remove(tx.txn, &key).unwrap();
     },
     |tx, _, entry| PROXY_USAGE.put(tx.txn, &entry.group, &ProxyUsage::default()).unwrap(),
-    |tx, id, entry| drop(REFS.remove(tx.txn, &(entry.blob, Referrer::Cached(id))).unwrap()),
-    |tx, _, entry| drop(CACHED_PURGES.remove(tx.txn, &entry.group).unwrap()),
+    |tx, id, entry| assert!(REFS.remove(tx.txn, &(entry.blob, Referrer::Cached(id))).unwrap()),
+    |tx, _, entry| assert!(CACHED_PURGES.remove(tx.txn, &entry.group).unwrap()),
 ];
 
 fn repair(house: &House) {
