@@ -180,7 +180,7 @@ impl Way {
         std::iter::once(&self.here).chain(&self.above)
     }
 
-    fn path(&self) -> GroupPath {
+    pub(super) fn path(&self) -> GroupPath {
         self.path_as(self.here.name.clone())
     }
 
