@@ -16,6 +16,7 @@ mod cached_rows;
 mod charges;
 mod findings;
 mod fix;
+mod groups;
 mod holders;
 mod image_blobs;
 mod image_fix;
@@ -262,6 +263,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_strays()?;
         self.check_publications()?;
         self.check_products()?;
+        self.check_groups()?;
         self.check_registry()?;
         self.check_cached()?;
         self.check_totals()

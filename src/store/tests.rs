@@ -6,6 +6,7 @@ mod cached;
 mod containers;
 mod crash;
 mod garbage;
+mod groups;
 mod guards;
 mod image_tags;
 mod images;

@@ -2,6 +2,7 @@
 //! the record, or a new generation of the table, and a migration.
 
 mod cached;
+mod groups;
 mod images;
 
 use std::fmt::Debug;
@@ -267,6 +268,7 @@ pub(super) fn samples() -> Vec<Sample> {
             },
         ),
     ];
+    samples.extend(groups::samples());
     samples.extend(images::samples());
     samples.extend(cached::samples());
     samples
