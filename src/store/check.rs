@@ -11,9 +11,12 @@
 //! Deliberately absent: files on the disk (`crate::cleanup` adds them) and guesses at lost truth.
 
 mod blobs;
+mod cached;
+mod cached_rows;
 mod charges;
 mod findings;
 mod fix;
+mod groups;
 mod holders;
 mod image_blobs;
 mod image_fix;
@@ -260,7 +263,9 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_strays()?;
         self.check_publications()?;
         self.check_products()?;
+        self.check_groups()?;
         self.check_registry()?;
+        self.check_cached()?;
         self.check_totals()
     }
 

@@ -2,9 +2,11 @@
 //! ([`audit::assert_consistent`]) after every step.
 
 pub(crate) mod audit;
+mod cached;
 mod containers;
 mod crash;
 mod garbage;
+mod groups;
 mod guards;
 mod image_tags;
 mod images;

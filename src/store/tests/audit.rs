@@ -1,5 +1,7 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod cached;
+mod groups;
 mod image_links;
 mod manifests;
 mod products;
@@ -45,6 +47,8 @@ fn audit(store: &Store) -> Vec<String> {
     audit.publications();
     audit.image_links();
     audit.manifests();
+    audit.cached();
+    audit.groups();
     audit.found
 }
 
@@ -211,7 +215,7 @@ impl Audit {
     fn nodes(&mut self) {
         let mut ways = self.tree.entries.clone();
         let queue = self.rows(&DETACHED).into_iter();
-        for (_, entry) in queue.filter(|(_, entry)| !matches!(entry.node, Node::Manifest(_))) {
+        for (_, entry) in queue.filter(|(_, entry)| !has_no_way(entry.node)) {
             let name = entry.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let stored = NODES.get(&self.snapshot, &entry.node).unwrap();
             let parent = stored.map_or(0, |entry| entry.parent);
@@ -248,6 +252,7 @@ impl Audit {
             refs.push(((file.blob, Referrer::Artifact(format, path)), ()));
         }
         refs.extend(self.registry_references());
+        refs.extend(self.cached_references());
         self.same("references", map(self.rows(&REFS)), map(refs));
     }
 
@@ -256,7 +261,9 @@ impl Audit {
         for (_, file) in self.rows(&ARTIFACTS) {
             *counts.entry(file.blob).or_default() += 1;
         }
-        for ((blob, _), ()) in self.registry_references() {
+        for ((blob, _), ()) in
+            self.registry_references().into_iter().chain(self.cached_references())
+        {
             *counts.entry(blob).or_default() += 1;
         }
         let (mut free, mut digests, mut inline) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -348,6 +355,11 @@ impl Audit {
         let queue = self.rows(&DETACHED).into_iter().map(|((_, id), _)| id.0).max();
         self.same("next queue id", queue.is_some_and(|id| id >= next_queue), false);
     }
+}
+
+/// The record of such a thing says where it was.
+fn has_no_way(node: Node) -> bool {
+    matches!(node, Node::Manifest(_) | Node::Group(_))
 }
 
 fn count(counts: &mut TagCounts, tag: &Tag) {
