@@ -86,6 +86,8 @@ fn one_budget_is_for_several_questions() {
     assert!(matches!(told, Unanswered::Broken { .. }), "{told}");
     let took = began.elapsed();
     assert!(took >= PATIENCE && took < SILENCE, "{took:?}");
+    let told = house.run(source.head_manifest(&app, &tag("v1"), Patience::Short));
+    assert!(matches!(told, Err(Unanswered::Down { .. })), "{told:?}");
 }
 
 #[test]
