@@ -55,7 +55,7 @@ pub(super) async fn answer(
     if matches!(fault, Some(Fault::Hang)) {
         return std::future::pending().await;
     }
-    Ok(respond(&state, &request, &path, answer, fault))
+    Ok(respond(&state, &request, &path, answer, fault.as_ref()))
 }
 
 /// The right answer, and the fault that spoils it.
@@ -135,7 +135,7 @@ fn blob(state: &State, asked: &Asked, name: &str, digest: &str) -> Option<Answer
         Some(answer.with("docker-content-digest", digest))
     };
     let range = asked.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
-    let from = range.and_then(|range| range.strip_suffix('-')?.parse().ok());
+    let from: Option<usize> = range.and_then(|range| range.strip_suffix('-')?.parse().ok());
     let ranges = !state.faults.iter().any(|(_, fault, _)| matches!(fault, Fault::NoRanges));
     match from {
         Some(from) if ranges && from < bytes.len() => {
@@ -151,13 +151,13 @@ fn respond(
     request: &Request<Incoming>,
     path: &str,
     answer: Answer,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> Response<Body> {
-    let answer = changed(answer, path, fault.as_ref());
+    let answer = changed(answer, path, fault);
     let has_body = request.method() != hyper::Method::HEAD;
     let (length, pieces) = match fault {
-        Some(Fault::Huge(length)) if answer.status == 200 => (length, body::huge(length)),
-        _ => spoiled(answer.bytes.clone(), fault.as_ref()),
+        Some(Fault::Huge(length)) if answer.status == 200 => (*length, body::huge(*length)),
+        _ => spoiled(answer.bytes.clone(), fault),
     };
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
