@@ -359,6 +359,15 @@ fn of_store(error: &store::Error) -> OciError {
         Error::AccountExists(_)
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
+        | Error::GroupExists(_)
+        | Error::GroupUnknown(_)
+        | Error::GroupName(_)
+        | Error::GroupText
+        | Error::MemberExists(_)
+        | Error::MemberUnknown(_)
+        | Error::LastOwner(_)
+        | Error::TeamName
+        | Error::DeployTokenText
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
         // The specification has one code for both that a manifest names and that are not there.
         Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
