@@ -162,14 +162,19 @@ pub(super) fn status(error: &tree::Error) -> StatusCode {
 pub(super) fn store_status(error: &store::Error) -> StatusCode {
     use store::Error;
     match error {
-        Error::NotFound(_) | Error::BlobUnknown(_) | Error::AccountUnknown(_) => {
-            StatusCode::NOT_FOUND
-        }
+        Error::NotFound(_)
+        | Error::BlobUnknown(_)
+        | Error::AccountUnknown(_)
+        | Error::GroupUnknown(_)
+        | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
         | Error::BlobInUse(_)
+        | Error::GroupExists(_)
+        | Error::MemberExists(_)
+        | Error::LastOwner(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
@@ -180,6 +185,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::DirtyFormats
         | Error::QuotaExceeded { .. }
         | Error::TokenName
+        | Error::GroupName(_)
+        | Error::GroupText
+        | Error::TeamName
+        | Error::DeployTokenText
         | Error::Version(_)
         | Error::ManifestBlobUnknown(_)
         | Error::ManifestUnknown(_)

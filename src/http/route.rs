@@ -9,6 +9,7 @@
 
 mod api;
 mod products;
+mod proxy;
 mod registry;
 mod tree;
 
@@ -22,6 +23,7 @@ use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, Ta
 
 pub use api::{ApiRoute, GroupAt, is_api};
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
+pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
 pub use tree::{FormatAt, JobAt, TagAt, sums_of};
 
@@ -88,6 +90,10 @@ pub enum Route {
     Registry(RegistryRoute),
     /// `/api/v4/…`: GitLab's API.
     Api(ApiRoute),
+    /// `/v2/{group}/dependency_proxy/containers/…`: what is pulled through a group's proxy.
+    Proxy(ProxyRoute),
+    /// One of those that names nothing which can be pulled.
+    NoProxy(NoProxy),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -137,7 +143,10 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
         ["jwt", "auth"] => (Route::TokenService, Spelling::Canonical),
-        ["v2", below @ ..] => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        ["v2", below @ ..] => match proxy::proxy(method, below) {
+            Some(route) => return Ok((route, Spelling::Canonical)),
+            None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        },
         ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
@@ -273,6 +282,8 @@ impl Route {
             Self::TokenService => super::token_service::PATH.to_owned(),
             Self::Registry(route) => route.canonical_path(),
             Self::Api(route) => route.canonical_path(),
+            Self::Proxy(route) => route.canonical_path(),
+            Self::NoProxy(none) => none.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
@@ -296,7 +307,7 @@ impl Route {
     }
 
     /// The right that a request for this needs; `None`: it is open to everybody, or, at the base
-    /// of the registry, to everybody who is known, or, in GitLab's API, roles decide.
+    /// of the registry, to everybody who is known; or it is a group's, where roles decide.
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
@@ -304,6 +315,8 @@ impl Route {
             | Self::Ready
             | Self::TokenService
             | Self::Api(_)
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
@@ -338,6 +351,8 @@ impl Route {
             | Self::Ready
             | Self::Stats
             | Self::Publications
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Format(_)
             | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],
