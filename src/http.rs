@@ -142,7 +142,7 @@ impl Server {
         let (caller, response) = self.admit(request, path, peer).await;
         let response = api::errors::in_form(&method, path, response);
         let mut response = self.conclude(asked, &caller, response);
-        if caller.login().is_some() {
+        if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
             let headers = response.headers_mut();
@@ -214,7 +214,10 @@ impl Server {
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
             Route::Api(route) => self.api(request, route).await,
-            Route::Proxy(route) => Err(self.proxy_group(&request, &route.group)),
+            Route::Proxy(route) => {
+                let group = self.proxy_group(&request, &route.group)?;
+                Err(Failure::NotFound(format!("the group {} serves no images", group.0)))
+            }
             Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }
@@ -253,7 +256,7 @@ fn log_request(
     }
     let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
-    let user = caller.login().map_or("-", |login| login.as_str());
+    let user = if caller.is_known() { caller.name() } else { "-" };
     log::info!(
         target: ACCESS,
         "{method} {} {} {bytes} {took:.1?} {peer} {}",
