@@ -354,6 +354,7 @@ fn of_store(error: &store::Error) -> OciError {
             OciError::new(Code::ManifestInvalid, why)
         }
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
+        Error::GroupUnknown(_) => OciError::new(Code::NameUnknown, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
         }
@@ -361,7 +362,6 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::GroupExists(_)
-        | Error::GroupUnknown(_)
         | Error::GroupName(_)
         | Error::GroupText
         | Error::MemberExists(_)
