@@ -7,6 +7,7 @@ mod bar;
 mod groups;
 mod health;
 mod people;
+mod proxy;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Group(group) => groups::group(group.command),
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
+        Command::Proxy(proxy) => self::proxy::proxy(proxy.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

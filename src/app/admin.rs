@@ -11,6 +11,7 @@ pub mod groups;
 mod hex;
 pub mod people;
 mod plan;
+pub mod proxy;
 mod quota;
 mod stats;
 mod sweep;
@@ -63,6 +64,8 @@ pub enum Command {
     Members(groups::Members),
     /// Changes or shows deploy tokens.
     DeployTokens(groups::DeployTokens),
+    /// Shows or changes what groups cache of other registries.
+    Proxy(proxy::Proxy),
 }
 
 /// How to sweep.
@@ -85,6 +88,7 @@ impl Command {
         match self {
             Self::Check { mode, .. } => *mode == Mode::Repair,
             Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
+            Self::Proxy(command) => !command.only_reads(),
             _ => false,
         }
     }
@@ -176,6 +180,7 @@ impl Desk<'_> {
             Command::Groups(command) => self.groups(command),
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
+            Command::Proxy(command) => self.proxy(command),
         }
     }
 

@@ -17,6 +17,7 @@ mod acl;
 pub mod groups;
 mod health;
 pub mod people;
+pub mod proxy;
 mod quota;
 mod settings;
 #[cfg(test)]
@@ -73,6 +74,8 @@ pub enum Command {
     Member(groups::Member),
     /// Make, show and revoke credentials of groups for machines.
     DeployToken(groups::DeployToken),
+    /// Show and change what groups cache of other registries, and how.
+    Proxy(proxy::Proxy),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.
