@@ -7,6 +7,7 @@
 //! Deliberately absent: projects, and everything else that clients of the proxy and of packages do
 //! not need.
 
+mod application_settings;
 mod deploy_tokens;
 pub mod errors;
 mod gate;
@@ -14,6 +15,7 @@ mod groups;
 mod members;
 mod pages;
 pub(in crate::http) mod params;
+mod proxy_cache;
 mod render;
 mod teams;
 mod tokens;
@@ -111,9 +113,9 @@ impl Server {
             ApiRoute::DeployTokens(at) => self.api_deploy_tokens(asked, &at),
             ApiRoute::DeployToken(at, id) => self.api_deploy_token(asked, &at, id),
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
-            ApiRoute::ProxyCache(_) | ApiRoute::Settings | ApiRoute::Nothing(_) => {
-                Err(ApiError::no_route().into())
-            }
+            ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
+            ApiRoute::Settings => self.api_settings(asked),
+            ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
     }
 }
