@@ -4,8 +4,10 @@ mod acl;
 mod admin;
 pub mod args;
 mod bar;
+mod groups;
 mod health;
 mod people;
+mod proxy;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::User(user) => people::user(user.command),
         Command::Token(token) => people::token(token.command),
+        Command::Group(group) => groups::group(group.command),
+        Command::Member(member) => groups::member(member.command),
+        Command::DeployToken(token) => groups::deploy_token(token.command),
+        Command::Proxy(proxy) => self::proxy::proxy(proxy.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

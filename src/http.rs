@@ -3,6 +3,7 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod api;
 pub mod archive_body;
 pub mod body;
 mod client_script;
@@ -16,6 +17,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod proxy_door;
 mod publications;
 pub mod range;
 mod registry;
@@ -138,8 +140,9 @@ impl Server {
         let method = request.method.clone();
         let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
+        let response = api::errors::in_form(&method, path, response);
         let mut response = self.conclude(asked, &caller, response);
-        if caller.login().is_some() {
+        if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
             let headers = response.headers_mut();
@@ -210,6 +213,12 @@ impl Server {
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
+            Route::Api(route) => self.api(request, route).await,
+            Route::Proxy(route) => {
+                let group = self.proxy_group(&request, &route.group)?;
+                Err(Failure::NotFound(format!("the group {} serves no images", group.0)))
+            }
+            Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }
     }
@@ -247,7 +256,7 @@ fn log_request(
     }
     let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
-    let user = caller.login().map_or("-", |login| login.as_str());
+    let user = if caller.is_known() { caller.name() } else { "-" };
     log::info!(
         target: ACCESS,
         "{method} {} {} {bytes} {took:.1?} {peer} {}",

@@ -10,6 +10,7 @@ pub mod artifacts;
 pub mod blobs;
 pub mod branches;
 pub mod cached;
+mod cached_shown;
 mod charges;
 pub mod check;
 pub mod containers;

@@ -6,8 +6,10 @@
 //! Deliberately absent: what a slice does (`store` knows), and any second thread that deletes.
 
 mod clock_guard;
+mod daily;
 mod mailbox;
 mod pace;
+mod proxy;
 mod recount;
 mod registry;
 mod schedule;
@@ -80,6 +82,8 @@ pub struct Sweeper {
     untagged: UntaggedRules,
     /// When it was last written when manifests were pulled.
     pulls_noted: Timestamp,
+    /// What is known of cached images between two runs.
+    looked: proxy::Looked,
     /// What each stage has learnt about this disk.
     paces: HashMap<&'static str, Pace>,
     /// Where the share of the counters that the next full run recounts begins.
@@ -125,6 +129,7 @@ impl Sweeper {
             publisher,
             untagged: UntaggedRules::default(),
             pulls_noted: Timestamp::default(),
+            looked: proxy::Looked::default(),
             paces,
             recounted,
             told_of_users: false,
@@ -178,6 +183,7 @@ impl Sweeper {
         if let Err(error) = self.store.flush_noted_pulls() {
             log::warn!("when manifests were pulled could not be noted: {error}");
         }
+        self.note_reads();
     }
 
     /// When to wake without being asked, and for what.
@@ -185,7 +191,7 @@ impl Sweeper {
         let now = self.store.clock().now();
         let (lease, due) =
             match self.store.view().and_then(|v| Ok((v.next_lease_end()?, v.next_due()?))) {
-                Ok((lease, due)) => (self.registry_or(lease), due),
+                Ok((lease, due)) => (self.proxy_or(self.registry_or(lease)), due),
                 Err(error) => {
                     log::error!("what is due next is not known: {error}");
                     (Some(now.after(self.settings.spacing)), None)
@@ -209,6 +215,7 @@ impl Sweeper {
     pub fn turn(&mut self, mail: Option<Mail>) -> Option<Run> {
         let asked = mail.map(|mail| (mail.scope, mail.trigger));
         let now = self.store.clock().now();
+        self.schedule.not_ahead(now);
         // Also when the clock was set back.
         if self.pulls_noted > now || self.pulls_noted.after(PULLS_PERIOD) <= now {
             self.note_pulls();
@@ -221,6 +228,7 @@ impl Sweeper {
             (asked, due) => asked.or(due),
         };
         let run = chosen.map(|(scope, trigger)| self.run(scope, trigger));
+        self.note_daily();
         if let Some(mail) = mail {
             self.mailbox.finish(mail.tickets, run.clone());
         }

@@ -33,6 +33,7 @@ use crate::clock::SystemClock;
 use crate::config::{AuthMode, Settings};
 use crate::db::{self, Db, Pressure};
 use crate::model::{NameError, UserName};
+use crate::proxy::{self, Upstreams};
 use crate::publish::{self, Publisher};
 use crate::stop::Stop;
 use crate::store::contents::Sure;
@@ -137,9 +138,18 @@ pub enum Error {
     /// A number that no token has.
     #[error("there is no token {0}; `larder token list` shows those there are")]
     TokenUnknown(u64),
+    /// A number that no deploy token has.
+    #[error("there is no deploy token {0}; `larder deploy-token list` shows those there are")]
+    DeployTokenUnknown(u64),
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),
+    /// Registries that groups cache images of.
+    #[error(transparent)]
+    Proxy(#[from] proxy::Error),
+    /// What a group's proxy cannot be set to.
+    #[error(transparent)]
+    ProxySettings(#[from] super::admin::proxy::Refused),
     /// The rules cannot be used.
     #[error(transparent)]
     Rules(#[from] AclError),
@@ -171,6 +181,7 @@ pub struct House {
     space: Arc<Space>,
     publisher: publish::Handle,
     uses: Arc<TokenUses>,
+    upstreams: Arc<Upstreams>,
     // The last to go.
     _lock: File,
 }
@@ -197,7 +208,10 @@ impl House {
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let publisher = publish::Handle::new(&settings.publish.url);
         let uses = Arc::default();
-        let house = Self { root: root.clone(), store, files, space, publisher, uses, _lock: lock };
+        let told = settings.proxy.upstreams(root);
+        let upstreams = Arc::new(Upstreams::new(told, Arc::clone(store.clock()))?);
+        let root = root.clone();
+        let house = Self { root, store, files, space, publisher, uses, upstreams, _lock: lock };
         house.recover()?;
         house.restore_ballast();
         Ok(house)
@@ -243,6 +257,12 @@ impl House {
     #[must_use]
     pub fn uses(&self) -> &Arc<TokenUses> {
         &self.uses
+    }
+
+    /// The registries that groups cache images of.
+    #[must_use]
+    pub fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
     }
 
     /// The sweeper of this house, not started.

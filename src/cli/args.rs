@@ -14,8 +14,10 @@ use crate::config::{Flags, Form};
 use crate::model::Digest;
 
 mod acl;
+pub mod groups;
 mod health;
 pub mod people;
+pub mod proxy;
 mod quota;
 mod settings;
 #[cfg(test)]
@@ -66,6 +68,14 @@ pub enum Command {
     User(people::User),
     /// Make, show and revoke access tokens.
     Token(people::Token),
+    /// Make, change, show and delete groups.
+    Group(groups::Group),
+    /// Say who is what in a group.
+    Member(groups::Member),
+    /// Make, show and revoke credentials of groups for machines.
+    DeployToken(groups::DeployToken),
+    /// Show and change what groups cache of other registries, and how.
+    Proxy(proxy::Proxy),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.

@@ -8,7 +8,7 @@
 use http::Method;
 
 use super::failure::Failure;
-use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of, route};
+use super::route::{RegistryRoute, Route, Routed, is_api, is_registry, registry_right_of, route};
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Grants, Right};
@@ -35,6 +35,8 @@ impl Demand {
     pub fn of(method: &Method, raw_path: &str, routed: &Routed) -> Self {
         match routed {
             Routed::Found(route, _) => Self::of_route(method, route),
+            // There roles decide, and nothing is told by a wrong URL or method.
+            _ if is_api(raw_path) => Self::Nothing,
             // What takes no such method takes GET.
             Routed::MethodNotAllowed(_) => match route(&Method::GET, raw_path) {
                 Routed::Found(route, _) => {
@@ -120,7 +122,7 @@ impl Server {
     /// Whether it is known who asks, or nobody is asked. Nobody in particular is known by a token.
     fn is_known(&self, request: &Request) -> bool {
         let Request { caller, pass, .. } = request;
-        caller.login().is_some() || pass.reach.grants.is_some() || self.access.trusts(caller)
+        caller.is_known() || pass.reach.grants.is_some() || self.access.trusts(caller)
     }
 
     /// Lets a caller pass who may read `route`, which other things than its URL led to.
@@ -133,7 +135,7 @@ impl Server {
     pub(super) fn denied(&self, caller: &Caller) -> Failure {
         match caller {
             Caller::Anonymous => Failure::Unauthorized { realm: self.realm.clone() },
-            Caller::User(_) => Failure::Forbidden,
+            Caller::User(_) | Caller::Deploy(_) => Failure::Forbidden,
         }
     }
 

@@ -7,7 +7,9 @@
 //! spelling; aliases are aliases in any case.
 //! Deliberately absent: the question whether the thing exists.
 
+mod api;
 mod products;
+mod proxy;
 mod registry;
 mod tree;
 
@@ -19,7 +21,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::guard;
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
+pub use api::{ApiRoute, GroupAt, is_api};
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
+pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
 pub use tree::{FormatAt, JobAt, TagAt, sums_of};
 
@@ -84,6 +88,12 @@ pub enum Route {
     TokenService,
     /// `/v2/…`
     Registry(RegistryRoute),
+    /// `/api/v4/…`: GitLab's API.
+    Api(ApiRoute),
+    /// `/v2/{group}/dependency_proxy/containers/…`: what is pulled through a group's proxy.
+    Proxy(ProxyRoute),
+    /// One of those that names nothing which can be pulled.
+    NoProxy(NoProxy),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -133,7 +143,11 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
         ["jwt", "auth"] => (Route::TokenService, Spelling::Canonical),
-        ["v2", below @ ..] => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        ["v2", below @ ..] => match proxy::proxy(method, below) {
+            Some(route) => return Ok((route, Spelling::Canonical)),
+            None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        },
+        ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
         }
@@ -267,6 +281,9 @@ impl Route {
             Self::Product(route) => route.canonical_path(),
             Self::TokenService => super::token_service::PATH.to_owned(),
             Self::Registry(route) => route.canonical_path(),
+            Self::Api(route) => route.canonical_path(),
+            Self::Proxy(route) => route.canonical_path(),
+            Self::NoProxy(none) => none.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
@@ -290,13 +307,16 @@ impl Route {
     }
 
     /// The right that a request for this needs; `None`: it is open to everybody, or, at the base
-    /// of the registry, to everybody who is known.
+    /// of the registry, to everybody who is known; or it is a group's, where roles decide.
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
             Self::Health
             | Self::Ready
             | Self::TokenService
+            | Self::Api(_)
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
@@ -331,11 +351,14 @@ impl Route {
             | Self::Ready
             | Self::Stats
             | Self::Publications
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Format(_)
             | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Product(route) => route.allow(),
             Self::Registry(route) => route.allow(),
+            Self::Api(route) => route.allow(),
             Self::Sweeps | Self::TokenService => &["GET", "HEAD", "POST"],
             Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
@@ -360,6 +383,7 @@ impl Route {
         match self {
             Self::Product(route) => route.accepts(method),
             Self::Registry(route) => route.allow().contains(&method.as_str()),
+            Self::Api(route) => route.accepts(method),
             _ => *method == Method::HEAD || self.allow().contains(&method.as_str()),
         }
     }
@@ -384,6 +408,11 @@ fn branch_path(at: &BranchPath) -> String {
 #[must_use]
 pub fn render_allow(allow: &[&str]) -> String {
     allow.join(",")
+}
+
+/// [`encode`] for what is to be one segment, whatever slashes it has.
+fn encode_segment(text: &str) -> String {
+    encode(text).replace('/', "%2F")
 }
 
 /// Percent-encodes a name, or a path with its slashes, for use in a URL path.

@@ -60,6 +60,13 @@ impl Schedule {
         self.last_end.map_or(at, |last| at.max(last.after(self.spacing)))
     }
 
+    /// The clock was set back: what was noted of a time to come was noted now.
+    pub(super) fn not_ahead(&mut self, now: Timestamp) {
+        for noted in [&mut self.last_full, &mut self.last_end].into_iter().flatten() {
+            *noted = (*noted).min(now);
+        }
+    }
+
     /// A run begins: what was to be tried again is tried now.
     pub(super) fn begun(&mut self) {
         self.retry = None;
@@ -137,6 +144,15 @@ mod tests {
         let wake = schedule.next(Some(at(90)), None).unwrap();
         assert_eq!((wake.at, wake.trigger), (at(130), Trigger::Lease));
         assert_eq!(schedule.next(Some(at(500)), None).unwrap().at, at(500));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_postpones_nothing() {
+        let mut schedule = Schedule::new(settings(Some(100)), None);
+        schedule.ended(&run(Scope::Full, 0), at(9000));
+        schedule.not_ahead(at(50));
+        assert_eq!(schedule.next(Some(at(60)), None).unwrap().at, at(80));
+        assert_eq!(schedule.next(None, None).unwrap().at, at(150));
     }
 
     #[test]

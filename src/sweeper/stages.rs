@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::mailbox::Progress;
 use super::pace::Pace;
-use super::{Settings, Sweeper};
+use super::{Settings, Sweeper, proxy};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
@@ -91,6 +91,15 @@ impl Sweeper {
         }
         if run.scope == Scope::Full && may_remove {
             self.stage(run, POLICIES, Self::apply_policies);
+        }
+        if self.has_purges() {
+            self.stage(run, proxy::MARK, Self::mark_purged);
+        }
+        if may_remove && self.is_for_ages(run) {
+            self.stage(run, proxy::EXPIRE, Self::expire_cached);
+        }
+        if self.is_for_deletion() {
+            self.stage(run, proxy::DELETE, Self::delete_cached);
         }
         self.stage(run, DESTROY, Self::destroy);
         if may_remove {

@@ -32,6 +32,7 @@ mod gate;
 mod house;
 mod life;
 mod post_process;
+mod proxy;
 mod race;
 mod registry;
 mod runs;

@@ -12,8 +12,8 @@ use super::wire::{Reply, Request, receive, send};
 use crate::app::admin::{Command, Desk, Progress, Sweeping};
 use crate::stop::Stop;
 
-/// A request has at most this many bytes.
-const REQUEST_BYTES_MAX: u64 = 4096;
+/// A request has at most this many bytes: certificates are the longest that one says.
+const REQUEST_BYTES_MAX: u64 = 256 << 10;
 /// How long a client may take to send or to take a part.
 const STALL_MAX: Duration = Duration::from_secs(5);
 /// Lines of progress are this far apart, unless the stage changes.

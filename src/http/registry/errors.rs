@@ -44,6 +44,8 @@ pub enum Code {
     PaginationNumberInvalid,
     /// Too many bytes, or fewer than announced.
     SizeInvalid,
+    /// No name of a tag.
+    TagInvalid,
     /// Whoever asks is to say who they are.
     Unauthorized,
     /// They may not.
@@ -84,6 +86,7 @@ impl Code {
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
             Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
+            Self::TagInvalid => ("TAG_INVALID", StatusCode::BAD_REQUEST),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
             Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
@@ -202,6 +205,7 @@ pub fn told(failure: Failure) -> OciError {
         Failure::Unprocessable(why) => OciError::new(Code::DigestInvalid, why),
         Failure::Tree(error) => of_tree(&error),
         Failure::Registry(error) => of_registry(&error),
+        Failure::Api(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, "an answer of the API"),
         Failure::Internal(why) => fault(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }
@@ -350,6 +354,7 @@ fn of_store(error: &store::Error) -> OciError {
             OciError::new(Code::ManifestInvalid, why)
         }
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
+        Error::GroupUnknown(_) => OciError::new(Code::NameUnknown, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
         }
@@ -357,7 +362,6 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::GroupExists(_)
-        | Error::GroupUnknown(_)
         | Error::GroupName(_)
         | Error::GroupText
         | Error::MemberExists(_)
