@@ -43,6 +43,7 @@ mod power_loss;
 mod process;
 mod products;
 mod proxy_login;
+mod proxy_upstream;
 mod publication;
 mod publication_container;
 mod publication_faults;
