@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::harness::client::Request;
 use super::harness::people::password_of;
-use super::harness::{Request, Response, TestServer};
+use super::harness::{Response, TestServer};
 
 /// A server where root's token is known, with users and these tokens.
 struct Setting {
