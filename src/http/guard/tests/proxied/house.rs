@@ -156,8 +156,8 @@ impl House {
         let (mut request, path) = self.request(&line, headers);
         let server = &self.bench.server;
         let asked = server.asked(&request, &path, None);
-        let head =
-            Head { method: &request.method, path: &path, headers: &request.headers, peer: None };
+        let (method, query, headers) = (&request.method, &request.query, &request.headers);
+        let head = Head { method, path: &path, query, headers, peer: None };
         let admitted = server.door.identify(head).await;
         let (caller, found) = match admitted {
             Ok((caller, pass)) => {
