@@ -18,6 +18,7 @@
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`registry`] | the container registry |
+//! | | [`proxy`] | caches images of other registries |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -95,6 +96,10 @@
 //! content is here is told only to who may read a path that has it, or who sent it a short time
 //! ago ([`store::possessions`]). The grammar of the rules is pure ([`model::acl`]).
 //!
+//! In groups and at their dependency proxies no rule of a path holds: roles decide
+//! ([`access::Access::may_in_group`]), and handlers ask for them. What a token of the registry is
+//! for there it says itself, but no group: who may pull from which is asked at each use.
+//!
 //! # One deletion
 //!
 //! Every way of removing things is one pipeline:
@@ -169,6 +174,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod proxy;
 pub mod publish;
 pub mod registry;
 pub mod stop;

@@ -42,6 +42,8 @@ mod post_process;
 mod power_loss;
 mod process;
 mod products;
+mod proxy_login;
+mod proxy_upstream;
 mod publication;
 mod publication_container;
 mod publication_faults;
