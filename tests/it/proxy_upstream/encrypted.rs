@@ -82,10 +82,8 @@ fn head(stream: &mut StreamOwned<ServerConnection, TcpStream>) -> Option<String>
 }
 
 fn said(status: &str, header: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
+    let head = format!("HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {}", body.len());
+    format!("{head}\r\nConnection: close\r\n\r\n{body}")
 }
 
 fn group(url: &str, certificates: Option<String>) -> ProxyGroup {

@@ -129,7 +129,7 @@ fn downloads_that_hang_do_not_starve_short_questions() {
     let blob = digest(&image.blobs[1].digest);
     peer.fails(On::Blobs, Fault::HangAfter(10));
     let download = || {
-        let (source, app, blob) = (Arc::clone(&source), app.clone(), blob.clone());
+        let (source, app, blob) = (Arc::clone(&source), app.clone(), blob);
         house.runtime.spawn(async move { source.get_blob(&app, &blob, 0).await })
     };
     let downloads: Vec<_> = std::iter::repeat_with(download).take(10).collect();
