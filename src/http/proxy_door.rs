@@ -49,9 +49,9 @@ impl Server {
 }
 
 /// What credentials need, whatever the group.
-pub(super) const NEEDED: &str = "what you logged in with does not pull through a dependency proxy: take an \
-                      access token with the scope api, or with both read_registry and \
-                      write_registry, or a deploy token with both";
+pub(super) const NEEDED: &str = "what you logged in with does not pull through a dependency \
+    proxy: take an access token with the scope api, or with both read_registry and \
+    write_registry, or a deploy token with both";
 
 fn not_theirs(path: &GroupPath) -> String {
     format!(

@@ -1,6 +1,6 @@
-//! `/jwt/auth`: issues the short-lived tokens of the registry and of the dependency proxy (the token
-//! specification of Docker's registry; its OAuth 2 form as docker and containerd send it; spec
-//! gitlab §1.2), and tells where that is.
+//! `/jwt/auth`: issues the short-lived tokens of the registry and of the dependency proxy (the
+//! token specification of Docker's registry; its OAuth 2 form as docker and containerd send it;
+//! spec gitlab §1.2), and tells where that is.
 //!
 //! Everybody gets a token for the registry, nobody in particular too: it is worth what the rules
 //! grant, and they are asked again at each use. One that reaches the dependency proxy is for whom
