@@ -58,6 +58,12 @@ struct Puller<'a> {
 
 impl Puller<'_> {
     #[track_caller]
+    fn pulls_both(&self) {
+        self.pulls("1");
+        self.pulls("both");
+    }
+
+    #[track_caller]
     fn pulls(&self, tag: &str) {
         let image = format!("{}/main/app:{tag}", self.prefix);
         self.tool.run(&self.pull.replace('@', &image));
@@ -111,21 +117,21 @@ fn pulls_what_debians_registry_has(puller: fn(&Registry) -> Option<Puller<'_>>) 
     peer(&registry, upstream.address, &plain);
     let Some(puller) = puller(&registry) else { return };
     for _ in ["cold", "warm"] {
-        ["1", "both"].iter().for_each(|tag| puller.pulls(tag));
+        puller.pulls_both();
     }
     drop(upstream);
-    ["1", "both"].iter().for_each(|tag| puller.pulls(tag));
+    puller.pulls_both();
 }
 
 /// Warm, whatever goes on behind.
 fn pulls_while_the_upstream_fails(registry: &Registry, upstream: &mut BadUpstream, of: &Puller) {
-    ["1", "both"].iter().for_each(|tag| of.pulls(tag));
+    of.pulls_both();
     let digest = Fault::WrongDigest;
     let (reset, cut) = (Fault::ResetAfter(10), Fault::CutAfter(10));
     let refusals = [401, 403, 404, 429, 500, 503].map(Fault::Status);
     for fault in refusals.into_iter().chain([reset, cut, Fault::WrongBytes, digest]) {
         upstream.fails(On::Everything, fault);
-        ["1", "both"].iter().for_each(|tag| of.pulls(tag));
+        of.pulls_both();
         upstream.heals();
     }
     upstream.fails(On::Everything, Fault::Hang);
@@ -136,7 +142,7 @@ fn pulls_while_the_upstream_fails(registry: &Registry, upstream: &mut BadUpstrea
     }
     upstream.heals();
     upstream.stop();
-    ["1", "both"].iter().for_each(|tag| of.pulls(tag));
+    of.pulls_both();
     drop(registry.larder().expect("a server of ours").command(&["check"]).succeeds());
 }
 
@@ -160,10 +166,10 @@ fn docker_pulls_through_the_proxy() {
     peer(&registry, upstream.address, &plain);
     let docker = docker(&registry, &engine);
     for _ in ["cold", "warm"] {
-        ["1", "both"].iter().for_each(|tag| docker.pulls(tag));
+        docker.pulls_both();
     }
     drop(upstream);
-    ["1", "both"].iter().for_each(|tag| docker.pulls(tag));
+    docker.pulls_both();
 }
 
 #[test]

@@ -70,7 +70,9 @@ const DAY_OF_PROXY: &[Step] = &[
     |house, group| {
         house.clock.advance(DAY * 2);
         let id = house.store().view()?.cached(group, CachedKind::Blob, digest("layer"))?;
-        id.into_iter().for_each(|(id, _)| house.store().note_cached_read(id));
+        if let Some((id, _)) = id {
+            house.store().note_cached_read(id);
+        }
         Ok(())
     },
     |house, _| {

@@ -82,7 +82,9 @@ fn fill(store: &Store, group: GroupId, count: usize, round: &str) {
             store.put_cached(NewCached { group, upstream: None, what, content, origin, tag: None })
         };
         let pending: Vec<_> = (first..count.min(first + BATCH)).map(put).collect();
-        pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+        for pending in pending {
+            pending.wait().unwrap();
+        }
     }
 }
 
