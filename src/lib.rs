@@ -18,7 +18,7 @@
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`registry`] | the container registry |
-//! | | [`proxy`] | images of other registries, cached for groups |
+//! | | [`proxy`] | caches images of other registries |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
