@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
+pub mod cached;
 mod charges;
 pub mod check;
 pub mod containers;
@@ -29,6 +30,7 @@ pub mod manifests;
 pub mod policies;
 pub mod possessions;
 pub mod products;
+pub mod proxy_groups;
 pub mod publications;
 mod pulls;
 pub mod quota;
@@ -191,6 +193,9 @@ pub enum Error {
     /// A manifest of the repository names the blob.
     #[error("{0} is a part of an image in this repository, delete the image first")]
     BlobInUse(crate::model::OciDigest),
+    /// There is no such group (any more); the text is its path or its number.
+    #[error("there is no group {0}; `larder group list` shows those there are")]
+    GroupUnknown(String),
     /// Too short or too long.
     #[error("the name of a token has 1 to {TOKEN_NAME_LENGTH_MAX} bytes")]
     TokenName,
@@ -236,6 +241,7 @@ struct Shared {
     repairing: check::RepairLock,
     reservations: quota::Reservations,
     pulls: pulls::Pulls,
+    cached_reads: cached::reads::Reads,
 }
 
 impl Store {
@@ -251,6 +257,7 @@ impl Store {
                 repairing: check::RepairLock::default(),
                 reservations: quota::Reservations::default(),
                 pulls: pulls::Pulls::default(),
+                cached_reads: cached::reads::Reads::default(),
             }),
         }
     }

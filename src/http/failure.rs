@@ -158,9 +158,10 @@ pub(super) fn status(error: &tree::Error) -> StatusCode {
 pub(super) fn store_status(error: &store::Error) -> StatusCode {
     use store::Error;
     match error {
-        Error::NotFound(_) | Error::BlobUnknown(_) | Error::AccountUnknown(_) => {
-            StatusCode::NOT_FOUND
-        }
+        Error::NotFound(_)
+        | Error::BlobUnknown(_)
+        | Error::AccountUnknown(_)
+        | Error::GroupUnknown(_) => StatusCode::NOT_FOUND,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
