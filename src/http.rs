@@ -16,6 +16,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod proxy_door;
 mod publications;
 pub mod range;
 mod registry;
@@ -210,6 +211,8 @@ impl Server {
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
+            Route::Proxy(route) => Err(self.proxy_group(&request, &route.group)),
+            Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }
     }

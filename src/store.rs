@@ -14,10 +14,12 @@ mod charges;
 pub mod check;
 pub mod containers;
 pub mod contents;
+pub mod deploy_tokens;
 pub mod detached;
 mod files;
 pub mod formats;
 pub mod garbage;
+pub mod groups;
 
 pub mod image_blobs;
 pub mod image_links;
@@ -27,6 +29,7 @@ pub mod jobs;
 mod links;
 mod loss;
 pub mod manifests;
+pub mod members;
 pub mod policies;
 pub mod possessions;
 pub mod products;
@@ -45,6 +48,7 @@ pub mod tokens;
 mod tree;
 mod tx;
 pub mod uploads;
+pub mod user_numbers;
 pub mod view;
 pub mod why;
 
@@ -193,12 +197,47 @@ pub enum Error {
     /// A manifest of the repository names the blob.
     #[error("{0} is a part of an image in this repository, delete the image first")]
     BlobInUse(crate::model::OciDigest),
-    /// There is no such group (any more); the text is its path or its number.
-    #[error("there is no group {0}; `larder group list` shows those there are")]
-    GroupUnknown(String),
     /// Too short or too long.
     #[error("the name of a token has 1 to {TOKEN_NAME_LENGTH_MAX} bytes")]
     TokenName,
+    /// The name is taken; the text is the full path.
+    #[error("there is a group {0} already, use another path")]
+    GroupExists(String),
+    /// There is no such group, or no more; the text is its full path or its number.
+    #[error("there is no group {0}; `larder group list` shows those there are")]
+    GroupUnknown(String),
+    /// A group cannot have this path.
+    #[error(transparent)]
+    GroupName(#[from] crate::model::GroupNameError),
+    /// Too short or too long.
+    #[error(
+        "the name of a group has 1 to {} bytes, its description up to {}",
+        groups::TITLE_LENGTH_MAX,
+        groups::DESCRIPTION_LENGTH_MAX
+    )]
+    GroupText,
+    /// Somebody is a member already.
+    #[error("{0} is a member of this group already, change that instead")]
+    MemberExists(crate::model::MemberName),
+    /// Somebody is no member of the group itself.
+    #[error("{0} is not a direct member of this group, add them first")]
+    MemberUnknown(crate::model::MemberName),
+    /// Somebody must be able to do everything.
+    #[error("{0} is the only owner of this group, make somebody else an owner first")]
+    LastOwner(UserName),
+    /// No group of a directory or an account has this name.
+    #[error(
+        "the name of a team has 1 to {} bytes, none of them a control character",
+        members::TEAM_NAME_LENGTH_MAX
+    )]
+    TeamName,
+    /// Something about a deploy token is empty, too long or not in the grammar.
+    #[error(
+        "a deploy token has a name and a login of 1 to {} bytes (a login of A-Z, a-z, 0-9, _ . + \
+         and -) and one scope at least",
+        crate::model::deploy_token::DEPLOY_TOKEN_NAME_LENGTH_MAX
+    )]
+    DeployTokenText,
 }
 
 impl Error {
@@ -267,7 +306,7 @@ impl Store {
     /// # Errors
     /// [`Error::Db`] while the database is not available.
     pub fn view(&self) -> Result<View, Error> {
-        Ok(View::new(self.shared.db.snapshot()?))
+        Ok(View::new(self.shared.db.snapshot()?, self.shared.clock.now()))
     }
 
     /// The database, for its own figures.

@@ -161,12 +161,16 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         Error::NotFound(_)
         | Error::BlobUnknown(_)
         | Error::AccountUnknown(_)
-        | Error::GroupUnknown(_) => StatusCode::NOT_FOUND,
+        | Error::GroupUnknown(_)
+        | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
         | Error::BlobInUse(_)
+        | Error::GroupExists(_)
+        | Error::MemberExists(_)
+        | Error::LastOwner(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
         Error::TagLocked(_)
         | Error::TagReleased(_)
@@ -177,6 +181,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::DirtyFormats
         | Error::QuotaExceeded { .. }
         | Error::TokenName
+        | Error::GroupName(_)
+        | Error::GroupText
+        | Error::TeamName
+        | Error::DeployTokenText
         | Error::Version(_)
         | Error::ManifestBlobUnknown(_)
         | Error::ManifestUnknown(_)

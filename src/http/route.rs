@@ -8,6 +8,7 @@
 //! Deliberately absent: the question whether the thing exists.
 
 mod products;
+mod proxy;
 mod registry;
 mod tree;
 
@@ -20,6 +21,7 @@ use super::guard;
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
+pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
 pub use tree::{FormatAt, JobAt, TagAt, sums_of};
 
@@ -84,6 +86,10 @@ pub enum Route {
     TokenService,
     /// `/v2/…`
     Registry(RegistryRoute),
+    /// `/v2/{group}/dependency_proxy/containers/…`: what is pulled through a group's proxy.
+    Proxy(ProxyRoute),
+    /// One of those that names nothing which can be pulled.
+    NoProxy(NoProxy),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -133,7 +139,10 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
         ["cli"] => (Route::ClientScript, Spelling::Canonical),
         ["-", page] => (own_page(page)?, Spelling::Canonical),
         ["jwt", "auth"] => (Route::TokenService, Spelling::Canonical),
-        ["v2", below @ ..] => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        ["v2", below @ ..] => match proxy::proxy(method, below) {
+            Some(route) => return Ok((route, Spelling::Canonical)),
+            None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
+        },
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
         }
@@ -267,6 +276,8 @@ impl Route {
             Self::Product(route) => route.canonical_path(),
             Self::TokenService => super::token_service::PATH.to_owned(),
             Self::Registry(route) => route.canonical_path(),
+            Self::Proxy(route) => route.canonical_path(),
+            Self::NoProxy(none) => none.canonical_path(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
@@ -290,13 +301,15 @@ impl Route {
     }
 
     /// The right that a request for this needs; `None`: it is open to everybody, or, at the base
-    /// of the registry, to everybody who is known.
+    /// of the registry, to everybody who is known; or it is a group's, where roles decide.
     #[must_use]
     pub fn right(&self, method: &Method) -> Option<Right> {
         match self {
             Self::Health
             | Self::Ready
             | Self::TokenService
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
@@ -331,6 +344,8 @@ impl Route {
             | Self::Ready
             | Self::Stats
             | Self::Publications
+            | Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::Format(_)
             | Self::FormatArchive(_)
             | Self::Folder(..) => &["GET", "HEAD"],

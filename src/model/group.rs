@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GroupId, Timestamp};
 
-/// Longest full path, in bytes.
+/// Longest name, and longest full path of a new group, in bytes.
 pub const GROUP_PATH_LENGTH_MAX: usize = 255;
 /// Most names of a full path: what deciding about a request may cost.
 pub const GROUP_DEPTH_MAX: usize = 20;
@@ -83,19 +83,38 @@ impl fmt::Display for GroupName {
 pub struct GroupPath(Vec<GroupName>);
 
 impl GroupPath {
-    /// Reads names joined by slashes.
+    /// Reads names joined by slashes. It may be longer than a new group's: a group above may have
+    /// got a longer name since.
     ///
     /// # Errors
     /// [`GroupNameError`].
     pub fn parse(text: &str) -> Result<Self, GroupNameError> {
-        if text.len() > GROUP_PATH_LENGTH_MAX {
-            return Err(GroupNameError::TooLong);
-        }
         let names = text.split('/').map(GroupName::parse).collect::<Result<Vec<_>, _>>()?;
         if names.len() > GROUP_DEPTH_MAX {
             return Err(GroupNameError::TooLong);
         }
         Ok(Self(names))
+    }
+
+    /// The path of something in a group, or at the top.
+    #[must_use]
+    pub fn join(parent: Option<&Self>, name: GroupName) -> Self {
+        let mut names = parent.map_or_else(Vec::new, |parent| parent.0.clone());
+        names.push(name);
+        Self(names)
+    }
+
+    /// Whether a group may get this path.
+    ///
+    /// # Errors
+    /// [`GroupNameError::TooLong`].
+    pub fn check_length(&self) -> Result<(), GroupNameError> {
+        let separators = self.0.len() - 1;
+        let bytes = self.0.iter().map(|name| name.as_str().len()).sum::<usize>() + separators;
+        if bytes > GROUP_PATH_LENGTH_MAX || self.0.len() > GROUP_DEPTH_MAX {
+            return Err(GroupNameError::TooLong);
+        }
+        Ok(())
     }
 
     /// The names, from the top down.
@@ -131,8 +150,9 @@ pub struct Group {
     pub created: Timestamp,
 }
 
-/// Who may see a group. What a proxy has cached is for members, whatever this says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who may see a group, the narrowest first. What a proxy has cached is for members, whatever this
+/// says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
     /// Its members.

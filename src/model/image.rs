@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::proxy::PROXY_PLACE;
 use super::{
     BranchName, BranchPath, FormatId, FormatName, FormatPath, ImageId, JobName, ManifestId,
     OciDigest, ProductBranchName, ProductBranchPath, ProductName, ProductPath, Refs, Repo, TagId,
@@ -82,7 +83,7 @@ impl ImageName {
         let reserved = |why| Err(ImageNameError::Reserved { name: text.to_owned(), why });
         match text.split('/').collect::<Vec<_>>().as_slice() {
             ["u"] | ["u", _] => return reserved("users' repositories are u/USER/NAME"),
-            parts if parts.windows(2).any(|pair| pair == ["dependency_proxy", "containers"]) => {
+            parts if parts.windows(2).any(|pair| pair == PROXY_PLACE) => {
                 return reserved("cached images of other registries are below it");
             }
             _ => {}

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CachedId, Role, Timestamp, Usage};
 
+/// The words between a group and an image in a URL of the registry.
+pub const PROXY_PLACE: [&str; 2] = ["dependency_proxy", "containers"];
 /// Days that an entry stays which nobody pulls, unless a policy says otherwise.
 pub const TTL_DAYS: u32 = 90;
 /// Longest name and secret of credentials, in bytes (spec gitlab §1.6).

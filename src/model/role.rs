@@ -117,6 +117,15 @@ pub enum MemberName {
     Team(String),
 }
 
+impl fmt::Display for MemberName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(login) => write!(f, "{login}"),
+            Self::Team(name) => write!(f, "team {name}"),
+        }
+    }
+}
+
 /// The record of a member; the group and [`MemberName`] are the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {

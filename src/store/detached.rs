@@ -130,7 +130,7 @@ impl Tx<'_, '_> {
             Node::Format(id) => Ok(self.destroy_files(id, budget, gone)?
                 && self.destroy_container(id, budget, gone)?),
             Node::Manifest(id) => self.destroy_manifest(id, budget),
-            Node::Group(_) => Ok(true),
+            Node::Group(id) => self.destroy_group(id, budget),
         }
     }
 

@@ -24,6 +24,8 @@ use crate::model::{
 /// of the database that it sees cannot be used again before it is dropped.
 pub struct View {
     pub(super) snapshot: Arc<Snapshot>,
+    /// When it was taken, for what ends by itself.
+    pub(super) now: Timestamp,
 }
 
 /// A file and its bytes' record.
@@ -39,8 +41,8 @@ pub struct File {
 type Named<N, R> = Vec<(N, R)>;
 
 impl View {
-    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot }
+    pub(super) fn new(snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
+        Self { snapshot, now }
     }
 
     /// A branch.

@@ -44,6 +44,8 @@ pub enum Code {
     PaginationNumberInvalid,
     /// Too many bytes, or fewer than announced.
     SizeInvalid,
+    /// No name of a tag.
+    TagInvalid,
     /// Whoever asks is to say who they are.
     Unauthorized,
     /// They may not.
@@ -84,6 +86,7 @@ impl Code {
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
             Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::SizeInvalid => ("SIZE_INVALID", StatusCode::BAD_REQUEST),
+            Self::TagInvalid => ("TAG_INVALID", StatusCode::BAD_REQUEST),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
             Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
@@ -357,6 +360,14 @@ fn of_store(error: &store::Error) -> OciError {
         Error::AccountExists(_)
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
+        | Error::GroupExists(_)
+        | Error::GroupName(_)
+        | Error::GroupText
+        | Error::MemberExists(_)
+        | Error::MemberUnknown(_)
+        | Error::LastOwner(_)
+        | Error::TeamName
+        | Error::DeployTokenText
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
         // The specification has one code for both that a manifest names and that are not there.
         Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {

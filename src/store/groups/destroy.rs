@@ -1,0 +1,60 @@
+//! Destroying groups that were deleted, in slices (I7): the groups in it first, then people,
+//! tokens and cache, and the record last, so that a slice can end anywhere.
+
+use crate::db::Span;
+use crate::db::schema::{
+    DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS,
+};
+use crate::model::GroupId;
+use crate::store::{Budget, Error, Tx};
+
+impl Tx<'_, '_> {
+    /// Removes what is in a group, and it, until the budget is used up; `true` when it is gone.
+    pub(in crate::store) fn destroy_group(
+        &self,
+        id: GroupId,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
+        let is_empty = self.destroy_subgroups(id, budget)?
+            && self.destroy_members(id, budget)?
+            && self.destroy_deploy_tokens(id, budget)?
+            && budget.take();
+        if is_empty {
+            GROUPS.remove(self.txn, &id)?;
+        }
+        Ok(is_empty)
+    }
+
+    /// As deep as groups lie in one another, which is bounded.
+    fn destroy_subgroups(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+        while let Some((key, id)) = GROUP_NAMES.first(self.txn, Span::under(&at))? {
+            if !self.destroy_group(id, budget)? {
+                return Ok(false);
+            }
+            GROUP_NAMES.remove(self.txn, &key)?;
+        }
+        Ok(true)
+    }
+
+    fn destroy_members(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+        while let Some(((_, name), _)) = MEMBERS.first(self.txn, Span::under(&at))? {
+            if !budget.take() {
+                return Ok(false);
+            }
+            MEMBERS.remove(self.txn, &(at, name.clone()))?;
+            MEMBERSHIPS.remove(self.txn, &(name, at))?;
+        }
+        Ok(true)
+    }
+
+    fn destroy_deploy_tokens(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+        while let Some((key, ())) = DEPLOY_TOKENS_OF.first(self.txn, Span::under(&at))? {
+            if !budget.take() {
+                return Ok(false);
+            }
+            DEPLOY_TOKENS.remove(self.txn, &key.1)?;
+            DEPLOY_TOKENS_OF.remove(self.txn, &key)?;
+        }
+        Ok(true)
+    }
+}
