@@ -4,6 +4,8 @@
 //! There are three kinds of rules: none at all, the built-in ones, and those of a folder with one
 //! file for each group. Administrators are not asked about, and whoever is not logged in never
 //! changes anything, whatever a file says.
+//! Groups are another matter: roles decide there, and no rule of a path ([`Access::may_in_group`]);
+//! and a deploy token is worth something in groups alone.
 //! Deliberately absent: HTTP, and what a path means.
 
 mod acl;
@@ -14,6 +16,7 @@ mod cache;
 mod explain;
 mod folder;
 mod granted;
+mod groups;
 mod hs256;
 pub mod identity;
 pub mod ldap;
@@ -112,6 +115,7 @@ impl Access {
     pub fn allows(&self, caller: &Caller, right: Right, path: &str) -> bool {
         match (&*self.current(), caller) {
             (Current::Open, _) => true,
+            (_, Caller::Deploy(_)) => false,
             (_, Caller::Anonymous) if right != Right::Read => false,
             (_, Caller::User(user)) if user.rank == Rank::Admin => true,
             (Current::BuiltIn, caller) => built_in::allows(caller, right, path),

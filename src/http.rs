@@ -140,7 +140,7 @@ impl Server {
         let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
         let mut response = self.conclude(asked, &caller, response);
-        if caller.login().is_some() {
+        if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
             let whose = HeaderValue::from_static("private");
             let headers = response.headers_mut();
@@ -211,7 +211,10 @@ impl Server {
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
-            Route::Proxy(route) => Err(self.proxy_group(&request, &route.group)),
+            Route::Proxy(route) => {
+                let group = self.proxy_group(&request, &route.group)?;
+                Err(Failure::NotFound(format!("the group {} serves no images", group.0)))
+            }
             Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }
@@ -250,7 +253,7 @@ fn log_request(
     }
     let bytes = body_size(response).map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
-    let user = caller.login().map_or("-", |login| login.as_str());
+    let user = if caller.is_known() { caller.name() } else { "-" };
     log::info!(
         target: ACCESS,
         "{method} {} {} {bytes} {took:.1?} {peer} {}",

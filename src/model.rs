@@ -57,7 +57,7 @@ pub use cached::{
     Cached, CachedKind, CachedRef, CachedState, CachedTag, CachedWhat, UpstreamName,
     UpstreamNameError,
 };
-pub use caller::{Caller, Rank, Right, User};
+pub use caller::{Caller, DeployCaller, Rank, Right, User};
 pub use command::CommandLine;
 pub use deploy_token::{DeployScope, DeployToken};
 pub use detached::{Detached, Reason};

@@ -39,12 +39,12 @@ impl Access {
     /// Whether a line grants this somewhere below a path, and nowhere else.
     fn speaks_of(&self, caller: &Caller, right: Right, below: &str) -> bool {
         match (&*self.current(), caller) {
+            (_, Caller::Deploy(_)) | (Current::Open | Current::BuiltIn, _) => false,
             (Current::Files(_), Caller::Anonymous) if right != Right::Read => false,
             (Current::Files(rules), caller) => {
                 let lens = rules.lens(caller);
                 lens.parts.iter().any(|part| part.lines.speak_of(right, below))
             }
-            (Current::Open | Current::BuiltIn, _) => false,
         }
     }
 

@@ -5,9 +5,13 @@
 
 use std::sync::Arc;
 
+use super::groups;
 use super::login::LoginError;
 use super::password;
-use crate::model::{Account, Caller, Grants, Rank, Timestamp, TokenId, TokenScope, User, UserName};
+use crate::model::{
+    Account, Caller, DeployScope, DeployTokenId, Grants, Rank, Timestamp, TokenId, TokenScope,
+    User, UserName,
+};
 
 /// Who is asking, and what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,13 @@ pub enum Basis {
         /// When it was made: ids are drawn by lot.
         created: Timestamp,
     },
+    /// A deploy token.
+    Deploy {
+        /// Its id.
+        id: DeployTokenId,
+        /// When it was made.
+        created: Timestamp,
+    },
     /// What another back end said.
     Elsewhere {
         /// The groups.
@@ -55,8 +66,21 @@ pub struct Reach {
     pub elsewhere: Extent,
     /// In the registry.
     pub registry: Extent,
+    /// In the dependency proxy of groups.
+    pub proxy: Pulls,
     /// What a token of the registry narrows that down to.
     pub grants: Option<Arc<Grants>>,
+}
+
+/// Whether credentials are good for pulling through a dependency proxy, where their owner may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulls {
+    /// No.
+    Never,
+    /// A token of the registry was issued for something else: another one would be.
+    WithAnotherToken,
+    /// Yes.
+    Yes,
 }
 
 /// How much of what their owner may do.
@@ -72,8 +96,12 @@ pub enum Extent {
 
 impl Reach {
     /// All that their owner may do.
-    pub const FULL: Self =
-        Self { elsewhere: Extent::Everything, registry: Extent::Everything, grants: None };
+    pub const FULL: Self = Self {
+        elsewhere: Extent::Everything,
+        registry: Extent::Everything,
+        proxy: Pulls::Yes,
+        grants: None,
+    };
 
     /// Of an access token with these scopes.
     #[must_use]
@@ -90,13 +118,30 @@ impl Reach {
             TokenScope::Api | TokenScope::WriteRegistry => Extent::Everything,
             TokenScope::ReadApi | TokenScope::ReadRegistry => Extent::Reading,
         });
-        Self { elsewhere, registry, grants: None }
+        let has = |scope| scopes.contains(&scope);
+        let pulls = has(TokenScope::Api)
+            || (has(TokenScope::ReadRegistry) && has(TokenScope::WriteRegistry));
+        Self { elsewhere, registry, proxy: Pulls::when(pulls), grants: None }
     }
 
-    /// The same in the registry, as far as `grants` say.
+    /// Of a deploy token with these scopes: below its group, and nowhere else.
     #[must_use]
-    pub fn narrowed(self, grants: Grants) -> Self {
-        Self { elsewhere: Extent::Nothing, grants: Some(Arc::new(grants)), ..self }
+    pub fn of_deploy(scopes: &[DeployScope]) -> Self {
+        let proxy = Pulls::when(groups::are_enough(scopes));
+        Self { elsewhere: Extent::Nothing, registry: Extent::Nothing, proxy, grants: None }
+    }
+
+    /// The same in the registry, as far as a token says: `grants`, and `proxy`.
+    #[must_use]
+    pub fn narrowed(self, grants: Grants, proxy: Pulls) -> Self {
+        let proxy = if self.proxy == Pulls::Yes { proxy } else { self.proxy };
+        Self { elsewhere: Extent::Nothing, proxy, grants: Some(Arc::new(grants)), ..self }
+    }
+}
+
+impl Pulls {
+    fn when(pulls: bool) -> Self {
+        if pulls { Self::Yes } else { Self::Never }
     }
 }
 
@@ -146,6 +191,7 @@ impl std::fmt::Debug for Basis {
             Self::Nobody => "nobody",
             Self::Account { .. } => "account",
             Self::Token { .. } => "token",
+            Self::Deploy { .. } => "deploy token",
             Self::Elsewhere { .. } => "elsewhere",
         })
     }
@@ -171,7 +217,46 @@ mod tests {
             let reach = Reach::of(scopes);
             assert_eq!((reach.elsewhere, reach.registry), (elsewhere, registry), "{scopes:?}");
         }
-        let narrowed = Reach::FULL.narrowed(Grants::default());
+        let narrowed = Reach::FULL.narrowed(Grants::default(), Pulls::Yes);
         assert_eq!((narrowed.elsewhere, narrowed.registry), (Nothing, Everything));
+    }
+
+    #[test]
+    fn the_proxy_takes_both_scopes_of_the_registry() {
+        use Pulls::{Never, WithAnotherToken, Yes};
+        use TokenScope::{Api, ReadApi, ReadRegistry, WriteRegistry};
+        for (scopes, proxy) in [
+            (&[][..], Never),
+            (&[ReadApi], Never),
+            (&[ReadRegistry], Never),
+            (&[WriteRegistry], Never),
+            (&[ReadApi, WriteRegistry], Never),
+            (&[ReadApi, ReadRegistry], Never),
+            (&[ReadRegistry, WriteRegistry], Yes),
+            (&[Api], Yes),
+        ] {
+            let reach = Reach::of(scopes);
+            assert_eq!(reach.proxy, proxy, "{scopes:?}");
+            let other = if proxy == Yes { WithAnotherToken } else { Never };
+            let narrowed = |pulls| reach.clone().narrowed(Grants::default(), pulls).proxy;
+            assert_eq!((narrowed(Yes), narrowed(WithAnotherToken)), (proxy, other), "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn a_deploy_token_reaches_the_proxy_alone_and_needs_both_scopes() {
+        use DeployScope::{ReadPackageRegistry, ReadRegistry, WritePackageRegistry, WriteRegistry};
+        for (scopes, proxy) in [
+            (&[][..], Pulls::Never),
+            (&[ReadRegistry], Pulls::Never),
+            (&[WriteRegistry], Pulls::Never),
+            (&[ReadPackageRegistry, WritePackageRegistry, WriteRegistry], Pulls::Never),
+            (&[WriteRegistry, ReadRegistry], Pulls::Yes),
+            (&DeployScope::ALL, Pulls::Yes),
+        ] {
+            let reach = Reach::of_deploy(scopes);
+            assert_eq!((reach.elsewhere, reach.registry), (Extent::Nothing, Extent::Nothing));
+            assert_eq!(reach.proxy, proxy, "{scopes:?}");
+        }
     }
 }

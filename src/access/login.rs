@@ -7,6 +7,8 @@
 //! account that was deleted and a token that was revoked are worth nothing from that commit on.
 //! Deliberately absent: what somebody may do ([`super::Access`]), and header syntax.
 
+mod deploy;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -14,11 +16,11 @@ use std::time::Duration;
 
 use super::backend::{self, Backend, Lane, ProxyHeaders, Sources};
 use super::cache::{CacheKey, LoginCache, Proof};
-pub use super::identity::{Basis, Extent, Identity, Reach};
+pub use super::identity::{Basis, Extent, Identity, Pulls, Reach};
 use super::password::{self, Secret};
 use super::registry_token::{self, Subject};
 use super::throttle::{Admission, Origin, Throttle};
-use super::tokens::{TokenText, TokenUses};
+use super::tokens::{DeployTokenText, TokenText, TokenUses};
 use crate::model::{Account, Networks, Rank, Token, TokenId, TokenOwner, UserName};
 use crate::store::{Store, View};
 
@@ -49,6 +51,8 @@ pub enum Credentials {
     },
     /// A token.
     Token(String),
+    /// A deploy token without its login.
+    Deploy(String),
     /// A token of the registry, which is worth something there alone.
     Registry(String),
     /// What a trusted proxy says.
@@ -95,6 +99,17 @@ pub enum Glance {
         /// How long to wait before.
         wait: Duration,
     },
+}
+
+impl Credentials {
+    /// What stands for somebody without their login.
+    #[must_use]
+    pub fn of_bearer(text: String) -> Self {
+        match DeployTokenText::parse(&text) {
+            Some(_) => Self::Deploy(text),
+            None => Self::Token(text),
+        }
+    }
 }
 
 /// Tells who is asking.
@@ -175,10 +190,16 @@ impl Logins {
         match credentials {
             Credentials::None => Ok(Glance::Known(Identity::anonymous())),
             Credentials::Token(text) => self.by_token(text).map(Glance::Known),
+            Credentials::Deploy(text) => self.by_deploy_token(text, None).map(Glance::Known),
             Credentials::Registry(text) => self.by_registry_token(text).map(Glance::Known),
             Credentials::Proxy { login, groups } => proxied(login, groups).map(Glance::Known),
             Credentials::Basic { password, .. } if TokenText::parse(password).is_some() => {
                 self.by_token(password).map(Glance::Known)
+            }
+            Credentials::Basic { login, password }
+                if DeployTokenText::parse(password).is_some() =>
+            {
+                self.by_deploy_token(password, Some(login)).map(Glance::Known)
             }
             Credentials::Basic { login, password } => {
                 self.glance_at_password(login, password, from)
@@ -320,7 +341,7 @@ impl Logins {
         if !token.rests_on(&identity.basis) {
             return Err(LoginError::Refused);
         }
-        let reach = identity.reach.clone().narrowed(token.grants());
+        let reach = identity.reach.clone().narrowed(token.grants(), token.pulls());
         Ok(Identity { reach, ..identity })
     }
 
@@ -334,6 +355,10 @@ impl Logins {
             Subject::Token(id) => {
                 let token = view.token(*id)?.ok_or(LoginError::Refused)?;
                 self.by_token_row(view, *id, token)
+            }
+            Subject::Deploy(id) => {
+                let token = view.deploy_token(*id)?.ok_or(LoginError::Refused)?;
+                self.by_deploy_row(*id, token)
             }
             Subject::Elsewhere(login, groups) => {
                 if view.account(login)?.is_some() {

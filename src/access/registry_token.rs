@@ -15,16 +15,43 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::hs256;
-use super::identity::Basis;
+use super::identity::{Basis, Pulls};
 use super::password::is_same;
 use crate::model::digest::hex;
 use crate::model::{
-    Caller, Digest, Grants, SigningKey, Timestamp, TokenId, UserName, grants::Scope,
+    Caller, DeployTokenId, Digest, Grants, SigningKey, Timestamp, TokenId, UserName, grants::Scope,
 };
 use crate::store::signing_keys::NamedKey;
 
-/// For whom tokens are, as the challenge and the tokens call it.
-pub const SERVICE: &str = "larder";
+/// For whom a token is, as challenges, requests for tokens and the tokens call it. Clients ask for
+/// the one that the challenge of `/v2/` names, whatever they want; so which one it is decides
+/// nothing but whether it reaches the proxy without a scope that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The registry of this server.
+    Larder,
+    /// The dependency proxy of all groups, and the registry as well.
+    DependencyProxy,
+}
+
+impl Service {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Larder => "larder",
+            Self::DependencyProxy => "dependency_proxy",
+        }
+    }
+
+    /// Reads its name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Larder, Self::DependencyProxy];
+        all.into_iter().find(|service| service.as_str() == text)
+    }
+}
+
 /// Who issues them.
 const ISSUER: &str = "larder";
 /// Longer texts are no tokens of ours, in bytes.
@@ -43,6 +70,10 @@ struct Claims {
     /// Tells tokens apart.
     jti: String,
     access: Vec<Scope>,
+    /// Whether it is for pulling through dependency proxies as well, those of all groups: roles
+    /// are asked at each use.
+    #[serde(default)]
+    proxy: bool,
     basis: Claim,
 }
 
@@ -53,6 +84,7 @@ enum Claim {
     Nobody,
     Account { created: u64, password: String },
     Token { id: u64, created: u64 },
+    Deploy { id: u64, created: u64 },
     Elsewhere { groups: Vec<String>, password: Option<String> },
 }
 
@@ -73,18 +105,24 @@ pub(super) enum Subject {
     Account(UserName),
     /// The owner of an access token.
     Token(TokenId),
+    /// A machine with a deploy token.
+    Deploy(DeployTokenId),
     /// Somebody in these groups, says another back end.
     Elsewhere(UserName, Vec<String>),
 }
 
 /// What is to be signed.
 pub struct Draft<'a> {
+    /// Where it is used.
+    pub service: Service,
     /// For whom.
     pub caller: &'a Caller,
     /// Why.
     pub basis: &'a Basis,
     /// What for.
     pub grants: &'a Grants,
+    /// Whether for the dependency proxies as well.
+    pub proxy: Pulls,
     /// From when on.
     pub now: Timestamp,
     /// For how long.
@@ -99,12 +137,13 @@ impl Draft<'_> {
         let iat = self.now.seconds();
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            aud: SERVICE.to_owned(),
+            aud: self.service.as_str().to_owned(),
             sub: self.caller.login().map(|login| login.as_str().to_owned()),
             iat,
             exp: iat.saturating_add(self.lifetime.as_secs()),
             jti: hex(&rand::random::<[u8; 16]>()),
             access: self.grants.scopes(),
+            proxy: self.proxy == Pulls::Yes,
             basis: claim(self.basis, key)?,
         };
         let kid = Some(made.0.to_string());
@@ -136,7 +175,7 @@ pub(super) fn open(text: &str, key: SigningKey, now: Timestamp) -> Option<Opened
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_required_spec_claims(&["exp", "iss", "aud"]);
     validation.set_issuer(&[ISSUER]);
-    validation.set_audience(&[SERVICE]);
+    validation.set_audience(&[Service::Larder, Service::DependencyProxy].map(Service::as_str));
     // By the clock of this house, below.
     validation.validate_exp = false;
     let secret = DecodingKey::from_secret(&key.secret);
@@ -149,6 +188,7 @@ pub(super) fn open(text: &str, key: SigningKey, now: Timestamp) -> Option<Opened
         Claim::Nobody => Subject::Nobody,
         Claim::Account { .. } => Subject::Account(login()?),
         Claim::Token { id, .. } => Subject::Token(TokenId(*id)),
+        Claim::Deploy { id, .. } => Subject::Deploy(DeployTokenId(*id)),
         Claim::Elsewhere { groups, .. } => Subject::Elsewhere(login()?, groups.clone()),
     };
     Some(Opened { key, claims, subject })
@@ -158,6 +198,11 @@ impl Opened {
     /// What it may be used for.
     pub(super) fn grants(&self) -> Grants {
         Grants::of_scopes(&self.claims.access)
+    }
+
+    /// Whether it may be used for pulling through dependency proxies.
+    pub(super) fn pulls(&self) -> Pulls {
+        if self.claims.proxy { Pulls::Yes } else { Pulls::WithAnotherToken }
     }
 
     /// Whether what it rested on is what there is now.
@@ -170,6 +215,9 @@ impl Opened {
                 Basis::Account { created: now, password: p },
             ) => *created == now.0 && is_sealed(secret, password, p),
             (Claim::Token { id, created }, Basis::Token { id: now_id, created: now }) => {
+                *id == now_id.0 && *created == now.0
+            }
+            (Claim::Deploy { id, created }, Basis::Deploy { id: now_id, created: now }) => {
                 *id == now_id.0 && *created == now.0
             }
             (Claim::Elsewhere { password, .. }, Basis::Elsewhere { password: now, .. }) => {
@@ -192,6 +240,7 @@ fn claim(basis: &Basis, key: &SigningKey) -> Option<Claim> {
             Claim::Account { created: created.0, password: sealed(password)? }
         }
         Basis::Token { id, created } => Claim::Token { id: id.0, created: created.0 },
+        Basis::Deploy { id, created } => Claim::Deploy { id: id.0, created: created.0 },
         Basis::Elsewhere { groups, password } => {
             let password = match password {
                 Some(password) => Some(sealed(password)?),

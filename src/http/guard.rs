@@ -120,7 +120,7 @@ impl Server {
     /// Whether it is known who asks, or nobody is asked. Nobody in particular is known by a token.
     fn is_known(&self, request: &Request) -> bool {
         let Request { caller, pass, .. } = request;
-        caller.login().is_some() || pass.reach.grants.is_some() || self.access.trusts(caller)
+        caller.is_known() || pass.reach.grants.is_some() || self.access.trusts(caller)
     }
 
     /// Lets a caller pass who may read `route`, which other things than its URL led to.
@@ -133,7 +133,7 @@ impl Server {
     pub(super) fn denied(&self, caller: &Caller) -> Failure {
         match caller {
             Caller::Anonymous => Failure::Unauthorized { realm: self.realm.clone() },
-            Caller::User(_) => Failure::Forbidden,
+            Caller::User(_) | Caller::Deploy(_) => Failure::Forbidden,
         }
     }
 

@@ -19,10 +19,11 @@ use tokio::sync::Semaphore;
 
 use super::failure::Failure;
 use super::host::Hosts;
+use super::route::is_proxy;
 use super::token_service;
 use crate::access::backend::Lane;
 use crate::access::login::{
-    Basis, Credentials, Extent, Glance, Identity, LoginError, Logins, Reach,
+    Basis, Credentials, Extent, Glance, Identity, LoginError, Logins, Pulls, Reach,
 };
 use crate::access::registry_token::is_registry_token;
 use crate::access::throttle::Origin;
@@ -35,6 +36,8 @@ const QUESTIONS_MAX: usize = 16;
 
 /// GitLab's header for a token.
 static PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+/// GitLab's header for a deploy token.
+static DEPLOY_TOKEN: HeaderName = HeaderName::from_static("deploy-token");
 /// Whom a proxy in front speaks for: the last of its addresses is the one that the proxy saw.
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -143,11 +146,8 @@ impl Guarded {
         let credentials = self.credentials(&head)?;
         let origin = Origin::of(self.address(&head));
         let Identity { caller, reach, basis } = self.identify_as(credentials, origin).await?;
-        let is_token_service = head.path == token_service::PATH;
-        let is_registry = is_token_service || head.path.starts_with(REGISTRY);
-        let reads = is_token_service
-            || matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        match if is_registry { reach.registry } else { reach.elsewhere } {
+        let reads = matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        match extent(&reach, head.path) {
             Extent::Everything => {}
             Extent::Reading if reads => {}
             Extent::Reading | Extent::Nothing => return Err(Failure::Forbidden),
@@ -237,6 +237,18 @@ impl Guarded {
     }
 }
 
+/// How much the guard and the handlers may be asked for at a path.
+fn extent(reach: &Reach, path: &str) -> Extent {
+    match path {
+        // What credentials are worth there, their handlers tell.
+        token_service::PATH => Extent::Everything,
+        path if path.starts_with(REGISTRY) && is_proxy(path) => Extent::Everything,
+        REGISTRY if reach.proxy == Pulls::Yes => Extent::Everything,
+        path if path.starts_with(REGISTRY) => reach.registry,
+        _ => reach.elsewhere,
+    }
+}
+
 /// Whether this may be read whoever asks, even with wrong credentials.
 fn is_public(head: &Head) -> bool {
     let reads = matches!(*head.method, Method::GET | Method::HEAD);
@@ -259,13 +271,16 @@ pub(super) fn has_registry_token(headers: &HeaderMap) -> bool {
 
 /// Whether a request comes with credentials of any kind, good or bad.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION) || headers.contains_key(&PRIVATE_TOKEN)
+    [&AUTHORIZATION, &PRIVATE_TOKEN, &DEPLOY_TOKEN].iter().any(|name| headers.contains_key(*name))
 }
 
 /// What the headers of a client say.
 fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     if let Some(token) = text(headers, PRIVATE_TOKEN.as_str()).filter(|text| !text.is_empty()) {
         return Credentials::Token(token);
+    }
+    if let Some(token) = text(headers, DEPLOY_TOKEN.as_str()).filter(|text| !text.is_empty()) {
+        return Credentials::Deploy(token);
     }
     let Some(value) = text(headers, AUTHORIZATION.as_str()) else { return Credentials::None };
     let Some((scheme, rest)) = value.split_once(' ') else { return Credentials::None };
@@ -274,7 +289,7 @@ fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
         if is_registry_token(rest) && path.starts_with(REGISTRY) {
             return Credentials::Registry(rest.to_owned());
         }
-        return Credentials::Token(rest.to_owned());
+        return Credentials::of_bearer(rest.to_owned());
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Credentials::None;
@@ -347,6 +362,40 @@ mod tests {
             [("Authorization", "Bearer t"), ("authorization", "bearer   t"), ("Private-Token", "t")]
         {
             assert!(read(name, value) == Credentials::Token("t".into()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_deploy_token_comes_in_its_header_or_as_a_bearer() {
+        let text = format!("larder_deploy_7_{}", "ab".repeat(32));
+        assert!(read("Deploy-Token", &text) == Credentials::Deploy(text.clone()));
+        assert!(read("deploy-token", "guess") == Credentials::Deploy("guess".into()));
+        assert!(read("Deploy-Token", "") == Credentials::None);
+        let bearer = read("Authorization", &format!("Bearer {text}"));
+        assert!(bearer == Credentials::Deploy(text.clone()));
+        assert!(read("PRIVATE-TOKEN", &text) == Credentials::Token(text));
+    }
+
+    #[test]
+    fn what_credentials_are_worth_hangs_on_the_path() {
+        use Extent::{Everything, Nothing, Reading};
+        let deploy = |proxy| Reach { elsewhere: Nothing, registry: Nothing, proxy, grants: None };
+        let reader = Reach { registry: Reading, ..deploy(Pulls::Never) };
+        for (path, machine, powerless, reads) in [
+            ("/v2/", Everything, Nothing, Reading),
+            ("/jwt/auth", Everything, Everything, Everything),
+            ("/v2/g/dependency_proxy/containers/x/manifests/t", Everything, Everything, Everything),
+            ("/v2/a/manifests/t", Nothing, Nothing, Reading),
+            ("/v2/_catalog", Nothing, Nothing, Reading),
+            ("/v2", Nothing, Nothing, Nothing),
+            ("/%76%32/g/dependency_proxy/containers/x/manifests/t", Nothing, Nothing, Nothing),
+            ("/jwt/auth/", Nothing, Nothing, Nothing),
+            ("/", Nothing, Nothing, Nothing),
+            ("/api/v4/groups", Nothing, Nothing, Nothing),
+        ] {
+            assert_eq!(extent(&deploy(Pulls::Yes), path), machine, "{path}");
+            assert_eq!(extent(&deploy(Pulls::Never), path), powerless, "{path}");
+            assert_eq!(extent(&reader, path), reads, "{path}");
         }
     }
 

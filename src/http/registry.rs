@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use http::header::{WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, StatusCode};
-use serde_json::json;
 use tokio::sync::Semaphore;
 use warp::reply::Response;
 
@@ -66,7 +65,8 @@ impl Server {
         route: RegistryRoute,
     ) -> Result<Response, Failure> {
         match route {
-            RegistryRoute::Base => Ok(reply::json(&json!({}))),
+            // As dependency proxies have it; clients look at the status alone.
+            RegistryRoute::Base => Ok(reply::plain(String::new())),
             RegistryRoute::Catalog => self.catalog(request).await,
             RegistryRoute::Tags(name) => self.image_tags(request, name).await,
             RegistryRoute::Manifest(name, reference) => {

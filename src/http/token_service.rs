@@ -1,8 +1,11 @@
-//! `/jwt/auth`: issues the short-lived tokens of the registry (the token specification of Docker's
-//! registry; its OAuth 2 form as docker and containerd send it), and tells where that is.
+//! `/jwt/auth`: issues the short-lived tokens of the registry and of the dependency proxy (the token
+//! specification of Docker's registry; its OAuth 2 form as docker and containerd send it; spec
+//! gitlab §1.2), and tells where that is.
 //!
-//! Everybody gets a token, nobody in particular too: it is worth what the rules grant, and they are
-//! asked again at each use. Wrong credentials get none. No refresh tokens are issued, so clients
+//! Everybody gets a token for the registry, nobody in particular too: it is worth what the rules
+//! grant, and they are asked again at each use. One that reaches the dependency proxy is for whom
+//! is known and whose credentials are good for it; it names no group, as roles are asked at each
+//! use. Wrong credentials get none. No refresh tokens are issued, so clients
 //! keep what they were given; an access token may stand in place of one.
 //! The address in a challenge is made of a `Host` header only if that has the form of a host: what
 //! a client says is never taken into a header as it is.
@@ -13,16 +16,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HOST};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use warp::reply::Response;
 
 use super::failure::Failure;
 use super::login::{Door, Guarded};
-use super::{Request, Server, blocking, body, reply, tree};
-use crate::access::login::{Basis, Credentials, Extent, Identity};
-use crate::access::registry_token::{Draft, SERVICE};
-use crate::model::{Grants, Right, Timestamp};
+use super::{Request, Server, blocking, body, proxy_door, reply, tree};
+use crate::access::login::{Basis, Credentials, Extent, Identity, Pulls};
+use crate::access::registry_token::{Draft, Service};
+use crate::model::proxy::PROXY_PLACE;
+use crate::model::{Caller, Grants, Right, Timestamp};
 use crate::store::signing_keys::{NamedKey, signs_at};
 
 /// Where tokens are issued.
@@ -34,6 +39,12 @@ const HOST_LENGTH_MAX: usize = 261;
 
 /// Parameters of a query or a form, decoded.
 struct Parameters(Vec<(String, String)>);
+
+/// What a token is to be worth.
+struct Worth {
+    grants: Grants,
+    proxy: Pulls,
+}
 
 /// The answer.
 #[derive(Serialize)]
@@ -73,45 +84,67 @@ impl Server {
             return Err(Failure::NotFound(why.to_owned()));
         };
         let is_form = request.method == Method::POST;
-        let (identity, asked) = if is_form {
-            let form = body::collect(request.body, FORM_LENGTH_MAX).await?;
-            let form = Parameters::of_form(&form)?;
-            let identity = guarded.identify_as(form.credentials()?, request.pass.origin).await?;
-            (identity, form)
+        let asked = if is_form {
+            Parameters::of_form(&body::collect(request.body, FORM_LENGTH_MAX).await?)?
         } else {
-            let identity = request.pass.identity(request.caller);
-            (identity, Parameters(tree::query_pairs(&request.query)))
+            Parameters(tree::query_pairs(&request.query))
         };
-        asked.check_service()?;
-        let granted = self.grants(guarded, &identity, &asked)?;
-        let scope = is_form.then(|| granted.to_string());
-        self.issue(identity, granted, scope).await
+        // Tokens for others are not issued here.
+        let Some(service) = asked.service() else { return Ok(no_service()) };
+        let identity = if is_form {
+            guarded.identify_as(asked.credentials()?, request.pass.origin).await?
+        } else {
+            request.pass.identity(request.caller)
+        };
+        let Some(worth) = self.worth(guarded, &identity, service, &asked)? else {
+            return Ok(forbidden(&identity.caller));
+        };
+        let scope = is_form.then(|| worth.grants.to_string());
+        self.issue(identity, service, worth, scope).await
     }
 
-    /// What of the scopes the rules and the credentials grant.
-    fn grants(
+    /// What of the scopes the rules and the credentials grant; `None`: there is to be no token.
+    fn worth(
         &self,
         guarded: &Guarded,
         identity: &Identity,
+        service: Service,
         asked: &Parameters,
-    ) -> Result<Grants, Failure> {
-        let scopes = asked.all("scope");
-        let scopes =
-            Grants::parse(scopes).map_err(|error| Failure::BadRequest(error.to_string()))?;
-        let extent = match identity.reach.registry {
+    ) -> Result<Option<Worth>, Failure> {
+        let scopes = Grants::parse(asked.all("scope"));
+        let scopes = scopes.map_err(|error| Failure::BadRequest(error.to_string()))?;
+        let Identity { caller, reach, .. } = identity;
+        if reach.grants.is_some() {
             // A token of the registry cannot be made into another one that lives longer.
-            _ if identity.reach.grants.is_some() => return Err(guarded.unauthorized()),
-            Extent::Nothing => return Err(Failure::Forbidden),
-            extent => extent,
+            return Err(guarded.unauthorized());
+        }
+        let (is_proxy, is_named) = (service == Service::DependencyProxy, asked.names_proxy());
+        let is_entitled = caller.is_known() && reach.proxy == Pulls::Yes;
+        let is_refused = match caller {
+            _ if is_named => !is_entitled,
+            Caller::Anonymous => is_proxy && !asked.names_registry_alone(),
+            Caller::User(_) | Caller::Deploy(_) => {
+                reach.registry == Extent::Nothing && !is_entitled
+            }
         };
-        let granted = self.access.granted(&identity.caller, &scopes);
-        Ok(granted.filter(|_, right| right == Right::Read || extent == Extent::Everything))
+        if is_refused {
+            return Ok(None);
+        }
+        let grants = self.access.granted(caller, &scopes).filter(|_, right| match reach.registry {
+            Extent::Nothing => false,
+            Extent::Reading => right == Right::Read,
+            Extent::Everything => true,
+        });
+        let reaches = is_entitled && (is_proxy || is_named);
+        let proxy = if reaches { Pulls::Yes } else { Pulls::WithAnotherToken };
+        Ok(Some(Worth { grants, proxy }))
     }
 
     async fn issue(
         self: &Arc<Self>,
         identity: Identity,
-        grants: Grants,
+        service: Service,
+        Worth { grants, proxy }: Worth,
         scope: Option<String>,
     ) -> Result<Response, Failure> {
         let key = self.signing_key().await?;
@@ -126,7 +159,7 @@ impl Server {
             };
             let lifetime = server.token_lifetime;
             let (caller, basis, grants) = (&identity.caller, &basis, &grants);
-            let draft = Draft { caller, basis, grants, now, lifetime };
+            let draft = Draft { service, caller, basis, grants, proxy, now, lifetime };
             let token = draft.sign(&key);
             let token = token.ok_or_else(|| Failure::Internal("no token was signed".to_owned()))?;
             Ok((token, now))
@@ -183,14 +216,25 @@ impl Parameters {
             .filter(|value| !value.is_empty())
     }
 
-    /// Tokens for others are not issued here.
-    fn check_service(&self) -> Result<(), Failure> {
-        match self.text("service") {
-            None | Some(SERVICE) => Ok(()),
-            Some(other) => Err(Failure::BadRequest(format!(
-                "tokens are issued for the service {SERVICE:?} and not for {other:?}"
-            ))),
-        }
+    /// Where the token is to be used; `None`: nowhere here.
+    fn service(&self) -> Option<Service> {
+        self.text("service").map_or(Some(Service::Larder), Service::parse)
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.all("scope").flat_map(str::split_whitespace)
+    }
+
+    /// Whether a scope is for what is below a dependency proxy.
+    fn names_proxy(&self) -> bool {
+        self.scopes().any(is_proxied)
+    }
+
+    /// Whether there are scopes, and all of them are for the registry.
+    fn names_registry_alone(&self) -> bool {
+        let is_hosted =
+            |scope| Grants::parse([scope]).is_ok_and(|grants| grants != Grants::default());
+        self.scopes().next().is_some() && self.scopes().all(is_hosted)
     }
 
     /// Of the OAuth 2 form.
@@ -201,13 +245,45 @@ impl Parameters {
             Some("password") => {
                 Ok(Credentials::Basic { login: text("username")?, password: text("password")? })
             }
-            Some("refresh_token") => Ok(Credentials::Token(text("refresh_token")?)),
+            Some("refresh_token") => Ok(Credentials::of_bearer(text("refresh_token")?)),
             Some(other) => Err(Failure::BadRequest(format!(
                 "the grant_type is password or refresh_token (an access token), not {other:?}"
             ))),
             None => Err(missing("grant_type")),
         }
     }
+}
+
+/// Whether `type:name:actions` names what is below a dependency proxy.
+fn is_proxied(scope: &str) -> bool {
+    let name = scope.split_once(':').map_or("", |(_, rest)| rest);
+    let name = name.rsplit_once(':').map_or(name, |(name, _)| name).to_ascii_lowercase();
+    name.split('/').collect::<Vec<_>>().windows(2).any(|pair| pair == PROXY_PLACE)
+}
+
+/// 404, without a body as dependency proxies have it.
+fn no_service() -> Response {
+    let mut response = reply::plain(String::new());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// 403 in the form of dependency proxies, and with a reason that docker shows.
+fn forbidden(caller: &Caller) -> Response {
+    let why = match caller {
+        Caller::Anonymous => "log in: nobody in particular uses a dependency proxy",
+        Caller::User(_) | Caller::Deploy(_) => proxy_door::NEEDED,
+    };
+    let status = StatusCode::FORBIDDEN;
+    let mut response = reply::json(&json!({
+        "message": "access forbidden",
+        "status": "error",
+        "http_status": status.as_u16(),
+        "errors": [{ "code": "DENIED", "message": why }],
+    }));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Whether this is the name or address of a host, maybe with a port: nothing that means more in
@@ -253,6 +329,28 @@ mod tests {
     fn moments_are_told_as_clients_read_them() {
         assert_eq!(rfc3339(Timestamp(1_700_000_000_999_999)), "2023-11-14T22:13:20Z");
         assert!(rfc3339(Timestamp::MAX).ends_with('Z'));
+    }
+
+    #[test]
+    fn scopes_are_for_the_registry_or_for_a_dependency_proxy() {
+        for (query, named, alone) in [
+            ("", false, false),
+            ("scope=", false, false),
+            ("scope=repository:a/b:pull", false, true),
+            ("scope=repository:a:pull+registry:catalog:*&scope=repository:b:push", false, true),
+            ("scope=repository:a:pull+nonsense", false, false),
+            ("scope=repository:A:pull", false, false),
+            ("scope=repository:g/dependency_proxy/containers/x:pull", true, false),
+            ("scope=repository(c):g/h/dependency_proxy/containers/x/y:pull", true, false),
+            ("scope=repository:g/dependency_proxy/containers", true, false),
+            ("scope=repository:G/Dependency_Proxy/Containers/x:pull", true, false),
+            ("scope=repository:a:pull&scope=x:g/dependency_proxy/containers/x:", true, false),
+            ("scope=repository:a/dependency_proxy:pull", false, true),
+        ] {
+            let asked = Parameters(tree::query_pairs(query));
+            let found = (asked.names_proxy(), asked.names_registry_alone());
+            assert_eq!(found, (named, alone), "{query}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::UserName;
+use super::{DeployScope, DeployTokenId, GroupId, UserName};
 
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,21 @@ pub enum Caller {
     Anonymous,
     /// Somebody whom a back end knows.
     User(User),
+    /// A machine with a deploy token: it has no login, and no rule speaks of it.
+    Deploy(DeployCaller),
+}
+
+/// A machine that came with a deploy token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployCaller {
+    /// Which token.
+    pub id: DeployTokenId,
+    /// The login that goes with it: no [`UserName`], and nobody's.
+    pub username: String,
+    /// The group that it is for, with all below.
+    pub group: GroupId,
+    /// What it may be used for.
+    pub scopes: Vec<DeployScope>,
 }
 
 /// Somebody who logged in.
@@ -35,19 +50,29 @@ pub enum Rank {
 }
 
 impl Caller {
+    /// Whether it is known who asks.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        *self != Self::Anonymous
+    }
+
     /// The login, if somebody logged in.
     #[must_use]
     pub fn login(&self) -> Option<&UserName> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Deploy(_) => None,
             Self::User(user) => Some(&user.login),
         }
     }
 
-    /// The login, or nothing: what is noted of who made a change.
+    /// The login, that of a deploy token too, or nothing: what is noted of who made a change.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.login().map_or("", UserName::as_str)
+        match self {
+            Self::Anonymous => "",
+            Self::User(user) => user.login.as_str(),
+            Self::Deploy(machine) => &machine.username,
+        }
     }
 }
 

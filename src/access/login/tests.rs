@@ -1,5 +1,6 @@
 //! Who is who, with a store in memory and a clock that stands still.
 
+mod deploy;
 mod registry;
 
 use super::*;

@@ -26,7 +26,8 @@ fn account() -> Basis {
 
 fn sign(caller: &Caller, basis: &Basis) -> String {
     let grants = &Grants::parse(["repository:a:pull"]).unwrap();
-    let draft = Draft { caller, basis, grants, now: NOW, lifetime: LIFETIME };
+    let (service, proxy) = (Service::Larder, Pulls::WithAnotherToken);
+    let draft = Draft { service, caller, basis, grants, proxy, now: NOW, lifetime: LIFETIME };
     draft.sign(&key(1)).unwrap()
 }
 
@@ -120,6 +121,7 @@ fn what_is_no_token_is_none() {
 #[test]
 fn a_token_rests_on_what_it_was_issued_for() {
     let token = |id, created| Basis::Token { id: TokenId(id), created: Timestamp(created) };
+    let deploy = |id, created| Basis::Deploy { id: DeployTokenId(id), created: Timestamp(created) };
     let elsewhere =
         |group: &str, password| Basis::Elsewhere { groups: vec![group.to_owned()], password };
     let kinds = [
@@ -130,6 +132,9 @@ fn a_token_rests_on_what_it_was_issued_for() {
         token(1, 5),
         token(2, 5),
         token(1, 6),
+        deploy(1, 5),
+        deploy(2, 5),
+        deploy(1, 6),
         elsewhere("g", None),
         elsewhere("g", Some([7; 32])),
         elsewhere("g", Some([8; 32])),
@@ -142,6 +147,33 @@ fn a_token_rests_on_what_it_was_issued_for() {
     }
     let opened = opens(&sign(&eve(), &elsewhere("g", None)), 1, NOW).unwrap();
     assert!(opened.rests_on(&elsewhere("h", None)), "groups may change");
+}
+
+#[test]
+fn a_token_is_for_the_proxy_only_when_it_says_so() {
+    let grants = &Grants::default();
+    let basis = &Basis::Deploy { id: DeployTokenId(9), created: Timestamp(5) };
+    for service in [Service::Larder, Service::DependencyProxy] {
+        for (proxy, wanted) in [
+            (Pulls::Yes, Pulls::Yes),
+            (Pulls::WithAnotherToken, Pulls::WithAnotherToken),
+            (Pulls::Never, Pulls::WithAnotherToken),
+        ] {
+            let caller = &Caller::Anonymous;
+            let draft =
+                Draft { service, caller, basis, grants, proxy, now: NOW, lifetime: LIFETIME };
+            let opened = opens(&draft.sign(&key(1)).unwrap(), 1, NOW).unwrap();
+            assert_eq!((opened.pulls(), opened.claims.aud.as_str()), (wanted, service.as_str()));
+            assert_eq!(opened.subject, Subject::Deploy(DeployTokenId(9)));
+        }
+        assert_eq!(Service::parse(service.as_str()), Some(service));
+    }
+    let text = sign(&eve(), &account());
+    let old = forged(&text, 1, &header(), |claims| {
+        claims.as_object_mut().unwrap().remove("proxy").unwrap();
+    });
+    assert_eq!(opens(&old, 1, NOW).unwrap().pulls(), Pulls::WithAnotherToken, "of an older server");
+    assert_eq!(Service::parse("registry.docker.io"), None);
 }
 
 #[test]

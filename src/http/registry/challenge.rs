@@ -13,9 +13,9 @@ use http::Method;
 
 use super::Asked;
 use super::errors::{self, Code, OciError};
-use crate::access::registry_token::SERVICE;
+use crate::access::registry_token::Service;
 use crate::http::failure::Failure;
-use crate::http::route::{RegistryRoute, Route, Routed, registry_right_of, route};
+use crate::http::route::{RegistryRoute, Route, Routed, is_proxy, registry_right_of, route};
 use crate::http::{Request, Server, login, reply, token_service, tree};
 use crate::model::{Caller, Grants, ImageName, Resource, Right, Rights};
 
@@ -57,7 +57,12 @@ impl Server {
             _ => return None,
         };
         let Some(address) = address else { return Some(reply::basic_challenge(&self.realm)) };
-        let mut text = format!("Bearer realm={},service={}", quoted(address), quoted(SERVICE));
+        let service = service(path);
+        let mut text =
+            format!("Bearer realm={},service={}", quoted(address), quoted(service.as_str()));
+        if service == Service::DependencyProxy {
+            return Some(text);
+        }
         let scopes = scopes(method, path, query);
         if scopes != Grants::default() {
             text.extend([",scope=", &quoted(&scopes.to_string())]);
@@ -84,9 +89,7 @@ impl Asked {
                 OciError::new(Code::Denied, why)
             }
             (Failure::Unauthorized { .. }, _) if is_wrong => {
-                let why =
-                    "The login or the password is wrong, or the token has ended: log in again";
-                OciError::new(Code::Unauthorized, why)
+                OciError::new(Code::Unauthorized, self.wrong())
             }
             // Another token for nobody in particular would not help.
             (Failure::InsufficientScope, None) => {
@@ -96,6 +99,28 @@ impl Asked {
             _ => errors::told(failure),
         }
     }
+}
+
+impl Asked {
+    /// What is said of wrong credentials; whoever knows the dependency proxy looks for its words.
+    fn wrong(&self) -> &'static str {
+        let service = tree::query_value(&self.wanted.query, "service");
+        if service.as_deref() == Some(Service::DependencyProxy.as_str()) {
+            return "HTTP Basic: Access denied. The login or the password is wrong, or the token \
+                    has ended: log in again";
+        }
+        "The login or the password is wrong, or the token has ended: log in again"
+    }
+}
+
+/// Where a token is asked for that is to be used at a path. Clients of all kinds ask at the one
+/// that the base names, and there as well as at a dependency proxy the challenge says no more than
+/// that (spec gitlab §1.2).
+fn service(path: &str) -> Service {
+    let is_base = || {
+        matches!(route(&Method::GET, path), Routed::Found(Route::Registry(RegistryRoute::Base), _))
+    };
+    if is_proxy(path) || is_base() { Service::DependencyProxy } else { Service::Larder }
 }
 
 impl RegistryRoute {

@@ -1,20 +1,21 @@
 //! Tokens of the registry at the door: they are worth what their owner is at that moment.
 
 use super::*;
-use crate::access::registry_token::Draft;
+use crate::access::registry_token::{Draft, Service};
 use crate::model::Grants;
 
 const LIFETIME: Duration = Duration::from_secs(30);
 
 impl House {
     /// A token of the registry for whoever these credentials are of.
-    fn issue(&self, logins: &Logins, credentials: &Credentials) -> Credentials {
+    pub(super) fn issue(&self, logins: &Logins, credentials: &Credentials) -> Credentials {
         let identity = logins.identify(credentials, here()).unwrap();
         let key = self.store.rotate_signing_key([9; 32]).wait().unwrap();
         let (caller, basis) = (&identity.caller, &identity.basis);
         let grants = &Grants::parse(["repository:a:pull,push"]).unwrap();
         let now = self.clock.now();
-        let draft = Draft { caller, basis, grants, now, lifetime: LIFETIME };
+        let (service, proxy) = (Service::DependencyProxy, Pulls::Yes);
+        let draft = Draft { service, caller, basis, grants, proxy, now, lifetime: LIFETIME };
         Credentials::Registry(draft.sign(&key).unwrap())
     }
 }
@@ -63,7 +64,8 @@ fn a_revoked_access_token_takes_its_tokens_along() {
     let text = house.token("eve", &[], &[TokenScope::ReadRegistry]);
     let token = house.issue(&logins, &Credentials::Token(text.clone()));
     assert_eq!(user(&logins, &token), Some(known("eve", "dev", Rank::Ordinary)));
-    assert_eq!(reach(&logins, &token).registry, Extent::Reading);
+    let reached = reach(&logins, &token);
+    assert_eq!((reached.registry, reached.proxy), (Extent::Reading, Pulls::Never));
     let id = TokenText::parse(&text).unwrap().id;
     house.store.revoke_tokens(vec![id]).wait().unwrap();
     assert_eq!(user(&logins, &token), None);
