@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub(super) from: u64,
     /// How many bytes the whole has, as the upstream says.
     pub(super) total: Option<u64>,
+    /// What else it says.
+    pub(super) headers: HeaderMap,
     /// The bytes.
     pub(super) body: BoxStream<'static, Result<Bytes, String>>,
 }
@@ -67,6 +69,7 @@ pub(super) struct Fetch {
     /// Bytes of `body` that came before.
     skip: u64,
     total: Option<u64>,
+    headers: HeaderMap,
     resumes: u32,
 }
 
@@ -75,13 +78,18 @@ impl Fetch {
     pub(super) async fn begin(remote: Arc<dyn Remote>, at: u64) -> Result<Self, Refused> {
         let opened = remote.open(at).await?;
         let skip = at.saturating_sub(opened.from);
-        let (body, total) = (Some(opened.body), opened.total);
-        Ok(Self { remote, body, at, skip, total, resumes: 0 })
+        let (body, total, headers) = (Some(opened.body), opened.total, opened.headers);
+        Ok(Self { remote, body, at, skip, total, headers, resumes: 0 })
     }
 
     /// How many bytes the whole has, as the upstream says.
     pub(super) fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    /// What the upstream said first.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Where it can be asked for once more.

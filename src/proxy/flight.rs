@@ -113,7 +113,11 @@ impl Flight {
 
     /// The first end counts.
     fn end(&self, end: End) {
-        self.progress.send_modify(|progress| drop(progress.end.get_or_insert(end)));
+        self.progress.send_modify(|progress| {
+            if progress.end.is_none() {
+                progress.end = Some(end);
+            }
+        });
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::taking::{Part, Taken, Taking};
 use super::{Arrived, End, Flight, Follower, Ground, Rest, lock};
 use crate::blobs::hash::Hasher;
-use crate::model::{Digest, GroupId, UpstreamName};
+use crate::model::{Digest, GroupId, Upstream, UpstreamName};
 use crate::proxy::fetch::{Broken, Fetch, Refused, Remote};
 
 /// Pieces between the network and the disk.
@@ -40,6 +40,8 @@ pub struct Wish {
     pub group: GroupId,
     /// The image by which it asked.
     pub image: UpstreamName,
+    /// Its upstream as it was then.
+    pub upstream: Option<Upstream>,
     /// What stands for its upstream.
     pub origin: [u8; 32],
 }
@@ -181,6 +183,7 @@ impl Landing {
                 flight.end(End::Verified);
                 (flights.land)(arrived, &mut || flights.next_wish(&key));
             } else {
+                drop(arrived);
                 lock(&flights.table).remove(&key);
                 let why = format!("sha256:{} came as sha256:{found}", key.digest);
                 log::warn!("an upstream lies about a blob, which is not stored: {why}");

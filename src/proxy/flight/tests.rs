@@ -53,7 +53,8 @@ impl Remote for Scripted {
             let body = futures_util::stream::unfold(receiver, async |mut receiver| {
                 Some((receiver.recv().await?, receiver))
             });
-            Ok(fetch::Opened { from, total, body: body.boxed() })
+            let headers = HeaderMap::new();
+            Ok(fetch::Opened { from, total, headers, body: body.boxed() })
         })
     }
 }
@@ -91,7 +92,7 @@ impl House {
     fn join(&self, content: &[u8], group: u64) -> Follower {
         let digest = hash_bytes(content, None).digest;
         let image = UpstreamName::parse("alpine").unwrap();
-        let wish = Wish { group: GroupId(group), image, origin: [0; 32] };
+        let wish = Wish { group: GroupId(group), image, upstream: None, origin: [0; 32] };
         let upstream = Arc::clone(&self.upstream);
         self.flights.join(Key { source: [0; 32], digest }, wish, || upstream)
     }
