@@ -25,6 +25,7 @@ mod upstream;
 use std::io;
 use std::path::PathBuf;
 
+pub use address::DOCKER_HUB;
 pub use answer::{Answer, Body};
 pub use rate::RateLimit;
 pub use source::{Patience, Source};

@@ -12,7 +12,7 @@ use super::Error;
 use crate::model::UpstreamName;
 
 /// Docker Hub's registry.
-const DOCKER_HUB: &str = "https://registry-1.docker.io";
+pub const DOCKER_HUB: &str = "https://registry-1.docker.io";
 /// Other names of Docker Hub.
 const DOCKER_HUB_NAMES: [&str; 5] = [
     "docker.io",
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(Base::parse(&base.shown()).unwrap(), base);
         }
         for bad in
-            ["", "ftp://h", "https://u:p@h", "https://h?x", "https://h#x", "https://h/v2/../..a"]
+            ["", "ftp://h", "https://u:p@h", "https://h?x", "https://h#x", "https://h/v2/a%20b"]
         {
             let told = Base::parse(bad);
             assert!(matches!(told, Err(Error::Address { .. })), "{bad}: {told:?}");

@@ -135,7 +135,7 @@ fn blob(state: &State, asked: &Asked, name: &str, digest: &str) -> Option<Answer
         Some(answer.with("docker-content-digest", digest))
     };
     let range = asked.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
-    let from = range.and_then(|range| range.strip_suffix('-')?.parse().ok());
+    let from: Option<usize> = range.and_then(|range| range.strip_suffix('-')?.parse().ok());
     let ranges = !state.faults.iter().any(|(_, fault, _)| matches!(fault, Fault::NoRanges));
     match from {
         Some(from) if ranges && from < bytes.len() => {
