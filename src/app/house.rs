@@ -72,6 +72,9 @@ pub enum Error {
         /// One thing in it.
         found: String,
     },
+    /// The upstream of groups that name none.
+    #[error(transparent)]
+    Proxy(crate::proxy::Error),
     /// No server ever worked there.
     #[error("{} holds no Larder data; give the folder of a server with --data", path.display())]
     NoData {

@@ -17,8 +17,6 @@ use http::{HeaderMap, StatusCode};
 const RESUMES_MAX: u32 = 4;
 /// The first wait before that; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(100);
-/// An upstream that sends nothing for so long in the middle of a body has broken it off.
-const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// Something that an upstream has; a trait for the sake of tests.
 pub(super) trait Remote: Send + Sync + 'static {
@@ -34,7 +32,7 @@ pub(super) struct Opened {
     pub(super) total: Option<u64>,
     /// What else it says.
     pub(super) headers: HeaderMap,
-    /// The bytes.
+    /// The bytes; an error where they break off, or where nothing comes for too long.
     pub(super) body: BoxStream<'static, Result<Bytes, String>>,
 }
 
@@ -116,9 +114,7 @@ impl Fetch {
 
     async fn piece(&mut self) -> Result<Option<Bytes>, String> {
         let Some(body) = &mut self.body else { return Ok(None) };
-        let piece = tokio::time::timeout(STALL_MAX, body.next()).await;
-        let piece = piece.map_err(|_| format!("nothing came for {} s", STALL_MAX.as_secs()))?;
-        let Some(mut bytes) = piece.transpose()? else { return Ok(None) };
+        let Some(mut bytes) = body.next().await.transpose()? else { return Ok(None) };
         let skipped = usize::try_from(self.skip).map_or(bytes.len(), |skip| skip.min(bytes.len()));
         bytes.advance(skipped);
         self.skip -= length(skipped);

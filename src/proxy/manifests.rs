@@ -270,9 +270,8 @@ impl Proxy {
 
     async fn fetch(&self, asked: &Asked) -> Result<Arc<Fetched>, NoManifest> {
         let Asked { world, source, reference, .. } = asked.clone();
-        let work = || async move {
-            Fetched::ask(&source, &world.image, &reference, Patience::Long).await
-        };
+        let work =
+            || async move { Fetched::ask(&source, &world.image, &reference, Patience::Long).await };
         let there = asked.there(Patience::Long);
         let fetched = self.questions.manifests.ask(there, work).await;
         let fetched = fetched.unwrap_or_else(|| {
@@ -303,7 +302,12 @@ impl Proxy {
         }
     }
 
-    async fn point(&self, asked: &Asked, head: &Head, digest: Digest) -> Result<bool, store::Error> {
+    async fn point(
+        &self,
+        asked: &Asked,
+        head: &Head,
+        digest: Digest,
+    ) -> Result<bool, store::Error> {
         let (world, origin) = (&asked.world, asked.source.origin());
         let (own, elsewhere) = {
             let view = self.store.view()?;
@@ -354,9 +358,9 @@ impl Proxy {
             log::info!("{:?} is not cached: no type of a manifest", fetched.media_type);
             return;
         }
-        let (shelf, owned, new) = (self.shelf.clone(), Arc::clone(fetched), asked.clone());
+        let (place, owned, new) = (self.shelf.clone(), Arc::clone(fetched), asked.clone());
         let kept = tokio::task::spawn_blocking(move || {
-            shelf.keep(&owned.bytes, |content| new.entry(Fetched::clone(&owned), content))
+            place.keep(&owned.bytes, |content| new.entry(Fetched::clone(&owned), content))
         });
         let why = match kept.await {
             Ok(Ok(id)) => return self.note_fresh(asked, id),
@@ -373,9 +377,7 @@ fn find(
     reference: &Reference,
 ) -> Result<Option<(CachedId, Cached)>, store::Error> {
     Ok(world.has(match reference {
-        Reference::Tag(tag) => {
-            view.cached_tag(world.group, &world.image, &CachedRef::tag(tag))?
-        }
+        Reference::Tag(tag) => view.cached_tag(world.group, &world.image, &CachedRef::tag(tag))?,
         Reference::Digest(OciDigest::Sha256(digest)) => {
             view.cached(world.group, CachedKind::Manifest, *digest)?
         }

@@ -137,12 +137,8 @@ impl Proxy {
             space: Arc::clone(&space),
             inline_bytes_max,
         };
-        let ground = Ground {
-            files: files.clone(),
-            space,
-            inline_bytes_max,
-            bytes_max: blob_bytes_max,
-        };
+        let ground =
+            Ground { files: files.clone(), space, inline_bytes_max, bytes_max: blob_bytes_max };
         let landing = shelf.clone();
         let land = move |arrived, wishes: &mut dyn FnMut() -> Option<_>| {
             landing.land(arrived, wishes);

@@ -100,10 +100,10 @@ impl Proxy {
 
     /// What cannot be stored is served all the same.
     async fn keep_list(&self, world: World, origin: [u8; 32], name: CachedRef, list: Arc<Fetched>) {
-        let (shelf, image) = (self.shelf.clone(), world.image.clone());
+        let (place, image) = (self.shelf.clone(), world.image.clone());
         let kept = tokio::task::spawn_blocking(move || {
             let by = || (name.to_string(), Some(name.clone()));
-            shelf.keep(&list.bytes, |content| {
+            place.keep(&list.bytes, |content| {
                 entry(&world, origin, by(), Fetched::clone(&list), content)
             })
         });

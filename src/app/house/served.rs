@@ -9,6 +9,7 @@ use crate::config::{self, Settings};
 use crate::http::Server;
 use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
+use crate::proxy::{self, Proxy, Upstreams};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
 use crate::sweeper;
@@ -32,24 +33,44 @@ impl House {
         Registry::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 
+    /// The dependency proxy of this house.
+    ///
+    /// # Errors
+    /// [`proxy::Error::Address`] for the upstream of groups that name none.
+    pub fn proxy(&self, settings: &Settings) -> Result<Proxy, proxy::Error> {
+        let upstreams = settings.proxy.upstreams(&settings.server.data);
+        let clock = Arc::clone(self.store.clock());
+        let limits = proxy::Limits {
+            inline_bytes_max: settings.store.inline_max,
+            fresh: settings.proxy.fresh,
+            blob_bytes_max: proxy::BLOB_BYTES_MAX,
+        };
+        let upstreams = Arc::new(Upstreams::new(upstreams, clock)?);
+        let (files, space) = (self.files.clone(), Arc::clone(&self.space));
+        Ok(Proxy::new(self.store.clone(), files, space, upstreams, limits))
+    }
+
     /// What the handlers of this house work on.
-    #[must_use]
+    ///
+    /// # Errors
+    /// What [`Self::proxy`] says.
     pub fn server(
         &self,
         settings: &Settings,
         (access, door): (Access, Door),
         sweeper: sweeper::Handle,
         stop: Stop,
-    ) -> Server {
+    ) -> Result<Server, proxy::Error> {
         let public_url = settings.server.public_url.as_ref();
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
-        Server {
+        Ok(Server {
             access,
             realm: settings.auth.auth_realm.to_string(),
             door,
             token_lifetime: settings.registry.token_lifetime,
             tree: with_post_process(self.tree(settings), settings, stop),
             registry: self.registry(settings),
+            proxy: self.proxy(settings)?,
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
@@ -60,7 +81,7 @@ impl House {
                 let stats = cleanup::stats(&store, &space).map_err(|error| error.to_string())?;
                 serde_json::to_value(stats).map_err(|error| error.to_string())
             }),
-        }
+        })
     }
 }
 
