@@ -4,6 +4,7 @@ mod acl;
 mod admin;
 pub mod args;
 mod bar;
+mod groups;
 mod health;
 mod people;
 
@@ -44,6 +45,9 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Quota(quota) => admin::run(quota.common(), quota.command()),
         Command::User(user) => people::user(user.command),
         Command::Token(token) => people::token(token.command),
+        Command::Group(group) => groups::group(group.command),
+        Command::Member(member) => groups::member(member.command),
+        Command::DeployToken(token) => groups::deploy_token(token.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -3,6 +3,7 @@
 //! Defends I9 at the door: a path becomes names once, here, and only the canonical names go on.
 //! Deliberately absent: transactions, file names, and any rule about what may be done to a tag.
 
+pub mod api;
 pub mod archive_body;
 pub mod body;
 mod client_script;
@@ -142,6 +143,7 @@ impl Server {
         let method = request.method.clone();
         let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
+        let response = api::errors::in_form(&method, path, response);
         let mut response = self.conclude(asked, &caller, response);
         if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
@@ -215,6 +217,7 @@ impl Server {
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
             Route::Proxy(route) => self.proxied(request, route).await,
+            Route::Api(route) => self.api(request, route).await,
             Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }

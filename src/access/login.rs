@@ -165,6 +165,13 @@ impl Logins {
         self.sources.headers.as_ref()
     }
 
+    /// Whether somebody besides the local accounts can tell who people are.
+    #[must_use]
+    pub fn asks_elsewhere(&self) -> bool {
+        let Sources { headers, ldap, file } = &self.sources;
+        headers.is_some() || ldap.is_some() || file.is_some()
+    }
+
     /// Whether headers from this address are believed; `None` is a Unix socket.
     #[must_use]
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {

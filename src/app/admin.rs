@@ -7,6 +7,7 @@
 //! dry run shows is the one that a run applies, I6).
 
 mod check;
+pub mod groups;
 mod hex;
 pub mod people;
 mod plan;
@@ -56,6 +57,12 @@ pub enum Command {
     Quota(Quotas),
     /// Changes or shows accounts and tokens.
     People(people::People),
+    /// Changes or shows groups.
+    Groups(groups::Groups),
+    /// Changes or shows who is in a group.
+    Members(groups::Members),
+    /// Changes or shows deploy tokens.
+    DeployTokens(groups::DeployTokens),
 }
 
 /// How to sweep.
@@ -75,7 +82,11 @@ impl Command {
     /// that the server was asked for goes on in any case.
     #[must_use]
     pub fn outlives_its_client(&self) -> bool {
-        matches!(self, Self::Check { mode: Mode::Repair, .. } | Self::People(_))
+        match self {
+            Self::Check { mode, .. } => *mode == Mode::Repair,
+            Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -162,6 +173,9 @@ impl Desk<'_> {
             Command::Stats => self.stats(),
             Command::Quota(what) => self.quota(what),
             Command::People(command) => self.people(command),
+            Command::Groups(command) => self.groups(command),
+            Command::Members(command) => self.members(command),
+            Command::DeployTokens(command) => self.deploy_tokens(command),
         }
     }
 

@@ -140,6 +140,9 @@ pub enum Error {
     /// A number that no token has.
     #[error("there is no token {0}; `larder token list` shows those there are")]
     TokenUnknown(u64),
+    /// A number that no deploy token has.
+    #[error("there is no deploy token {0}; `larder deploy-token list` shows those there are")]
+    DeployTokenUnknown(u64),
     /// Whoever worked on it was asked to stop.
     #[error("stopped before {0} was done; ask again")]
     Stopped(&'static str),

@@ -14,6 +14,7 @@ use crate::config::{Flags, Form};
 use crate::model::Digest;
 
 mod acl;
+pub mod groups;
 mod health;
 pub mod people;
 mod quota;
@@ -66,6 +67,12 @@ pub enum Command {
     User(people::User),
     /// Make, show and revoke access tokens.
     Token(people::Token),
+    /// Make, change, show and delete groups.
+    Group(groups::Group),
+    /// Say who is what in a group.
+    Member(groups::Member),
+    /// Make, show and revoke credentials of groups for machines.
+    DeployToken(groups::DeployToken),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.

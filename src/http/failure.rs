@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use warp::reply::Response;
 
+use super::api::ApiError;
 use super::registry::errors::{self, OciError};
 use super::{HttpError, reply};
 use crate::tree::post_process::Failed;
@@ -49,6 +50,8 @@ pub enum Failure {
     Registry(Box<registry::Error>),
     /// What a handler of the registry says, in the words of its specification.
     Oci(Box<OciError>),
+    /// What a handler of the API says, in GitLab's words.
+    Api(Box<ApiError>),
     /// 500; the text is for the log only.
     Internal(String),
 }
@@ -104,6 +107,7 @@ impl Failure {
             Self::InsufficientScope | Self::Registry(_) | Self::Oci(_) => {
                 return errors::told(self).into_response();
             }
+            Self::Api(error) => return error.into_response(),
             Self::Internal(reason) => (StatusCode::INTERNAL_SERVER_ERROR, reason),
         };
         if status.is_server_error() {

@@ -8,7 +8,7 @@
 use http::Method;
 
 use super::failure::Failure;
-use super::route::{RegistryRoute, Route, Routed, is_registry, registry_right_of, route};
+use super::route::{RegistryRoute, Route, Routed, is_api, is_registry, registry_right_of, route};
 use super::{Request, Server};
 use crate::access::Access;
 use crate::model::{Caller, Grants, Right};
@@ -35,6 +35,8 @@ impl Demand {
     pub fn of(method: &Method, raw_path: &str, routed: &Routed) -> Self {
         match routed {
             Routed::Found(route, _) => Self::of_route(method, route),
+            // There roles decide, and nothing is told by a wrong URL or method.
+            _ if is_api(raw_path) => Self::Nothing,
             // What takes no such method takes GET.
             Routed::MethodNotAllowed(_) => match route(&Method::GET, raw_path) {
                 Routed::Found(route, _) => {

@@ -119,6 +119,14 @@ impl Door {
         }
     }
 
+    /// Whether people can have a login that has no local account.
+    pub(super) fn asks_elsewhere(&self) -> bool {
+        match self {
+            Self::Open(_) => true,
+            Self::Guarded(guarded) => guarded.logins.asks_elsewhere(),
+        }
+    }
+
     /// How a client reached this server: a proxy that is trusted may have taken off TLS.
     pub(super) fn scheme(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> &'static str {
         let told = || text(headers, FORWARDED_PROTO.as_str());

@@ -7,6 +7,7 @@
 //! spelling; aliases are aliases in any case.
 //! Deliberately absent: the question whether the thing exists.
 
+mod api;
 mod products;
 mod proxy;
 mod registry;
@@ -20,6 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::guard;
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
+pub use api::{ApiRoute, GroupAt, is_api};
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
 pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
@@ -86,6 +88,8 @@ pub enum Route {
     TokenService,
     /// `/v2/…`
     Registry(RegistryRoute),
+    /// `/api/v4/…`: GitLab's API.
+    Api(ApiRoute),
     /// `/v2/{group}/dependency_proxy/containers/…`: what is pulled through a group's proxy.
     Proxy(ProxyRoute),
     /// One of those that names nothing which can be pulled.
@@ -143,6 +147,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
             Some(route) => return Ok((route, Spelling::Canonical)),
             None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         },
+        ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
         }
@@ -276,6 +281,7 @@ impl Route {
             Self::Product(route) => route.canonical_path(),
             Self::TokenService => super::token_service::PATH.to_owned(),
             Self::Registry(route) => route.canonical_path(),
+            Self::Api(route) => route.canonical_path(),
             Self::Proxy(route) => route.canonical_path(),
             Self::NoProxy(none) => none.canonical_path(),
             Self::Format(at) => at.path(),
@@ -308,6 +314,7 @@ impl Route {
             Self::Health
             | Self::Ready
             | Self::TokenService
+            | Self::Api(_)
             | Self::Proxy(_)
             | Self::NoProxy(_)
             | Self::Registry(RegistryRoute::Base) => None,
@@ -351,6 +358,7 @@ impl Route {
             | Self::Folder(..) => &["GET", "HEAD"],
             Self::Product(route) => route.allow(),
             Self::Registry(route) => route.allow(),
+            Self::Api(route) => route.allow(),
             Self::Sweeps | Self::TokenService => &["GET", "HEAD", "POST"],
             Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
@@ -375,6 +383,7 @@ impl Route {
         match self {
             Self::Product(route) => route.accepts(method),
             Self::Registry(route) => route.allow().contains(&method.as_str()),
+            Self::Api(route) => route.accepts(method),
             _ => *method == Method::HEAD || self.allow().contains(&method.as_str()),
         }
     }
@@ -399,6 +408,11 @@ fn branch_path(at: &BranchPath) -> String {
 #[must_use]
 pub fn render_allow(allow: &[&str]) -> String {
     allow.join(",")
+}
+
+/// [`encode`] for what is to be one segment, whatever slashes it has.
+fn encode_segment(text: &str) -> String {
+    encode(text).replace('/', "%2F")
 }
 
 /// Percent-encodes a name, or a path with its slashes, for use in a URL path.

@@ -96,6 +96,17 @@ pub enum Expiry {
     At(Timestamp),
 }
 
+impl Expiry {
+    /// The moment.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::After(time) => now.after(time),
+            Self::At(moment) => moment,
+        }
+    }
+}
+
 impl Desk<'_> {
     pub(super) fn people(&self, command: People) -> Result<Answer, Error> {
         let store = self.house.store();
@@ -113,11 +124,7 @@ impl Desk<'_> {
             People::DeleteUser { login } => self.delete_user(&login),
             People::ListUsers => self.list_users(),
             People::CreateToken { user, name, scopes, groups, expires } => {
-                let now = store.clock().now();
-                let expires = expires.map(|expires| match expires {
-                    Expiry::After(time) => now.after(time),
-                    Expiry::At(moment) => moment,
-                });
+                let expires = expires.map(|expires| expires.at(store.clock().now()));
                 self.create_token(user, name, scopes, groups, expires)
             }
             People::ListTokens { user } => self.list_tokens(user.as_deref()),

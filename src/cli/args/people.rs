@@ -199,7 +199,7 @@ pub struct RevokeToken {
     pub common: Common,
 }
 
-fn login(text: &str) -> Result<UserName, String> {
+pub(super) fn login(text: &str) -> Result<UserName, String> {
     UserName::parse(text).map_err(|error| error.to_string()).and_then(|login| {
         // What Basic authentication cannot carry would be of no use.
         if text.contains(':') { Err("a login has no colon".to_owned()) } else { Ok(login) }
@@ -211,7 +211,7 @@ fn group(text: &str) -> Result<String, String> {
     is_group(text).then(|| text.to_owned()).ok_or_else(refused)
 }
 
-fn expiry(text: &str) -> Result<Expiry, String> {
+pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
     if let Ok(date) = text.parse::<jiff::civil::Date>() {
         let start = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
         let micros = u64::try_from(start.timestamp().as_microsecond());

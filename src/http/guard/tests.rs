@@ -128,6 +128,8 @@ impl Bench {
         // Behind the door: who is asking is known.
         let asked = self.server.asked(&request, path, None);
         let response = self.server.dispatch(request, path).await;
+        let method = line.split(' ').next().unwrap().parse().unwrap();
+        let response = crate::http::api::errors::in_form(&method, path, response);
         let response = self.server.conclude(asked, caller, response);
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();

@@ -205,6 +205,7 @@ pub fn told(failure: Failure) -> OciError {
         Failure::Unprocessable(why) => OciError::new(Code::DigestInvalid, why),
         Failure::Tree(error) => of_tree(&error),
         Failure::Registry(error) => of_registry(&error),
+        Failure::Api(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, "an answer of the API"),
         Failure::Internal(why) => fault(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }

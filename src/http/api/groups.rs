@@ -1,0 +1,295 @@
+//! `/groups`: listed, shown, made, changed, deleted (spec gitlab §9).
+//!
+//! Deleting is one small change, and the sweeper is asked to give the space back. Groups at the
+//! top are made by administrators; below, by whoever's role there is enough.
+//! Deliberately absent: moving a group into another.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use warp::reply::Response;
+
+use super::gate::Found;
+use super::pages::Page;
+use super::params::{Params, invalid, no_value};
+use super::{ApiError, Asked, accepted, created, render};
+use crate::http::failure::Failure;
+use crate::http::route::GroupAt;
+use crate::http::{Server, reply};
+use crate::model::{Ability, Caller, Group, GroupId, GroupName, GroupPath, Role, Visibility};
+use crate::store::detached::Cause;
+use crate::store::groups::{GroupChange, NewGroup};
+use crate::store::{self, View};
+
+/// Records that are read at a time.
+const BATCH: usize = 1000;
+
+impl Server {
+    pub(super) fn api_groups(&self, asked: &Asked) -> Result<Response, Failure> {
+        if !asked.reads() {
+            return self.create_group(asked);
+        }
+        self.list_groups(asked, |view, each| {
+            let mut after = None;
+            loop {
+                let page = view.all_groups(after, BATCH)?;
+                page.groups.into_iter().try_for_each(|(id, path, group)| each(id, path, group))?;
+                after = page.next;
+                if after.is_none() {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    pub(super) fn api_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+        match asked.method.as_str() {
+            "PUT" => self.change_group(asked, at),
+            "DELETE" => self.delete_group(asked, at),
+            _ => {
+                let view = self.api_view()?;
+                let found = self.group_found(&view, asked, at)?;
+                Ok(reply::json(&render::group(&view, &asked.address, &found)?))
+            }
+        }
+    }
+
+    pub(super) fn api_subgroups(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+        let top = self.group_found(&self.api_view()?, asked, at)?;
+        self.list_groups(asked, |view, each| below(view, top.id, &top.path, each))
+    }
+
+    pub(super) fn api_descendants(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+        let top = self.group_found(&self.api_view()?, asked, at)?;
+        self.list_groups(asked, |view, each| {
+            let mut parents = vec![(top.id, top.path.clone())];
+            while let Some((parent, path)) = parents.pop() {
+                below(view, parent, &path, &mut |id, path, group| {
+                    parents.push((id, path.clone()));
+                    each(id, path, group)
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Those groups of `walk` that the caller may see and that the request asks for. What sorts
+    /// them is kept of each, and the records of one page are read again.
+    fn list_groups(
+        &self,
+        asked: &Asked,
+        walk: impl FnOnce(&View, &mut Each) -> Result<(), Failure>,
+    ) -> Result<Response, Failure> {
+        let page = Page::read(&asked.params)?;
+        let (filter, order) = (Filter::read(asked)?, Order::read(&asked.params)?);
+        let view = self.api_view()?;
+        let mut found: Vec<(SortKey, GroupId)> = Vec::new();
+        walk(&view, &mut |id, path, group| {
+            if filter.fits(&view, id, &group)? && self.sees_group(&view, &asked.caller, id)? {
+                found.push((order.key(id, &path, &group), id));
+            }
+            Ok(())
+        })?;
+        found.sort_unstable();
+        let total = found.len();
+        let ids = found.into_iter().map(|(_, id)| id);
+        let ids = if order.is_descending { page.of(ids.rev()) } else { page.of(ids) };
+        let lines = ids.into_iter().map(|id| line(&view, asked, id));
+        let lines = lines.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        Ok(page.answer(asked, &lines, total))
+    }
+
+    fn create_group(&self, asked: &Asked) -> Result<Response, Failure> {
+        let params = &asked.params;
+        params.require(&["name", "path"])?;
+        let parent = match params.text("parent_id")?.filter(|text| !text.is_empty()) {
+            None if self.access.trusts(&asked.caller) => GroupId::TOP,
+            None => return Err(ApiError::forbidden().into()),
+            Some(text) => {
+                let view = self.api_view()?;
+                let ability = Ability::CreateSubgroup;
+                self.group_for(&view, asked, &GroupAt::read(&text), ability)?.id
+            }
+        };
+        let owner = asked.caller.login().cloned();
+        let new = NewGroup {
+            parent,
+            name: name(&params.text("path")?.unwrap_or_default())?,
+            title: params.text("name")?.unwrap_or_default(),
+            description: params.text("description")?.unwrap_or_default(),
+            visibility: visibility(params)?.unwrap_or(Visibility::Private),
+            owner,
+        };
+        let id = self.tree.store().create_group(new).wait().map_err(unsaved)?;
+        let view = self.api_view()?;
+        let made = line(&view, asked, id)?.ok_or_else(|| ApiError::not_found("Group"))?;
+        Ok(created(&made))
+    }
+
+    fn change_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+        let id = self.group_for(&self.api_view()?, asked, at, Ability::AdminGroup)?.id;
+        let params = &asked.params;
+        let change = GroupChange {
+            name: params.text("path")?.map(|text| name(&text)).transpose()?,
+            title: params.text("name")?,
+            description: params.text("description")?,
+            visibility: visibility(params)?,
+        };
+        self.tree.store().change_group(id, change).wait().map_err(unsaved)?;
+        let changed = line(&self.api_view()?, asked, id)?;
+        Ok(reply::json(&changed.ok_or_else(|| ApiError::not_found("Group"))?))
+    }
+
+    fn delete_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+        let found = self.group_for(&self.api_view()?, asked, at, Ability::AdminGroup)?;
+        asked.check_unmodified(found.group.created)?;
+        let cause = Cause::request(&asked.by());
+        let deleted = self.tree.store().delete_group(found.id, cause).wait();
+        deleted.map_err(|error| match error {
+            store::Error::GroupUnknown(_) => ApiError::not_found("Group").into(),
+            error => Failure::from(error),
+        })?;
+        self.reclaim();
+        Ok(accepted())
+    }
+}
+
+/// Is given groups one after the other.
+type Each<'e> = dyn FnMut(GroupId, GroupPath, Group) -> Result<(), Failure> + 'e;
+
+/// The groups directly in another.
+fn below(view: &View, parent: GroupId, path: &GroupPath, each: &mut Each) -> Result<(), Failure> {
+    let mut after: Option<GroupName> = None;
+    loop {
+        let found = view.subgroups(parent, after.as_ref(), BATCH)?;
+        let is_last = found.len() < BATCH;
+        for (name, id, group) in found {
+            each(id, GroupPath::join(Some(path), name.clone()), group)?;
+            after = Some(name);
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+fn line(view: &View, asked: &Asked, id: GroupId) -> Result<Option<Value>, Failure> {
+    let Some((path, group)) = view.group(id)? else { return Ok(None) };
+    Ok(Some(render::group(view, &asked.address, &Found { id, path, group })?))
+}
+
+/// Which groups of a list are asked for.
+struct Filter<'a> {
+    caller: &'a Caller,
+    /// In lower case.
+    search: Option<String>,
+    /// The caller has this role at least.
+    role: Option<Role>,
+    is_top_only: bool,
+    visibility: Option<Visibility>,
+    skipped: HashSet<u64>,
+}
+
+impl<'a> Filter<'a> {
+    fn read(asked: &'a Asked) -> Result<Self, ApiError> {
+        let params = &asked.params;
+        let level = match params.number("min_access_level")? {
+            None => None,
+            Some(level) => Some(Role::of_level(level).ok_or_else(|| no_value("min_access_level"))?),
+        };
+        let role = if params.flag("owned")? == Some(true) { Some(Role::Owner) } else { level };
+        let is_of_all = params.flag("all_available")? != Some(false);
+        let skipped = params.list("skip_groups")?;
+        let skipped = skipped.iter().map(|text| text.parse().map_err(|_| invalid("skip_groups")));
+        Ok(Self {
+            caller: &asked.caller,
+            search: params.text("search")?.map(|text| text.to_lowercase()),
+            role: role.or((!is_of_all).then_some(Role::Guest)),
+            is_top_only: params.flag("top_level_only")? == Some(true),
+            visibility: visibility(params)?,
+            skipped: skipped.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn fits(&self, view: &View, id: GroupId, group: &Group) -> Result<bool, Failure> {
+        let contains = |search: &String| {
+            group.path.contains(search) || group.name.to_lowercase().contains(search)
+        };
+        let is_wanted = self.search.as_ref().is_none_or(contains)
+            && (!self.is_top_only || group.parent == GroupId::TOP)
+            && self.visibility.is_none_or(|visibility| visibility == group.visibility)
+            && !self.skipped.contains(&id.0);
+        let Some(least) = self.role.filter(|_| is_wanted) else { return Ok(is_wanted) };
+        let Caller::User(user) = self.caller else { return Ok(false) };
+        Ok(view.role(user, id)?.is_some_and(|role| role >= least))
+    }
+}
+
+/// How a list is sorted; the id breaks ties.
+struct Order {
+    by: OrderBy,
+    is_descending: bool,
+}
+
+enum OrderBy {
+    Name,
+    Path,
+    Id,
+}
+
+type SortKey = (String, u64);
+
+impl Order {
+    fn read(params: &Params) -> Result<Self, ApiError> {
+        let by = match params.text("order_by")?.as_deref() {
+            None | Some("name" | "similarity" | "") => OrderBy::Name,
+            Some("path") => OrderBy::Path,
+            Some("id") => OrderBy::Id,
+            Some(_) => return Err(no_value("order_by")),
+        };
+        let is_descending = match params.text("sort")?.as_deref() {
+            None | Some("asc" | "") => false,
+            Some("desc") => true,
+            Some(_) => return Err(no_value("sort")),
+        };
+        Ok(Self { by, is_descending })
+    }
+
+    fn key(&self, id: GroupId, path: &GroupPath, group: &Group) -> SortKey {
+        let text = match self.by {
+            OrderBy::Name => group.name.to_lowercase(),
+            OrderBy::Path => path.to_string(),
+            OrderBy::Id => String::new(),
+        };
+        (text, id.0)
+    }
+}
+
+fn visibility(params: &Params) -> Result<Option<Visibility>, ApiError> {
+    match params.text("visibility")?.as_deref() {
+        None | Some("") => Ok(None),
+        Some("private") => Ok(Some(Visibility::Private)),
+        Some("internal") => Ok(Some(Visibility::Internal)),
+        Some("public") => Ok(Some(Visibility::Public)),
+        Some(_) => Err(no_value("visibility")),
+    }
+}
+
+fn name(text: &str) -> Result<GroupName, ApiError> {
+    GroupName::parse(text).map_err(|error| failed(&format!(":path=>[{:?}]", error.to_string())))
+}
+
+/// Why a group was not saved, in the words that clients know.
+fn unsaved(error: store::Error) -> Failure {
+    match error {
+        store::Error::GroupExists(_) => failed(":path=>[\"has already been taken\"]").into(),
+        store::Error::GroupUnknown(_) => ApiError::not_found("Group").into(),
+        store::Error::GroupName(why) => failed(&format!(":path=>[{:?}]", why.to_string())).into(),
+        why @ store::Error::GroupText => failed(&format!(":name=>[{:?}]", why.to_string())).into(),
+        error => error.into(),
+    }
+}
+
+fn failed(why: &str) -> ApiError {
+    ApiError::message(http::StatusCode::BAD_REQUEST, format!("Failed to save group {{{why}}}"))
+}

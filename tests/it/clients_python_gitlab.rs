@@ -1,0 +1,22 @@
+//! python-gitlab, as it is, against our API (spec gitlab §3.1, §9): what a script does with it.
+
+use std::process::Command;
+
+use super::harness::{Outcome, TestServer, needs_client};
+
+/// Every method that a client of groups uses, with what it has to find.
+const SCRIPT: &str = include_str!("clients_python_gitlab.py");
+
+#[test]
+fn python_gitlab_keeps_groups() {
+    let Some(python) = needs_client("gitlab/bin/python") else { return };
+    let server = TestServer::with_people().start();
+    server.has_user("ann", &["people"]);
+    server.has_user("bob", &["people"]);
+    let token = server.token_of("admin", "api");
+    let reader = server.token_of("bob", "read_api");
+    let mut command = Command::new(python);
+    command.args(["-I", "-c", SCRIPT, &server.url(""), &token, &reader]);
+    let outcome = Outcome::of(command.env_clear()).succeeds();
+    assert_eq!(outcome.out, "done\n", "{}", outcome.err);
+}
