@@ -17,7 +17,8 @@ pub(super) mod reads;
 mod tags;
 
 use super::blobs::{Arrival, Content};
-use super::proxy_groups::{check_live, is_live, is_same_world, record};
+use super::groups::{is_live, known};
+use super::proxy_groups::{is_same_world, record};
 use super::{Error, Store, Tx, View};
 use crate::db::schema::{
     CACHED, CACHED_AGES, CACHED_DIGESTS, CACHED_DUE, CACHED_OF, CACHED_TAGS, Meta, PROXY_USAGE,
@@ -148,7 +149,7 @@ fn served(rows: &impl Rows, group: GroupId, id: CachedId) -> Result<Option<Cache
 
 impl Tx<'_, '_> {
     fn put_cached(&self, new: &NewCached) -> Result<(CachedId, Arrival), Error> {
-        check_live(self.txn, new.group)?;
+        known(self.txn, new.group)?;
         let upstream = record(self.txn, new.group)?.upstream;
         if !is_same_world(new.upstream.as_ref(), upstream.as_ref()) {
             return Err(Error::Changed(format!("the upstream of group {}", new.group.0)));
@@ -158,11 +159,11 @@ impl Tx<'_, '_> {
             return Err(Error::BlobUnknown(digest));
         }
         let blob = self.known(&new.content)?;
-        let known = self.served_digest(new.group, new.what.kind(), digest)?;
-        let (id, arrival) = match known {
-            Some((id, known)) if new.is_known_as(&known) => (id, Arrival::Known),
-            Some((id, known)) => {
-                self.mark(id, known)?;
+        let there = self.served_digest(new.group, new.what.kind(), digest)?;
+        let (id, arrival) = match there {
+            Some((id, there)) if new.is_known_as(&there) => (id, Arrival::Known),
+            Some((id, there)) => {
+                self.mark(id, there)?;
                 self.add_cached(new, blob)?
             }
             None => self.add_cached(new, blob)?,

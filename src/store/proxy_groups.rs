@@ -6,12 +6,12 @@
 //! Deliberately absent: entries (`super::cached`), secrets in the clear (`proxy`).
 
 use super::cached::purge;
+use super::groups::known;
 use super::{Error, Store, Tx, View};
-use crate::db::schema::{GROUP_NAMES, GROUPS, META, Meta, PROXY_GROUPS};
+use crate::db::schema::{META, Meta, PROXY_GROUPS};
 use crate::db::{Pending, Rows, Span};
-use crate::model::group::GROUP_DEPTH_MAX;
 use crate::model::{
-    GroupId, GroupName, ProxyGroup, Role, Timestamp, TtlPolicy, Upstream, UpstreamCredentials,
+    GroupId, ProxyGroup, Role, Timestamp, TtlPolicy, Upstream, UpstreamCredentials,
 };
 
 /// Batches of entries that may be in work at once for each kind, unless somebody says otherwise.
@@ -83,7 +83,7 @@ impl Store {
     /// upstream is purged with it. The answer may be [`Error::GroupUnknown`].
     pub fn change_proxy(&self, group: GroupId, change: ProxyChange) -> Pending<ProxyGroup, Error> {
         self.change(move |tx| {
-            check_live(tx.txn, group)?;
+            known(tx.txn, group)?;
             let before = record(tx.txn, group)?;
             let mut proxy = before.clone();
             change.apply(&mut proxy, tx.now);
@@ -190,29 +190,4 @@ pub(super) fn is_same_world(one: Option<&Upstream>, other: Option<&Upstream>) ->
         (upstream.url.clone(), upstream.has_library, upstream.certificates.clone())
     };
     one.map(world) == other.map(world)
-}
-
-/// Nobody writes under a detached group.
-pub(super) fn check_live(rows: &impl Rows, group: GroupId) -> Result<(), Error> {
-    if is_live(rows, group)? {
-        return Ok(());
-    }
-    Err(Error::GroupUnknown(group.0.to_string()))
-}
-
-/// Whether names lead to a group from the top.
-pub(super) fn is_live(rows: &impl Rows, group: GroupId) -> Result<bool, Error> {
-    let mut at = group;
-    for _ in 0..GROUP_DEPTH_MAX {
-        let Some(record) = GROUPS.get(rows, &at)? else { return Ok(false) };
-        let Ok(name) = GroupName::parse(&record.path) else { return Ok(false) };
-        if GROUP_NAMES.get(rows, &(record.parent, name))? != Some(at) {
-            return Ok(false);
-        }
-        at = record.parent;
-        if at == GroupId::TOP {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -354,7 +354,6 @@ fn of_store(error: &store::Error) -> OciError {
             OciError::new(Code::ManifestInvalid, why)
         }
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
-        Error::GroupUnknown(_) => OciError::new(Code::NameUnknown, why),
         Error::MetadataTooLarge { .. } => {
             OciError::new(Code::SizeInvalid, why).with_status(StatusCode::PAYLOAD_TOO_LARGE)
         }

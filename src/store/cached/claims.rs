@@ -136,13 +136,11 @@ impl Tx<'_, '_> {
             Err(db::Error::Corrupt { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        match cached {
-            Some(cached) => self.take_on(id, cached, until),
-            None => {
-                CACHED_DUE.remove(self.txn, &(kind, (due, id)))?;
-                Ok(None)
-            }
-        }
+        let Some(cached) = cached else {
+            CACHED_DUE.remove(self.txn, &(kind, (due, id)))?;
+            return Ok(None);
+        };
+        self.take_on(id, cached, until)
     }
 
     /// Takes one entry on; one that was lost too often is left to a person.

@@ -102,7 +102,6 @@ impl Tx<'_, '_> {
 
     /// Removes everything of a group's cache, whatever its state, and how it cached; `false` when
     /// the budget is used up before nothing is left.
-    #[allow(dead_code, reason = "the destroying of groups calls it")]
     pub(in crate::store) fn destroy_cached_of(
         &self,
         group: GroupId,

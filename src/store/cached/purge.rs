@@ -9,7 +9,7 @@ use super::expire::{CachedAge, Expiry};
 use crate::db::schema::{CACHED_AGES, CACHED_PURGES, META, Meta};
 use crate::db::{Pending, Rows, SliceTimes, Span};
 use crate::model::{CachedId, GroupId};
-use crate::store::proxy_groups::check_live;
+use crate::store::groups::known;
 use crate::store::{Budget, Error, Store, Tx, View};
 
 /// Where marking what was purged stands.
@@ -35,7 +35,7 @@ impl Store {
     /// [`Error::GroupUnknown`].
     pub fn purge_cached(&self, group: GroupId) -> Pending<(), Error> {
         self.change(move |tx| {
-            check_live(tx.txn, group)?;
+            known(tx.txn, group)?;
             tx.purge(group).map(drop)
         })
     }

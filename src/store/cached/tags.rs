@@ -7,7 +7,7 @@ use super::served;
 use crate::db::Pending;
 use crate::db::schema::{CACHED_TAGS, CACHED_TAGS_OF};
 use crate::model::{CachedId, CachedKind, CachedRef, CachedTag, GroupId, UpstreamName};
-use crate::store::proxy_groups::check_live;
+use crate::store::groups::known;
 use crate::store::{Error, Store, Tx};
 
 /// A moving name, as it is in keys.
@@ -24,7 +24,7 @@ impl Store {
         id: CachedId,
     ) -> Pending<bool, Error> {
         self.change(move |tx| {
-            check_live(tx.txn, group)?;
+            known(tx.txn, group)?;
             let cached = served(tx.txn, group, id)?;
             let is_served = cached.is_some_and(|cached| cached.kind() == CachedKind::Manifest);
             if is_served {

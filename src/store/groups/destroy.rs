@@ -18,6 +18,7 @@ impl Tx<'_, '_> {
         let is_empty = self.destroy_subgroups(id, budget)?
             && self.destroy_members(id, budget)?
             && self.destroy_deploy_tokens(id, budget)?
+            && self.destroy_cached_of(id, budget)?
             && budget.take();
         if is_empty {
             GROUPS.remove(self.txn, &id)?;
