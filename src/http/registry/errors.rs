@@ -361,6 +361,7 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::AccountUnknown(_)
         | Error::LastAdmin(_)
         | Error::GroupExists(_)
+        | Error::GroupUnknown(_)
         | Error::GroupName(_)
         | Error::GroupText
         | Error::MemberExists(_)
