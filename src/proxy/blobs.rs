@@ -153,7 +153,7 @@ impl Proxy {
         let origin = source.origin();
         let known = {
             let view = self.store.view()?;
-            view.cached_elsewhere(CachedKind::Blob, digest, &origin)?
+            world.others(view.cached_elsewhere(CachedKind::Blob, digest, &origin)?)
         };
         if known.is_none() {
             return Ok(false);

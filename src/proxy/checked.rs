@@ -34,11 +34,6 @@ impl Checked {
         Self { fetch, hasher: Some(hasher), expected, held_back }
     }
 
-    /// How many bytes the whole has, as the upstream says.
-    pub(super) fn total(&self) -> Option<u64> {
-        self.fetch.total()
-    }
-
     /// The next bytes; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         while let Some(hasher) = &mut self.hasher {

@@ -315,7 +315,9 @@ impl Proxy {
             let own = own.filter(|(_, cached)| head.is_of_type(media_type(cached)));
             let elsewhere = match own {
                 Some(_) => None,
-                None => view.cached_elsewhere(CachedKind::Manifest, digest, &origin)?,
+                None => {
+                    world.others(view.cached_elsewhere(CachedKind::Manifest, digest, &origin)?)
+                }
             };
             (own, elsewhere.filter(|cached| head.is_of_type(media_type(cached))))
         };
@@ -407,7 +409,7 @@ impl Asked {
         let found = store
             .view()
             .and_then(|view| view.cached_elsewhere(CachedKind::Manifest, *digest, &origin));
-        matches!(found, Ok(Some(_)))
+        found.is_ok_and(|found| self.world.others(found).is_some())
     }
 
     fn there(&self, patience: Patience) -> There {

@@ -195,6 +195,12 @@ impl World {
         found.filter(|(_, cached)| is_ours(cached))
     }
 
+    /// Another group's entry, whose bytes may be shared once the upstream has granted them. What
+    /// this group has forgotten is to be fetched anew.
+    pub(super) fn others(&self, found: Option<Cached>) -> Option<Cached> {
+        found.filter(|cached| cached.group != self.group && cached.is_active())
+    }
+
     pub(super) fn source(&self) -> Result<Arc<Source>, Refused> {
         self.source.clone().map_err(Refused::Unanswered)
     }

@@ -20,7 +20,7 @@ fn statement_3_guests_pull_others_get_404_and_nobody_401() {
         .with("proxy-allow", "127.0.0.0/8")
         .start();
     for user in ["guest", "stranger"] {
-        server.has_user(user, &[]);
+        server.has_user(user, &["people"]);
     }
     let root = server.token_of("admin", "api");
     let api = |path: &str, body| {

@@ -55,20 +55,21 @@ impl Follower {
         Self { flight, progress, at: 0, until: u64::MAX, alone: None }
     }
 
-    /// Waits until the upstream answers.
+    /// Waits until there is something to read, or the end: what breaks off before that can still
+    /// be told as what it is.
     ///
     /// # Errors
     /// [`Refused`].
     pub async fn opened(&mut self) -> Result<Opened, Refused> {
-        let is_known = |progress: &Progress| progress.opened.is_some() || progress.end.is_some();
+        let is_known = |progress: &Progress| progress.received > 1 || progress.end.is_some();
         let Ok(progress) = self.progress.wait_for(is_known).await else {
             return Err(Refused::Unanswered("the flight is gone".to_owned()));
         };
-        match (&progress.opened, &progress.end) {
-            (Some(opened), _) => Ok(*opened),
-            (None, Some(End::Refused(refused))) => Err(refused.clone()),
-            (None, Some(End::Broken(broken))) => Err(Refused::Unanswered(broken.to_string())),
-            (None, _) => Err(Refused::Unanswered("nothing was begun".to_owned())),
+        match (&progress.end, &progress.opened) {
+            (Some(End::Refused(refused)), _) => Err(refused.clone()),
+            (Some(End::Broken(broken)), _) => Err(Refused::Unanswered(broken.to_string())),
+            (_, Some(opened)) => Ok(*opened),
+            (_, None) => Err(Refused::Unanswered("nothing was begun".to_owned())),
         }
     }
 
