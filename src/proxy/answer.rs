@@ -4,6 +4,7 @@
 //! digest first (I4).
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
+use super::outage::Outage;
 use super::places::Place;
 use super::unanswered::{Unanswered, chain};
+use crate::clock::Clock;
 
 /// A body has to bring this many bytes in the time that it may be silent.
 const PROGRESS: usize = 4 << 10;
@@ -53,12 +56,19 @@ pub struct Body {
 }
 
 /// How long a body may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct Pace {
     /// Longest silence.
     pub(super) silence: Duration,
-    /// The end of a short question.
-    pub(super) deadline: Option<Instant>,
+    /// The end of a short question, whose failure is noted.
+    pub(super) deadline: Option<(Instant, Watch)>,
+}
+
+/// Notes that an upstream went silent.
+#[derive(Clone)]
+pub(super) struct Watch {
+    pub(super) outage: Arc<Outage>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Answer {
@@ -99,11 +109,11 @@ impl Body {
     pub(super) fn coming(
         incoming: Incoming,
         url: String,
-        pace: Pace,
+        limits: Pace,
         place: Option<Place>,
     ) -> Self {
         let coming =
-            Coming { incoming, url, pace, waited: Duration::ZERO, bytes: 0, _place: place };
+            Coming { incoming, url, pace: limits, waited: Duration::ZERO, bytes: 0, _place: place };
         let next = |coming: Option<Coming>| async move {
             let mut coming = coming?;
             match coming.next().await? {
@@ -162,7 +172,8 @@ impl Coming {
         loop {
             let began = Instant::now();
             let left = self.pace.silence.saturating_sub(self.waited);
-            let until = self.pace.deadline.map(|end| end.saturating_duration_since(began));
+            let deadline = self.pace.deadline.as_ref();
+            let until = deadline.map(|(end, _)| end.saturating_duration_since(began));
             let left = until.map_or(left, |until| left.min(until));
             let frame = match timeout(left, self.incoming.frame()).await {
                 Ok(frame) => frame?,
@@ -192,10 +203,14 @@ impl Coming {
     }
 
     fn silent(&self) -> Unanswered {
-        let why = match self.pace.deadline {
-            Some(end) if Instant::now() >= end => "its time was over".to_owned(),
+        let why = match &self.pace.deadline {
+            Some((end, _)) if Instant::now() >= *end => "its time was over".to_owned(),
             _ => format!("next to nothing came within {:?}", self.pace.silence),
         };
-        Unanswered::Broken { url: self.url.clone(), why }
+        let silent = Unanswered::Broken { url: self.url.clone(), why };
+        if let Some((_, watch)) = &self.pace.deadline {
+            watch.outage.begins(watch.clock.monotonic(), silent.to_string());
+        }
+        silent
     }
 }

@@ -114,9 +114,9 @@ mod tests {
         Challenge::of(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         let (service, scope) = (service.map(str::to_owned), scope.map(str::to_owned));
-        Some(Challenge::Bearer(Bearer { realm: Url::parse(realm).unwrap(), service, scope }))
+        Challenge::Bearer(Bearer { realm: Url::parse(realm).unwrap(), service, scope })
     }
 
     #[test]
@@ -125,14 +125,14 @@ mod tests {
                    scope=\"repository:library/alpine:pull,push\",error=\"invalid_token\"";
         let scope = Some("repository:library/alpine:pull,push");
         let wanted = bearer("https://auth.docker.io/token", Some("registry.docker.io"), scope);
-        assert_eq!(read(&[hub]), wanted);
+        assert_eq!(read(&[hub]), Some(wanted));
         assert_eq!(read(&["bearer realm=https://a/t , service=\"x\\\"y\""]), {
-            bearer("https://a/t", Some("x\"y"), None)
+            Some(bearer("https://a/t", Some("x\"y"), None))
         });
         assert_eq!(read(&["Basic realm=\"r, s\""]), Some(Challenge::Basic));
         assert_eq!(read(&["Negotiate", "BASIC"]), Some(Challenge::Basic));
         let both = ["Basic realm=\"r\", Bearer realm=\"https://a/t\""];
-        assert_eq!(read(&both), bearer("https://a/t", None, None));
+        assert_eq!(read(&both), Some(bearer("https://a/t", None, None)));
     }
 
     #[test]

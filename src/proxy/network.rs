@@ -103,46 +103,46 @@ fn is_public(address: IpAddr) -> bool {
 
 /// Those of which IANA says that they are for a special purpose are not.
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let special = match address.octets() {
+    !matches!(
+        address.octets(),
         // this network, private, loopback, multicast, reserved and broadcast
-        [0 | 10 | 127 | 224..=255, ..] => true,
-        // shared by customers of a carrier
-        [100, second, ..] => second & 0xc0 == 64,
-        [169, 254, ..] | [192, 168, ..] => true,
-        [172, second, ..] => second & 0xf0 == 16,
-        // protocol assignments, documentation, 6to4 relays
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] => true,
-        // benchmarks
-        [198, 18 | 19, ..] => true,
-        [198, 51, 100, _] | [203, 0, 113, _] => true,
-        _ => false,
-    };
-    !special
+        [0 | 10 | 127 | 224..=255, ..]
+            // shared by customers of a carrier
+            | [100, 64..=127, ..]
+            // link-local, private
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 168, ..]
+            // protocol assignments, documentation, 6to4 relays
+            | [192, 0, 0 | 2, _]
+            | [192, 88, 99, _]
+            // benchmarks
+            | [198, 18 | 19, ..]
+            // documentation
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+    )
 }
 
 /// Global unicast, without what is set apart in it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [first, second, ..] = address.segments();
-    let special = match (first, second) {
+    match address.segments() {
         // protocol assignments and Teredo, of which no part is a server's; documentation
-        (0x2001, 0..=0x1ff | 0xdb8) | (0x3fff, 0..=0xfff) => true,
-        _ => false,
-    };
-    first & 0xe000 == 0x2000 && !special
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
 }
 
-/// The IPv4 address that one of IPv6 leads to: mapped, compatible, NAT64, 6to4.
+/// The IPv4 address that one of IPv6 leads to: compatible, mapped, NAT64, 6to4.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let of = |high: u16, low: u16| {
-        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
-        Some(Ipv4Addr::new(a, b, c, d))
-    };
-    match (a, b) {
-        (0, 0) if [c, d, e] == [0; 3] && [0, 0xffff].contains(&f) => of(g, h),
-        (0x64, 0xff9b) if [c, d, e, f] == [0; 4] => of(g, h),
-        (0x2002, _) => of(b, c),
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => {
+            let ([first, second], [third, fourth]) = (high.to_be_bytes(), low.to_be_bytes());
+            Some(Ipv4Addr::new(first, second, third, fourth))
+        }
         _ => None,
     }
 }

@@ -226,7 +226,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.len() % 2 == 0;
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.len().is_multiple_of(2);
     let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));
     let byte = |pair: Option<&str>| u8::from_str_radix(pair?, 16).ok();
     if is_hex { pairs.map(byte).collect() } else { None }

@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::{Base, Library, Names};
-use super::answer::{Answer, Body, Pace};
+use super::answer::{Answer, Body, Pace, Watch};
 use super::challenge::Challenge;
 use super::exchange::{Downgrade, Exchange, Question, Reply};
 use super::outage::Outage;
@@ -51,7 +52,7 @@ pub struct Source {
     pub(super) passes: Passes,
     pub(super) exchange: Exchange,
     pub(super) places: Places,
-    pub(super) outage: Outage,
+    pub(super) outage: Arc<Outage>,
     pub(super) rate: Mutex<Option<RateLimit>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) patience: Duration,
@@ -228,12 +229,23 @@ impl Source {
         match found? {
             Found::Reply(reply) => {
                 let (head, body) = reply.response.into_parts();
-                let pace = Pace { silence: self.exchange.silence(), deadline };
-                let body = Body::coming(body, shown(&reply.from), pace, Some(place));
+                let limits = self.pace(deadline);
+                // What has no body gives its place back at once.
+                let body = if what.method == Method::HEAD {
+                    Body::of(Bytes::new())
+                } else {
+                    Body::coming(body, shown(&reply.from), limits, Some(place))
+                };
                 Ok(Answer::new(head.status, head.headers, body))
             }
             Found::Refused(answer) => Ok(answer),
         }
+    }
+
+    fn pace(&self, deadline: Option<Instant>) -> Pace {
+        let watch = Watch { outage: Arc::clone(&self.outage), clock: Arc::clone(&self.clock) };
+        let deadline = deadline.map(|deadline| (deadline, watch));
+        Pace { silence: self.exchange.silence(), deadline }
     }
 
     fn is_up(&self, deadline: Option<Instant>) -> Result<(), Unanswered> {

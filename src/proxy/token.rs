@@ -288,7 +288,7 @@ fn read(body: &[u8], now: Duration) -> Result<Token, String> {
     header.set_sensitive(true);
     let lifetime = given.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     let lifetime = lifetime.unwrap_or(LIFETIME).min(LIFETIME_MAX);
-    Ok(Token { header, until: now + lifetime - MARGIN.min(lifetime / 10) })
+    Ok(Token { header, until: now + lifetime.saturating_sub(MARGIN.min(lifetime / 10)) })
 }
 
 #[cfg(test)]
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(until("{\"token\":\"a\",\"expires_in\":10}"), Ok(at(109)));
         let most = u64::MAX;
         let year = until(&format!("{{\"token\":\"a\",\"expires_in\":{most}}}"));
-        assert_eq!(year, Ok(at(100) + LIFETIME_MAX - MARGIN));
+        assert_eq!(year, Ok(at(100) + LIFETIME_MAX.saturating_sub(MARGIN)));
         for bad in ["", "[]", "{}", "{\"token\":7}", "{\"token\":\"a\\nb\"}", "<html>"] {
             assert!(until(bad).is_err(), "{bad}");
         }

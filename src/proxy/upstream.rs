@@ -14,7 +14,6 @@ use super::Error;
 use super::address::{Base, Library, Names};
 use super::exchange::Exchange;
 use super::network::Network;
-use super::outage::Outage;
 use super::places::Places;
 use super::seal::Vault;
 use super::source::Source;
@@ -156,7 +155,7 @@ impl Upstreams {
             passes: Passes::new(wanted.base.clone(), Arc::clone(&network), login.as_ref()),
             exchange: Exchange::new(network, tls, self.settings.timeout),
             places: Places::new(requests_max),
-            outage: Outage::default(),
+            outage: Arc::default(),
             rate: Mutex::new(None),
             clock: Arc::clone(&self.clock),
             patience: wanted.patience,

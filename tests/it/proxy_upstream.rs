@@ -2,6 +2,7 @@
 //! ours between: what it asks, what it makes of the answers, and whom it tells what.
 
 mod asking;
+mod encrypted;
 mod faults;
 mod login;
 mod reach;

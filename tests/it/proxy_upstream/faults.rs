@@ -86,6 +86,8 @@ fn one_budget_is_for_several_questions() {
     assert!(matches!(told, Unanswered::Broken { .. }), "{told}");
     let took = began.elapsed();
     assert!(took >= PATIENCE && took < SILENCE, "{took:?}");
+    let told = house.run(source.head_manifest(&app, &tag("v1"), Patience::Short));
+    assert!(matches!(told, Err(Unanswered::Down { .. })), "{told:?}");
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn downloads_that_hang_do_not_starve_short_questions() {
     let blob = digest(&image.blobs[1].digest);
     peer.fails(On::Blobs, Fault::HangAfter(10));
     let download = || {
-        let (source, app, blob) = (Arc::clone(&source), app.clone(), blob.clone());
+        let (source, app, blob) = (Arc::clone(&source), app.clone(), blob);
         house.runtime.spawn(async move { source.get_blob(&app, &blob, 0).await })
     };
     let downloads: Vec<_> = std::iter::repeat_with(download).take(10).collect();

@@ -107,7 +107,8 @@ fn a_token_that_is_refused_is_refreshed_once() {
     peer.tokens_in("token");
     peer.fails(On::Tokens, Fault::Says("{\"token\":\"worthless\"}".to_owned()));
     peer.forgets_requests();
-    assert_eq!((head(&house, &source, "org/a"), tokens(&peer)), (401, 1));
+    assert_eq!((head(&house, &source, "org/a"), tokens(&peer)), (401, 2), "one, and one more");
+    assert_eq!((head(&house, &source, "org/a"), tokens(&peer)), (401, 3), "the held, and one more");
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(super) async fn answer(
     if matches!(fault, Some(Fault::Hang)) {
         return std::future::pending().await;
     }
-    Ok(respond(&state, &request, &path, answer, fault))
+    Ok(respond(&state, &request, &path, answer, fault.as_ref()))
 }
 
 /// The right answer, and the fault that spoils it.
@@ -151,13 +151,13 @@ fn respond(
     request: &Request<Incoming>,
     path: &str,
     answer: Answer,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> Response<Body> {
-    let answer = changed(answer, path, fault.as_ref());
+    let answer = changed(answer, path, fault);
     let has_body = request.method() != hyper::Method::HEAD;
     let (length, pieces) = match fault {
-        Some(Fault::Huge(length)) if answer.status == 200 => (length, body::huge(length)),
-        _ => spoiled(answer.bytes.clone(), fault.as_ref()),
+        Some(Fault::Huge(length)) if answer.status == 200 => (*length, body::huge(*length)),
+        _ => spoiled(answer.bytes.clone(), fault),
     };
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
