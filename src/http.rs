@@ -164,9 +164,9 @@ impl Server {
         path: &str,
         peer: Option<SocketAddr>,
     ) -> (Caller, Result<Response, Failure>) {
-        let (method, headers) = (&request.method, &request.headers);
+        let Request { method, query, headers, .. } = &request;
         let peer = peer.map(|peer| peer.ip());
-        match self.door.identify(Head { method, path, headers, peer }).await {
+        match self.door.identify(Head { method, path, query, headers, peer }).await {
             Ok((caller, pass)) => {
                 request.caller = caller.clone();
                 request.pass = pass;

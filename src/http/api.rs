@@ -32,6 +32,7 @@ use super::{Request, Server, blocking, reply};
 use crate::model::{Caller, Timestamp, User};
 pub use errors::ApiError;
 use params::Params;
+use tokens::Whose;
 
 /// The version that clients are told: of the API as it is spoken here, and ours behind it.
 const VERSION: &str = concat!("17.0.0-larder.", env!("CARGO_PKG_VERSION"));
@@ -93,8 +94,8 @@ impl Server {
             ApiRoute::Me => self.api_me(asked),
             ApiRoute::Users => self.api_users(asked),
             ApiRoute::User(number) => self.api_user(asked, number),
-            ApiRoute::TokensOfUser(number) => self.api_create_token(asked, Some(number)),
-            ApiRoute::MyTokens => self.api_create_token(asked, None),
+            ApiRoute::TokensOfUser(number) => self.api_create_token(asked, Whose::Of(number)),
+            ApiRoute::MyTokens => self.api_create_token(asked, Whose::Own),
             ApiRoute::Tokens => self.api_tokens(asked),
             ApiRoute::OwnToken => self.api_own_token(asked),
             ApiRoute::Token(id) => self.api_token(asked, id),

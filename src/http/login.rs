@@ -21,6 +21,7 @@ use super::failure::Failure;
 use super::host::Hosts;
 use super::route::is_proxy;
 use super::token_service;
+use super::tree::query_value;
 use crate::access::backend::Lane;
 use crate::access::login::{
     Basis, Credentials, Extent, Glance, Identity, LoginError, Logins, Pulls, Reach,
@@ -49,6 +50,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Below this a token may stand in the query.
+const API: &str = "/api/";
 
 /// Below this tokens of the registry are worth something, and nowhere else.
 const REGISTRY: &str = "/v2/";
@@ -98,6 +102,7 @@ impl Pass {
 pub(super) struct Head<'r> {
     pub(super) method: &'r Method,
     pub(super) path: &'r str,
+    pub(super) query: &'r str,
     pub(super) headers: &'r HeaderMap,
     pub(super) peer: Option<IpAddr>,
 }
@@ -230,7 +235,10 @@ impl Guarded {
                 self.logins.distrust(head.peer);
             }
         }
-        Ok(credentials(head.path, head.headers))
+        match credentials(head.path, head.headers) {
+            Credentials::None => Ok(in_query(head.path, head.query)),
+            found => Ok(found),
+        }
     }
 
     /// Where the request comes from: what a trusted proxy says, else the other end.
@@ -310,6 +318,13 @@ fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
         }
         None => Credentials::None,
     }
+}
+
+/// The token in the query of a request to the API: there clients know no better, and elsewhere a
+/// link that somebody passes on would carry it along.
+fn in_query(path: &str, query: &str) -> Credentials {
+    let token = path.starts_with(API).then(|| query_value(query, "private_token")).flatten();
+    token.filter(|token| !token.is_empty()).map_or(Credentials::None, Credentials::Token)
 }
 
 /// A header of a proxy. Twice, one is the client's own, and nobody can tell which; and bytes
@@ -408,9 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_the_query_counts_below_the_api_alone() {
+        let query = "page=2&private_token=a%2Bb";
+        assert!(in_query("/api/v4/groups", query) == Credentials::Token("a+b".into()));
+        for (path, query) in
+            [("/", query), ("/apis/x", query), ("/v2/", query), ("/api/v4/x", "private_token=")]
+        {
+            assert!(in_query(path, query) == Credentials::None, "{path}");
+        }
+    }
+
+    #[test]
     fn a_few_pages_are_for_everybody() {
         let is_public = |method: Method, path: &str| {
-            is_public(&Head { method: &method, path, headers: &HeaderMap::new(), peer: None })
+            let headers = &HeaderMap::new();
+            is_public(&Head { method: &method, path, query: "", headers, peer: None })
         };
         for path in ["/favicon.ico", "/static/x.css", "/-/health", "/-/ready"] {
             assert!(is_public(Method::GET, path) && is_public(Method::HEAD, path), "{path}");

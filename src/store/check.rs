@@ -14,6 +14,7 @@ mod blobs;
 mod charges;
 mod findings;
 mod fix;
+mod groups;
 mod holders;
 mod image_blobs;
 mod image_fix;
@@ -260,6 +261,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_strays()?;
         self.check_publications()?;
         self.check_products()?;
+        self.check_groups()?;
         self.check_registry()?;
         self.check_totals()
     }

@@ -94,7 +94,7 @@ impl Tx<'_, '_> {
             (PutMode::Change, None) => Err(Error::MemberUnknown(name)),
             (PutMode::Add, None) => self.add_member(group, &name, (role, expires), by),
             (PutMode::Change, Some(old)) => {
-                let new = Member { role, expires, by, ..old.clone() };
+                let new = Member { role, by, expires, ..old.clone() };
                 self.check_owner_stays(&way.here, &name, &old, Some(&new))?;
                 Ok(MEMBERS.put(self.txn, &(group, name), &new)?)
             }

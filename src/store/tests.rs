@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod containers;
 mod crash;
 mod garbage;
+mod groups;
 mod guards;
 mod image_tags;
 mod images;

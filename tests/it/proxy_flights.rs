@@ -116,7 +116,7 @@ fn a_kill_in_mid_flight_leaves_nothing() {
 fn without_room_everything_goes_through_and_nothing_is_kept() {
     let mut it = Pulling::with(|builder| builder.with("reserve", "0"));
     it.server.stop();
-    it.server.change("reserve", "1000000000000000");
+    it.server.change("reserve", "1099511627776");
     it.server.start_again();
     let image = Image::new(&[Layer::noise(11, 3_000_000)]);
     it.upstream.holds(IMAGE, "latest", &image);

@@ -38,7 +38,7 @@ fn refused(answer: Response, code: &str) -> Response {
 fn a_client_finds_out_that_there_is_a_registry() {
     let server = TestServer::start();
     for base in ["/v2/", "/v2"] {
-        let answer = server.get(base).expect(200).json_is(&json!({}));
+        let answer = server.get(base).expect(200).body_is("");
         answer.has("docker-distribution-api-version", "registry/2.0");
         server.head(base).expect(200).has("docker-distribution-api-version", "registry/2.0");
     }
@@ -161,7 +161,7 @@ fn people_log_in_at_the_base_and_are_told_apart() {
     }
     let wrong = server.get("/v2/").by("eve", "wrong").expect(401);
     refused(wrong, "UNAUTHORIZED");
-    eve(server.get("/v2/")).expect(200).json_is(&json!({})).has("cache-control", "private");
+    eve(server.get("/v2/")).expect(200).body_is("").has("cache-control", "private");
     eve(server.get(&path)).expect(200).body_is("public").has("cache-control", "private");
     refused(eve(server.get(&own)).expect(403), "DENIED").lacks("www-authenticate");
     refused(eve(server.delete(&path)).expect(403), "DENIED");

@@ -29,7 +29,7 @@ impl Server {
         if !asked.reads() {
             return self.create_group(asked);
         }
-        self.list_groups(asked, |view, each| {
+        self.list_groups(asked, &self.api_view()?, |view, each| {
             let mut after = None;
             loop {
                 let page = view.all_groups(after, BATCH)?;
@@ -55,13 +55,15 @@ impl Server {
     }
 
     pub(super) fn api_subgroups(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
-        let top = self.group_found(&self.api_view()?, asked, at)?;
-        self.list_groups(asked, |view, each| below(view, top.id, &top.path, each))
+        let view = self.api_view()?;
+        let top = self.group_found(&view, asked, at)?;
+        self.list_groups(asked, &view, |view, each| below(view, top.id, &top.path, each))
     }
 
     pub(super) fn api_descendants(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
-        let top = self.group_found(&self.api_view()?, asked, at)?;
-        self.list_groups(asked, |view, each| {
+        let view = self.api_view()?;
+        let top = self.group_found(&view, asked, at)?;
+        self.list_groups(asked, &view, |view, each| {
             let mut parents = vec![(top.id, top.path.clone())];
             while let Some((parent, path)) = parents.pop() {
                 below(view, parent, &path, &mut |id, path, group| {
@@ -78,14 +80,14 @@ impl Server {
     fn list_groups(
         &self,
         asked: &Asked,
+        view: &View,
         walk: impl FnOnce(&View, &mut Each) -> Result<(), Failure>,
     ) -> Result<Response, Failure> {
         let page = Page::read(&asked.params)?;
         let (filter, order) = (Filter::read(asked)?, Order::read(&asked.params)?);
-        let view = self.api_view()?;
         let mut found: Vec<(SortKey, GroupId)> = Vec::new();
-        walk(&view, &mut |id, path, group| {
-            if filter.fits(&view, id, &group)? && self.sees_group(&view, &asked.caller, id)? {
+        walk(view, &mut |id, path, group| {
+            if filter.fits(view, id, &group)? && self.sees_group(view, &asked.caller, id)? {
                 found.push((order.key(id, &path, &group), id));
             }
             Ok(())
@@ -94,7 +96,7 @@ impl Server {
         let total = found.len();
         let ids = found.into_iter().map(|(_, id)| id);
         let ids = if order.is_descending { page.of(ids.rev()) } else { page.of(ids) };
-        let lines = ids.into_iter().map(|id| line(&view, asked, id));
+        let lines = ids.into_iter().map(|id| line(view, asked, id));
         let lines = lines.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
         Ok(page.answer(asked, &lines, total))
     }

@@ -29,13 +29,13 @@ impl Server {
         }
         let view = self.api_view()?;
         let group = self.group_found(&view, asked, at)?.id;
-        self.list_members(asked, &people(&view, group)?)
+        self.list_members(asked, &view, &people(&view, group)?)
     }
 
     pub(super) fn api_all_members(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
         let view = self.api_view()?;
         let group = self.group_found(&view, asked, at)?.id;
-        self.list_members(asked, &people_here_and_above(&view, group)?)
+        self.list_members(asked, &view, &people_here_and_above(&view, group)?)
     }
 
     pub(super) fn api_member(
@@ -73,11 +73,15 @@ impl Server {
         Ok(reply::json(&self.member_line(asked, &login, &member)?))
     }
 
-    fn list_members(&self, asked: &Asked, people: &[Line]) -> Result<Response, Failure> {
+    fn list_members(
+        &self,
+        asked: &Asked,
+        view: &View,
+        people: &[Line],
+    ) -> Result<Response, Failure> {
         let page = Page::read(&asked.params)?;
         let search = asked.params.text("query")?.unwrap_or_default().to_lowercase();
         let numbers = asked.params.list("user_ids")?;
-        let view = self.api_view()?;
         let mut found = Vec::new();
         for line @ (login, _) in people {
             let is_wanted = numbers.is_empty()

@@ -17,6 +17,15 @@ use crate::model::{Timestamp, Token, TokenId, TokenOwner, TokenScope, UserName, 
 use crate::store::View;
 use crate::store::tokens::NewToken;
 
+/// For whom a token is made.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    /// The caller.
+    Own,
+    /// The user of this number, if it is one.
+    Of(Option<UserNumber>),
+}
+
 impl Server {
     pub(super) fn api_tokens(&self, asked: &Asked) -> Result<Response, Failure> {
         let page = Page::read(&asked.params)?;
@@ -40,7 +49,8 @@ impl Server {
                 && is_active.is_none_or(|is_active| token.is_valid_at(now) == is_active)
         });
         let total = found.len();
-        let lines = page.of(found).into_iter().map(|(id, token)| self.token_line(id, &token));
+        let lines =
+            page.of(found).into_iter().map(|(id, token)| self.token_line(&view, id, &token));
         Ok(page.answer(asked, &lines.collect::<Result<Vec<_>, _>>()?, total))
     }
 
@@ -73,31 +83,31 @@ impl Server {
         id: Option<TokenId>,
     ) -> Result<Response, Failure> {
         let id = id.ok_or_else(|| super::params::invalid("id"))?;
-        let token = self.api_view()?.token(id)?;
+        let view = self.api_view()?;
+        let token = view.token(id)?;
         let is_own = |token: &Token| asked.caller.login() == Some(&token.user);
         let token = token.filter(|token| is_own(token) || self.access.trusts(&asked.caller));
         let token = token.ok_or_else(|| ApiError::not_found("Personal Access Token"))?;
         if asked.reads() {
-            return Ok(reply::json(&self.token_line(id, &token)?));
+            return Ok(reply::json(&self.token_line(&view, id, &token)?));
         }
         asked.check_unmodified(token.created)?;
         self.tree.store().revoke_tokens(vec![id]).wait()?;
         Ok(no_content())
     }
 
-    /// `of` is the number of the user; `None`: the caller.
     pub(super) fn api_create_token(
         &self,
         asked: &Asked,
-        of: Option<Option<UserNumber>>,
+        whose: Whose,
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let (user, groups) = match of {
-            None => (asked.user()?.login.clone(), asked.user()?.groups.clone()),
-            Some(number) if self.access.trusts(&asked.caller) => {
+        let (user, groups) = match whose {
+            Whose::Own => (asked.user()?.login.clone(), asked.user()?.groups.clone()),
+            Whose::Of(number) if self.access.trusts(&asked.caller) => {
                 (self.numbered_user(&view, number)?, asked.params.list("groups")?)
             }
-            Some(_) => return Err(ApiError::forbidden().into()),
+            Whose::Of(_) => return Err(ApiError::forbidden().into()),
         };
         if groups.is_empty() && view.account(&user)?.is_none() {
             let why = format!("{user} has no local account: say groups, the groups they are in");
@@ -113,17 +123,18 @@ impl Server {
         let (id, hash) = (text.id, text.hash());
         let new = NewToken { id, user, name, scopes, groups, expires, hash };
         self.tree.store().add_token(new).wait()?;
-        let made = self.api_view()?.token(id)?;
+        let view = self.api_view()?;
+        let made = view.token(id)?;
         let made = made.ok_or_else(|| ApiError::not_found("Personal Access Token"))?;
-        let mut line = self.token_line(id, &made)?;
+        let mut line = self.token_line(&view, id, &made)?;
         line["token"] = text.to_string().into();
         Ok(created(&line))
     }
 
-    fn token_line(&self, id: TokenId, token: &Token) -> Result<Value, Failure> {
+    fn token_line(&self, view: &View, id: TokenId, token: &Token) -> Result<Value, Failure> {
         let is_good = match &token.owner {
             TokenOwner::Account { created } => {
-                let account = self.api_view()?.account(&token.user)?;
+                let account = view.account(&token.user)?;
                 account.is_some_and(|account| account.created == *created)
             }
             TokenOwner::Elsewhere { .. } => true,

@@ -4,6 +4,7 @@
 mod hiding;
 mod images;
 mod proof;
+mod proxied;
 mod pushed;
 mod table;
 

@@ -68,6 +68,8 @@ pub struct Checked {
     pub image_tags: u64,
     /// Uploads that are not finished.
     pub uploads: u64,
+    /// Groups, those that are being destroyed included.
+    pub groups: u64,
 }
 
 /// What a check of the rows found.
@@ -154,6 +156,7 @@ impl fmt::Display for Recount {
              {images} repositories, {manifests} manifests, {image_tags} tags, {image_blobs} blobs \
              of repositories, {uploads} uploads"
         )?;
+        writeln!(f, "checked {} groups", self.checked.groups)?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;
         }

@@ -2,6 +2,7 @@
 //! is possible, repaired (I2); and no difference is seen where there is none.
 
 mod damage;
+mod groups;
 mod images;
 mod products;
 mod publications;

@@ -1,5 +1,6 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod groups;
 mod image_links;
 mod manifests;
 mod products;
@@ -45,6 +46,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.publications();
     audit.image_links();
     audit.manifests();
+    audit.groups();
     audit.found
 }
 
@@ -211,7 +213,7 @@ impl Audit {
     fn nodes(&mut self) {
         let mut ways = self.tree.entries.clone();
         let queue = self.rows(&DETACHED).into_iter();
-        for (_, entry) in queue.filter(|(_, entry)| !matches!(entry.node, Node::Manifest(_))) {
+        for (_, entry) in queue.filter(|(_, entry)| !has_no_way(entry.node)) {
             let name = entry.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let stored = NODES.get(&self.snapshot, &entry.node).unwrap();
             let parent = stored.map_or(0, |entry| entry.parent);
@@ -348,6 +350,11 @@ impl Audit {
         let queue = self.rows(&DETACHED).into_iter().map(|((_, id), _)| id.0).max();
         self.same("next queue id", queue.is_some_and(|id| id >= next_queue), false);
     }
+}
+
+/// The record of such a thing says where it was.
+fn has_no_way(node: Node) -> bool {
+    matches!(node, Node::Manifest(_) | Node::Group(_))
 }
 
 fn count(counts: &mut TagCounts, tag: &Tag) {

@@ -77,24 +77,27 @@ impl Desk<'_> {
         self.house.uses().flush(store)?;
         let view = store.view()?;
         let mut tokens = Vec::new();
-        match group {
-            Some(group) => add_of(&view, group_of(&view, group)?.0, &mut tokens)?,
-            None => {
-                let mut after = None;
-                loop {
-                    let page = view.all_groups(after, BATCH)?;
-                    for (group, _, _) in page.groups {
-                        add_of(&view, group, &mut tokens)?;
-                    }
-                    after = page.next;
-                    if after.is_none() {
-                        break;
-                    }
-                }
+        let Some(group) = group else { return self.list_all_deploy_tokens(&view) };
+        add_of(&view, group_of(&view, group)?.0, &mut tokens)?;
+        Answer::new(Verdict::Fine, &List { tokens, now: store.clock().now() })
+    }
+
+    fn list_all_deploy_tokens(&self, view: &View) -> Result<Answer, Error> {
+        let mut tokens = Vec::new();
+        let mut after = None;
+        loop {
+            let page = view.all_groups(after, BATCH)?;
+            for (group, _, _) in page.groups {
+                add_of(view, group, &mut tokens)?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
             }
         }
         tokens.sort_by_key(|token| token.id);
-        Answer::new(Verdict::Fine, &List { tokens, now: store.clock().now() })
+        let now = self.house.store().clock().now();
+        Answer::new(Verdict::Fine, &List { tokens, now })
     }
 }
 

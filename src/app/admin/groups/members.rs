@@ -145,7 +145,7 @@ pub(super) fn lines(view: &View, group: GroupId) -> Result<Vec<Line>, Error> {
         let is_last = found.len() < BATCH;
         for (name, member, at) in found {
             let from = view.group(at)?.map(|(path, _)| path.to_string()).unwrap_or_default();
-            lines.push(Line::new(&name, member, from));
+            lines.push(Line::new(&name, &member, from));
             after = Some(name);
         }
         if is_last {
@@ -169,12 +169,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn new(name: &MemberName, member: Member, from: String) -> Self {
+    fn new(name: &MemberName, member: &Member, from: String) -> Self {
         let (user, team) = match name {
             MemberName::User(login) => (Some(login.to_string()), None),
             MemberName::Team(team) => (None, Some(team.clone())),
         };
-        let Member { role, since, expires, .. } = member;
+        let Member { role, since, expires, .. } = *member;
         Self { user, team, role, from, since, expires }
     }
 
