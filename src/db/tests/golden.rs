@@ -1,6 +1,7 @@
 //! What keys and records look like in bytes, nailed down: a change here needs a new version of
 //! the record, or a new generation of the table, and a migration.
 
+mod cached;
 mod groups;
 mod images;
 
@@ -269,6 +270,7 @@ pub(super) fn samples() -> Vec<Sample> {
     ];
     samples.extend(groups::samples());
     samples.extend(images::samples());
+    samples.extend(cached::samples());
     samples
 }
 

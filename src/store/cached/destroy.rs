@@ -119,8 +119,12 @@ impl Tx<'_, '_> {
             }
             CACHED_TAGS.remove(self.txn, &key)?;
         }
-        if !budget.take() {
-            return Ok(false);
+        // Maybe the last slice came as far as this.
+        let is_done = !PROXY_GROUPS.has(self.txn, &group)?
+            && !PROXY_USAGE.has(self.txn, &group)?
+            && !CACHED_PURGES.has(self.txn, &group)?;
+        if is_done || !budget.take() {
+            return Ok(is_done);
         }
         PROXY_GROUPS.remove(self.txn, &group)?;
         PROXY_USAGE.remove(self.txn, &group)?;

@@ -6,6 +6,7 @@
 //! transaction has to count (I7). Deliberately absent: removing what is truth.
 
 use super::super::{Error, Tx, artifacts, links, referrers};
+use super::cached::CachedFix;
 use super::groups::GroupFix;
 use super::image_fix::ImageFix;
 use super::shift::{Counter, Holder, Shift};
@@ -77,6 +78,8 @@ pub(super) enum Fix {
     LiveUnlink(BlobId),
     /// Something of the registry.
     Image(ImageFix),
+    /// Something of a cache of other registries' images.
+    Cached(CachedFix),
     /// Something of groups.
     Group(GroupFix),
     /// Drops a derived row that cannot be read.
@@ -111,6 +114,7 @@ impl Fix {
             Self::RefCount(_, shift) if shift.counted > shift.found => Phase::Adding,
             Self::Counter(..) => Phase::Counter,
             Self::Image(fix) => fix.phase(),
+            Self::Cached(fix) => fix.phase(),
             Self::Group(fix) => fix.phase(),
             _ => Phase::Lowering,
         }
@@ -144,6 +148,7 @@ impl Fix {
             Self::StrayInline(id) => tx.drop_inline(*id),
             Self::LiveUnlink(id) => tx.keep_live(*id),
             Self::Image(fix) => fix.apply(tx),
+            Self::Cached(fix) => fix.apply(tx),
             Self::Group(fix) => fix.apply(tx),
             Self::Unreadable(erase, key) => Ok(erase(tx.txn, key)?),
         }

@@ -149,7 +149,7 @@ impl Pass<'_, '_, '_> {
             match row? {
                 Found::Row((parent, name), id) => {
                     if parent != GroupId::TOP {
-                        self.is_in_a_group(GROUP_NAMES.name(), parent)?;
+                        self.must_be_there(GROUP_NAMES.name(), parent)?;
                     }
                     self.group_name(parent, &name, id)?;
                 }
@@ -226,7 +226,7 @@ impl Pass<'_, '_, '_> {
             self.walk.step()?;
             match row? {
                 Found::Row((group, name), _) => {
-                    self.is_in_a_group(MEMBERS.name(), group)?;
+                    self.must_be_there(MEMBERS.name(), group)?;
                     self.want_group_row(GroupRow::Membership(name, group))?;
                 }
                 Found::Unreadable { key, what } => {
@@ -267,7 +267,7 @@ impl Pass<'_, '_, '_> {
             self.walk.step()?;
             match row? {
                 Found::Row(id, token) => {
-                    self.is_in_a_group(DEPLOY_TOKENS.name(), token.group)?;
+                    self.must_be_there(DEPLOY_TOKENS.name(), token.group)?;
                     self.want_group_row(GroupRow::TokenOf(token.group, id))?;
                 }
                 Found::Unreadable { key, what } => {
@@ -279,16 +279,15 @@ impl Pass<'_, '_, '_> {
     }
 
     /// Tells of a row of a group that is not there.
-    pub(super) fn is_in_a_group(&mut self, table: &str, group: GroupId) -> Result<bool, Halt> {
-        let is_there = GROUPS.has(self.rows, &group)?;
-        if !is_there {
+    fn must_be_there(&mut self, table: &str, group: GroupId) -> Result<(), Halt> {
+        if !GROUPS.has(self.rows, &group)? {
             self.found.in_doubt = true;
             self.found.damage(format!(
                 "table {table} holds a row of group {}, which is not there; nothing was removed",
                 group.0
             ));
         }
-        Ok(is_there)
+        Ok(())
     }
 
     fn want_group_row(&mut self, row: GroupRow) -> Result<(), Halt> {

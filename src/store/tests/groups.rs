@@ -316,7 +316,7 @@ fn a_group_is_destroyed_in_slices_of_any_size() {
         let paths: Vec<_> = entries.iter().map(|(_, entry)| entry.path.as_str()).collect();
         assert_eq!(paths, ["/groups/acme/b/c/", "/groups/acme/"]);
         let slices = house.destroy(rows);
-        assert!(slices > 20 / usize::try_from(rows).unwrap(), "{slices} slices of {rows}");
+        assert!(slices >= 19 / usize::try_from(rows).unwrap(), "{slices} slices of {rows}");
         assert_eq!(house.group_rows(), [0; 5]);
         assert_eq!(house.view().totals().unwrap().queue, 0);
     }
