@@ -220,6 +220,16 @@ impl View {
         Ok(highest)
     }
 
+    /// Whether everybody in this group of a directory, an auth file or an account is a member
+    /// anywhere, or was until a short time ago.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn is_team(&self, name: &str) -> Result<bool, Error> {
+        let team = MemberName::Team(name.to_owned());
+        Ok(is_team_name(name) && MEMBERSHIPS.has_any(&self.snapshot, Span::under(&team))?)
+    }
+
     /// A direct member of a group, while that counts.
     ///
     /// # Errors

@@ -44,6 +44,7 @@ mod process;
 mod products;
 mod proxy_faults;
 mod proxy_flights;
+mod proxy_login;
 mod proxy_pull;
 mod proxy_sharing;
 mod proxy_upstream;

@@ -36,8 +36,11 @@ pub(super) type Headers = Vec<(&'static str, String)>;
 
 impl House {
     pub(super) async fn new() -> Self {
-        Self::with(&[("people", "rw /v2/a/**\nr /v2/b/**\n"), ("ANONYMOUS", "r /v2/open/**\n")])
-            .await
+        Self::with(&[
+            ("people", "rw /v2/a/**\nr /v2/open/**\nr /v2/_catalog\n"),
+            ("ANONYMOUS", "r /v2/open/**\n"),
+        ])
+        .await
     }
 
     pub(super) async fn with(rules: &[(&str, &str)]) -> Self {
