@@ -163,13 +163,13 @@ impl Draft {
 
     /// As [`Self::finish`]; where that fails, the file goes and what was given is told by a hasher
     /// that has seen it.
-    pub fn finish_or_leave(mut self) -> Result<Staged, (Error, Hasher)> {
+    pub fn finish_or_leave(mut self) -> Result<Staged, Box<(Error, Hasher)>> {
         match self.flush() {
             Ok(()) => {
                 let hasher = self.hasher.fork();
-                self.finish().map_err(|error| (error, hasher))
+                self.finish().map_err(|error| Box::new((error, hasher)))
             }
-            Err(error) => Err((error, self.leave())),
+            Err(error) => Err(Box::new((error, self.leave()))),
         }
     }
 

@@ -24,7 +24,7 @@ use super::registry::errors::{Code, OciError};
 use super::reply::with;
 use super::route::{ProxyRoute, ProxyThing};
 use super::{Request, Server};
-use crate::model::GroupId;
+use crate::model::{GroupId, UserName};
 use crate::proxy::{How, NotServed, Passing, Pulled, Refused};
 use coming::Coming;
 
@@ -94,7 +94,7 @@ impl Server {
     ) {
         if request.method == Method::GET {
             let ProxyRoute { group, image, .. } = &pull.route;
-            let by = request.caller.login().map(|login| login.as_str());
+            let by = request.caller.login().map(UserName::as_str);
             self.proxy.note(group, image, (what, reference), how, by);
         }
     }
@@ -126,7 +126,7 @@ fn not_served(why: NotServed, route: &ProxyRoute) -> Result<Response, Failure> {
         NotServed::Refused(Refused::Answer { status, headers, body }) => {
             let mut response = Response::new(body.into());
             *response.status_mut() = status;
-            *response.headers_mut() = headers;
+            *response.headers_mut() = *headers;
             let nosniff = HeaderValue::from_static("nosniff");
             response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
             return Ok(cached(response, How::Miss));

@@ -40,7 +40,7 @@ pub enum PulledBlob {
         /// When it began to come.
         since: Timestamp,
         /// Who waits for it.
-        follower: Follower,
+        follower: Box<Follower>,
     },
 }
 
@@ -75,6 +75,7 @@ impl Proxy {
         }
         let mut follower = self.follow(&world, digest);
         let opened = follower.opened().await.map_err(NotServed::Refused)?;
+        let follower = Box::new(follower);
         Ok(PulledBlob::Coming { total: opened.total, since: self.now(), follower })
     }
 

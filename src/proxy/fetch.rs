@@ -44,7 +44,7 @@ pub enum Refused {
         /// Not a 2xx.
         status: StatusCode,
         /// Those of its headers that are handed on.
-        headers: HeaderMap,
+        headers: Box<HeaderMap>,
         /// Its words.
         body: Bytes,
     },

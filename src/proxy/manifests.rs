@@ -46,7 +46,7 @@ pub enum Manifest {
     /// It is here.
     Here(Document, How),
     /// It is too large to be kept, or asked for by something that nothing is kept by.
-    Passing(Passing),
+    Passing(Box<Passing>),
 }
 
 /// A manifest that is here.
@@ -108,7 +108,7 @@ impl Proxy {
     ) -> Result<Manifest, NotServed> {
         let world = self.world(group, image)?;
         if matches!(reference, Reference::Digest(OciDigest::Sha512(_))) {
-            return self.pass_manifest(&world, reference).await.map(Manifest::Passing);
+            return self.pass(&world, reference).await;
         }
         let mut refused = None;
         for _ in 0..TRIES {
@@ -126,7 +126,7 @@ impl Proxy {
                     return Ok(Manifest::Here(Document::of(&fetched, self.now()), How::Miss));
                 }
                 Said::Not(NoManifest::TooLarge) => {
-                    return self.pass_manifest(&world, reference).await.map(Manifest::Passing);
+                    return self.pass(&world, reference).await;
                 }
                 Said::Not(why) => {
                     refused = Some(why);
@@ -143,6 +143,11 @@ impl Proxy {
             }
         }
         Err(NotServed::Refused(Refused::Unanswered("the cache is being purged".to_owned())))
+    }
+
+    async fn pass(&self, world: &World, reference: &Reference) -> Result<Manifest, NotServed> {
+        let passing = self.pass_manifest(world, reference).await?;
+        Ok(Manifest::Passing(Box::new(passing)))
     }
 
     /// The bytes of a manifest.

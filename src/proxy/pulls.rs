@@ -222,7 +222,7 @@ pub(super) async fn refusal(answer: Answer) -> Refused {
         log::debug!("the words of a refusal are lost: {error}");
         Bytes::new()
     });
-    Refused::Answer { status, headers: kept, body }
+    Refused::Answer { status, headers: Box::new(kept), body }
 }
 
 /// What to tell those who wait for what an upstream did not give.

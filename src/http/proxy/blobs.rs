@@ -57,7 +57,7 @@ impl Server {
                 (self.send_blob(request, &facts, &blob, source, &named), how)
             }
             PulledBlob::Coming { total, since, follower } => {
-                (coming(request, digest, (total, since), follower), How::Miss)
+                (coming(request, digest, (total, since), *follower), How::Miss)
             }
         }
     }

@@ -29,7 +29,7 @@ impl Server {
             Manifest::Here(document, how) => (document, how),
             Manifest::Passing(passing) => {
                 self.note_proxied(&request, pull, (Pulled::Manifest, reference), How::Miss);
-                return Ok(pass(&request, passing));
+                return Ok(pass(&request, *passing));
             }
         };
         self.note_proxied(&request, pull, (Pulled::Manifest, reference), how);

@@ -158,7 +158,7 @@ impl Landing {
         let left = writing.await;
         match (flown, left) {
             (Flown::Broken(broken), _) => self.end(End::Broken(broken)),
-            (_, Ok(Some(hasher))) => self.end(End::Unstored(Arc::new(self.rest(hasher, fetch)))),
+            (_, Ok(Some(hasher))) => self.end(End::Unstored(Arc::new(rest(hasher, fetch)))),
             // It said itself how it ended.
             (_, Ok(None)) => {}
             (_, Err(error)) => self.end(End::Broken(Broken(error.to_string()))),
@@ -228,11 +228,6 @@ impl Landing {
         }
     }
 
-    fn rest(&self, hasher: Hasher, fetch: Fetch) -> Rest {
-        let (at, remote) = (hasher.size(), Arc::clone(fetch.remote()));
-        Rest { at, hasher: Mutex::new(hasher), fetch: Mutex::new(Some(fetch)), remote }
-    }
-
     /// Whoever comes from now on begins anew.
     fn end(&self, end: End) {
         self.leave();
@@ -255,6 +250,11 @@ impl Landing {
         }
         is_abandoned
     }
+}
+
+fn rest(hasher: Hasher, fetch: Fetch) -> Rest {
+    let (at, remote) = (hasher.size(), Arc::clone(fetch.remote()));
+    Rest { at, hasher: Mutex::new(hasher), fetch: Mutex::new(Some(fetch)), remote }
 }
 
 impl Drop for Landing {

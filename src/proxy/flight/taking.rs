@@ -158,7 +158,8 @@ impl<'a> Taking<'a> {
             }
             Kept::Draft(draft, _) => match draft.finish_or_leave() {
                 Ok(staged) => Taken::All(Arrived::File(staged)),
-                Err((error, hasher)) => {
+                Err(failed) => {
+                    let (error, hasher) = *failed;
                     log::warn!("what an upstream sent is not cached: {error}");
                     Taken::Left(hasher)
                 }
