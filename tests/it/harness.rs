@@ -24,7 +24,7 @@ pub mod server;
 pub mod slapd;
 pub mod sweeps;
 
-pub use client::{Connection, Request};
+pub use client::Connection;
 pub use needs::{needs, needs_client};
 pub use outcome::Outcome;
 pub use response::Response;

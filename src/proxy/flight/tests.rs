@@ -140,7 +140,7 @@ fn pieces(content: &[u8], size: usize) -> Vec<Piece> {
     content.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect()
 }
 
-fn size(content: &[u8]) -> u64 {
+fn bytes_in(content: &[u8]) -> u64 {
     fetch::length(content.len())
 }
 
@@ -149,7 +149,7 @@ async fn fifty_who_wait_get_all_of_it_by_one_request() {
     let house = House::new(u64::MAX);
     for size in [0, 1, 16, 17, 5_000_000] {
         let content = content(size);
-        house.upstream.pieces(Some(size(&content)), pieces(&content, 70_000));
+        house.upstream.pieces(Some(bytes_in(&content)), pieces(&content, 70_000));
         let all: Vec<_> =
             (0..50).map(|n| tokio::spawn(read(house.join(&content, n % 2)))).collect();
         for one in all {
@@ -191,7 +191,7 @@ async fn first_bytes_come_at_once_and_the_last_one_at_the_end() {
 async fn one_who_does_not_read_holds_nobody_up() {
     let house = House::new(u64::MAX);
     let content = content(6_000_000);
-    house.upstream.pieces(Some(size(&content)), pieces(&content, 64 << 10));
+    house.upstream.pieces(Some(bytes_in(&content)), pieces(&content, 64 << 10));
     let mut slow = house.join(&content, 1);
     let first = slow.next().await.unwrap().unwrap();
     assert!(read(house.join(&content, 2)).await.unwrap() == content);
@@ -206,7 +206,7 @@ async fn one_who_does_not_read_holds_nobody_up() {
 async fn it_goes_on_when_everybody_leaves() {
     let house = House::new(u64::MAX);
     let content = content(200_000);
-    let upstream = house.upstream.body(Some(size(&content)));
+    let upstream = house.upstream.body(Some(bytes_in(&content)));
     let mut follower = house.join(&content, 1);
     upstream.send(Ok(Bytes::copy_from_slice(&content[..10]))).unwrap();
     follower.next().await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn only_so_many_go_on_without_anybody() {
     let mut feeds = Vec::new();
     for number in 0..20u8 {
         let content = vec![number; 100];
-        let upstream = house.upstream.body(Some(size(&content)));
+        let upstream = house.upstream.body(Some(bytes_in(&content)));
         let mut follower = house.join(&content, 1);
         upstream.send(Ok(Bytes::copy_from_slice(&content[..50]))).unwrap();
         follower.next().await.unwrap().unwrap();
@@ -249,12 +249,12 @@ async fn what_broke_off_is_asked_for_from_there() {
     let house = House::new(u64::MAX);
     let content = content(100_000);
     house.upstream.pieces(
-        Some(size(&content)),
+        Some(bytes_in(&content)),
         [Ok(Bytes::copy_from_slice(&content[..40_000])), Err("reset".to_owned())],
     );
     // Ends early.
-    house.upstream.pieces(Some(size(&content)), pieces(&content[40_000..70_000], 10_000));
-    house.upstream.pieces(Some(size(&content)), pieces(&content[70_000..], 10_000));
+    house.upstream.pieces(Some(bytes_in(&content)), pieces(&content[40_000..70_000], 10_000));
+    house.upstream.pieces(Some(bytes_in(&content)), pieces(&content[70_000..], 10_000));
     assert!(read(house.join(&content, 1)).await.unwrap() == content);
     assert_eq!(house.upstream.asked(), [0, 40_000, 70_000]);
     house.settled().await;
@@ -268,10 +268,10 @@ async fn a_wrong_or_broken_body_never_looks_complete_and_is_not_kept() {
     other[99_999] ^= 1;
     let cut = || Ok(Bytes::copy_from_slice(&content[..50_000]));
     let lies: [(Option<u64>, Vec<Piece>); 5] = [
-        (Some(size(&other)), pieces(&other, 9_000)),
+        (Some(bytes_in(&other)), pieces(&other, 9_000)),
         (None, pieces(&content[..99_999], 9_000)),
-        (Some(size(&content)), [pieces(&content, 9_000), pieces(b"more", 9)].concat()),
-        (Some(size(&content)), vec![cut()]),
+        (Some(bytes_in(&content)), [pieces(&content, 9_000), pieces(b"more", 9)].concat()),
+        (Some(bytes_in(&content)), vec![cut()]),
         (None, vec![cut(), Err("reset".to_owned())]),
     ];
     for (index, (total, pieces)) in lies.into_iter().enumerate() {
@@ -303,9 +303,9 @@ async fn a_refusal_is_told_to_all_and_kept_for_nobody() {
 async fn what_is_too_long_or_has_no_room_passes_through() {
     let content = content(300_000);
     for (total, bytes_max, reserve) in [
-        (Some(size(&content)), 299_999, 0),
+        (Some(bytes_in(&content)), 299_999, 0),
         (None, 150_000, 0),
-        (Some(size(&content)), u64::MAX, 1 << 60),
+        (Some(bytes_in(&content)), u64::MAX, 1 << 60),
     ] {
         let house = House::with_reserve(bytes_max, reserve);
         // One begins the flight and the other goes on by itself.
@@ -329,7 +329,7 @@ async fn what_is_too_long_or_has_no_room_passes_through() {
 async fn a_part_waits_for_the_whole() {
     let house = House::new(u64::MAX);
     let content = content(1000);
-    let upstream = house.upstream.body(Some(size(&content)));
+    let upstream = house.upstream.body(Some(bytes_in(&content)));
     let mut follower = house.join(&content, 1).range(100, 200);
     upstream.send(Ok(Bytes::copy_from_slice(&content[..500]))).unwrap();
     assert_eq!(follower.next().await.unwrap().unwrap(), content[100..199]);
