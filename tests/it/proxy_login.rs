@@ -55,8 +55,8 @@ impl House {
     /// The login and the text of a deploy token.
     #[track_caller]
     fn deploy_token(&self, group: &str, scopes: &[&str]) -> (String, String) {
-        let scopes: String = scopes.iter().map(|scope| format!(" --scope {scope}")).collect();
-        let printed = self.run(&format!("deploy-token create {group} --name ci{scopes}"));
+        let scopes = scopes.join(" --scope ");
+        let printed = self.run(&format!("deploy-token create {group} --name ci --scope {scopes}"));
         let (login, text) = printed.trim_end().split_once(' ').unwrap();
         (login.to_owned(), text.to_owned())
     }
@@ -143,8 +143,8 @@ fn gitlab_13_2_which_scopes_of_tokens_are_enough() {
         (&["read_registry", "write_registry"], true),
         (&["api"], true),
     ] {
-        let scopes: String = scopes.iter().map(|scope| format!(" --scope {scope}")).collect();
-        let created = house.run(&format!("token create --user gus --name t{scopes}"));
+        let scopes = scopes.join(" --scope ");
+        let created = house.run(&format!("token create --user gus --name t --scope {scopes}"));
         let text = created.trim_end();
         let issued = house.asks(&format!("{PROXY}&{PULL}")).by("gus", text).send();
         assert_eq!(issued.status, if is_enough { 200 } else { 403 }, "{scopes}");

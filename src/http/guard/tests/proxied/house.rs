@@ -124,7 +124,7 @@ impl House {
         (id, basic(&username, &secret.of(id).to_string()))
     }
 
-    pub(super) fn request(&self, line: &str, headers: &Headers) -> (Request, String) {
+    pub(super) fn request(line: &str, headers: &Headers) -> (Request, String) {
         let (method, target) = line.split_once(' ').unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut map = HeaderMap::new();
@@ -145,7 +145,7 @@ impl House {
 
     /// The answer of the whole server.
     pub(super) async fn ask(&self, line: &str, headers: &Headers) -> Answer {
-        let (request, path) = self.request(line, headers);
+        let (request, path) = Self::request(line, headers);
         let response = Arc::clone(&self.bench.server).answer(request, &path, None).await;
         taken_apart(response).await
     }
@@ -153,7 +153,7 @@ impl House {
     /// Whether somebody may pull through the proxy of a group; else what they are told.
     pub(super) async fn pulls(&self, group: &str, headers: &Headers) -> Result<GroupId, Answer> {
         let line = format!("GET /v2/{group}/dependency_proxy/containers/alpine/manifests/latest");
-        let (mut request, path) = self.request(&line, headers);
+        let (mut request, path) = Self::request(&line, headers);
         let server = &self.bench.server;
         let asked = server.asked(&request, &path, None);
         let (method, query, headers) = (&request.method, &request.query, &request.headers);
@@ -173,13 +173,13 @@ impl House {
         }
     }
 
-    /// Status and code of a refusal; `None`: they may pull.
-    pub(super) async fn refusal(&self, group: &str, headers: &Headers) -> Option<(u16, String)> {
-        let told = self.pulls(group, headers).await.err()?;
+    /// Status and code of a refusal, or that they may pull.
+    pub(super) async fn refusal(&self, group: &str, headers: &Headers) -> (u16, String) {
+        let Err(told) = self.pulls(group, headers).await else { return pulls() };
         let is_401 = told.status == 401;
         assert_eq!(told.header("www-authenticate"), if is_401 { CHALLENGE } else { "" });
         let code = told.json()["errors"][0]["code"].as_str().unwrap().to_owned();
-        Some((told.status.as_u16(), code))
+        (told.status.as_u16(), code)
     }
 
     /// What `/jwt/auth` says.
@@ -236,10 +236,15 @@ pub(super) fn gus() -> Headers {
     basic("gus", PASSWORD)
 }
 
-pub(super) fn unauthorized() -> Option<(u16, String)> {
-    Some((401, "UNAUTHORIZED".to_owned()))
+pub(super) fn unauthorized() -> (u16, String) {
+    (401, "UNAUTHORIZED".to_owned())
 }
 
-pub(super) fn denied() -> Option<(u16, String)> {
-    Some((404, "DENIED".to_owned()))
+/// They may pull.
+pub(super) fn pulls() -> (u16, String) {
+    (200, String::new())
+}
+
+pub(super) fn denied() -> (u16, String) {
+    (404, "DENIED".to_owned())
 }
