@@ -49,18 +49,15 @@ impl World {
         let (id, _) = self.house.cache(new).unwrap();
         // It was noted as read; so that the maps need not know when that is written, it is now.
         self.house.store.flush_cached_reads().unwrap();
-        match cache.entries.get_mut(&(kind, text)) {
-            Some((known, read)) => {
-                assert_eq!(*known, id);
-                if read.after(HOUR) <= now {
-                    *read = now;
-                }
+        if let Some((there, read)) = cache.entries.get_mut(&(kind, text)) {
+            assert_eq!(*there, id);
+            if read.after(HOUR) <= now {
+                *read = now;
             }
-            None => {
-                assert!(id > self.last, "an id was given twice");
-                self.last = id;
-                cache.entries.insert((kind, text), (id, now));
-            }
+        } else {
+            assert!(id > self.last, "an id was given twice");
+            self.last = id;
+            cache.entries.insert((kind, text), (id, now));
         }
         if kind == CachedKind::Manifest {
             cache.tags.insert(name, id);

@@ -33,7 +33,7 @@ fn what_was_last_read_exactly_that_long_ago_is_expired() {
     house.cache(blob(one, "old")).unwrap();
     house.clock.advance(Duration::from_micros(1));
     house.cache(blob(one, "younger")).unwrap();
-    house.clock.advance(2 * DAY - Duration::from_micros(1));
+    house.clock.advance(Duration::from_micros(2 * 24 * 3_600_000_000 - 1));
     assert_eq!(house.expire_cached(one, 1), 1);
     assert_eq!(house.blob_of(one, "old"), None);
     assert!(house.blob_of(one, "younger").is_some());
@@ -46,7 +46,7 @@ fn what_was_made_long_ago_and_read_lately_is_kept() {
     let one = group(&house.store, "one");
     days(&house, one, 2);
     let (id, _) = house.cache(blob(one, LONG)).unwrap();
-    house.clock.advance(2 * DAY - Duration::from_secs(60));
+    house.clock.advance(Duration::from_secs(2 * 24 * 3600 - 60));
     read(&house, id);
     house.clock.advance(DAY);
     assert_eq!(house.expire_cached(one, ROWS), 0);
@@ -147,9 +147,9 @@ fn a_second_purge_before_the_first_one_is_worked_off() {
         house.purge(one);
         assert_eq!((house.cached_tag(one, "v1"), house.blob_of(one, LONG)), (None, None));
     }
-    let list = house.store.view().unwrap().cached_list(one, CachedKind::Blob, None, 2).unwrap();
-    assert!(list[0].0 > list[1].0);
-    assert!(list.iter().all(|(_, entry)| entry.state == CachedState::Pending));
+    let entries = house.store.view().unwrap().cached_list(one, CachedKind::Blob, None, 2).unwrap();
+    assert!(entries[0].0 > entries[1].0);
+    assert!(entries.iter().all(|(_, entry)| entry.state == CachedState::Pending));
     let usage = house.store.view().unwrap().proxy_usage(one).unwrap();
     assert_eq!((usage.manifests.files, usage.blobs.files), (3, 3));
     assert!(house.store.view().unwrap().has_purges().unwrap());
