@@ -1,3 +1,5 @@
+//! Flights against an upstream whose every body the test feeds: who gets what, and what stays.
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
