@@ -17,6 +17,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod proxy;
 mod proxy_door;
 mod publications;
 pub mod range;
@@ -69,6 +70,8 @@ pub struct Server {
     pub tree: crate::tree::Tree,
     /// The container registry, over the same store.
     pub registry: crate::registry::Registry,
+    /// The dependency proxy, over the same store.
+    pub proxy: crate::proxy::Proxy,
     /// Who gives the space back.
     pub sweeper: Handle,
     /// Who brings released tags to other servers.
@@ -213,11 +216,8 @@ impl Server {
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
+            Route::Proxy(route) => self.proxied(request, route).await,
             Route::Api(route) => self.api(request, route).await,
-            Route::Proxy(route) => {
-                let group = self.proxy_group(&request, &route.group)?;
-                Err(Failure::NotFound(format!("the group {} serves no images", group.0)))
-            }
             Route::NoProxy(none) => Err(none.refusal().into()),
             route => self.tree(request, route, spelling).await,
         }

@@ -1,21 +1,37 @@
 //! Floor 3: the dependency proxy: groups cache images of other registries (spec gitlab §1).
 //!
 //! [`Upstreams`] asks those registries; it is asynchronous, as waiting for them is all it does.
+//! [`Proxy`] pulls through what groups have cached: manifests and lists of referrers by
+//! questions that are asked once however many ask, blobs by flights that many follow.
 //! Deliberately absent: HTTP as our clients speak it, and rights.
 
 mod address;
 mod answer;
+mod blobs;
 mod challenge;
+mod checked;
 mod connect;
 mod exchange;
+mod fetch;
+mod fetched;
+mod flight;
+mod fresh;
+mod manifests;
 pub mod network;
+mod once;
 mod outage;
+mod passing;
 mod places;
+mod pulls;
 mod rate;
+mod referrers;
+mod remote;
 pub mod seal;
+mod shelf;
 mod source;
 mod tls;
 mod token;
+mod traffic;
 mod unanswered;
 mod upstream;
 
@@ -24,8 +40,16 @@ use std::path::PathBuf;
 
 pub use address::DOCKER_HUB;
 pub use answer::{Answer, Body};
+pub use blobs::{BlobHead, PulledBlob};
+pub use fetch::Refused;
+pub use fetched::MANIFEST_BYTES_MAX;
+pub use flight::Follower;
+pub use manifests::{Document, Manifest};
+pub use passing::Passing;
+pub use pulls::{BLOB_BYTES_MAX, How, Limits, NotServed, Proxy};
 pub use rate::RateLimit;
 pub use source::{Patience, Source};
+pub use traffic::{Counters, Pulled};
 pub use unanswered::Unanswered;
 pub use upstream::{Settings, Upstreams};
 

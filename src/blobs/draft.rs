@@ -94,6 +94,18 @@ impl Draft {
         self.hasher.size()
     }
 
+    /// How many of them are in the file, for [`Self::reader`].
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.hasher.size() - u64::try_from(self.buffer.len()).unwrap_or(0)
+    }
+
+    /// The file once more, for whoever reads what was written while more arrives. It stays
+    /// readable when its name goes.
+    pub fn reader(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(self.name.error("open once more"))
+    }
+
     /// What a row has to say about the file's name.
     #[must_use]
     pub fn suffix(&self) -> Suffix {
@@ -147,6 +159,18 @@ impl Draft {
             return Err(self.name.error("write")(io::Error::other(what)));
         }
         Ok(Staged { name: self.name, file: self.file, suffix: self.suffix, hashed })
+    }
+
+    /// As [`Self::finish`]; where that fails, the file goes and what was given is told by a hasher
+    /// that has seen it.
+    pub fn finish_or_leave(mut self) -> Result<Staged, Box<(Error, Hasher)>> {
+        match self.flush() {
+            Ok(()) => {
+                let hasher = self.hasher.fork();
+                self.finish().map_err(|error| Box::new((error, hasher)))
+            }
+            Err(error) => Err(Box::new((error, self.leave()))),
+        }
     }
 
     fn flush(&mut self) -> Result<(), Error> {

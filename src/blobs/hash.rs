@@ -79,6 +79,12 @@ impl Hasher {
         self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 
+    /// Another one that has seen the same bytes, and compares them with nothing so far.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { sha256: self.sha256.clone(), size: self.size, claim: None, other: None }
+    }
+
     /// How many bytes were seen.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -246,6 +246,7 @@ pub static SETTINGS: &[Setting] = &[
     proxy::ALLOW,
     proxy::PATIENCE,
     proxy::TIMEOUT,
+    proxy::FRESH,
     proxy::REQUESTS,
     proxy::KEY_FILE,
     Setting {

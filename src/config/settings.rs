@@ -85,6 +85,8 @@ pub struct Proxy {
     pub patience: Duration,
     /// Longest silence where nothing can be.
     pub timeout: Duration,
+    /// For so long after an upstream told a tag's digest it is not asked again.
+    pub fresh: Duration,
     /// Requests to one upstream at once.
     pub requests: u32,
     /// The key of sealed credentials; `None`: `proxy.key` in the data folder.
@@ -98,6 +100,7 @@ impl Default for Proxy {
             allow: Networks::none(),
             patience: Duration::from_secs(2),
             timeout: Duration::from_secs(60),
+            fresh: Duration::ZERO,
             requests: 32,
             key_file: None,
         }

@@ -46,7 +46,7 @@ impl Server {
     }
 }
 
-fn slice(bytes: &Bytes, range: &Range<u64>) -> Option<Bytes> {
+pub(super) fn slice(bytes: &Bytes, range: &Range<u64>) -> Option<Bytes> {
     let start = usize::try_from(range.start).ok()?;
     let end = usize::try_from(range.end).ok()?;
     (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))

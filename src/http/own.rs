@@ -88,6 +88,7 @@ impl Server {
             let images = images.map(|(name, of)| (name.to_string(), of));
             let images: std::collections::BTreeMap<_, _> = images.collect();
             stats["images"] = serde_json::json!(images);
+            stats["dependency_proxy"] = server.proxy_stats();
             Ok(reply::json(&stats))
         })
         .await

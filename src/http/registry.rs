@@ -33,7 +33,7 @@ use crate::model::Caller;
 static API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 /// The digest of what is answered, or was taken, of the kind that it was asked for by.
-static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Manifests that are taken apart at once where each may come to many times its bytes: some
 /// 70 MiB for one of 4 MiB that was made for that.

@@ -16,6 +16,7 @@ pub mod people;
 pub mod pieces;
 pub mod program;
 pub mod publishing;
+pub mod pulling;
 pub mod pusher;
 pub mod registry;
 pub mod response;

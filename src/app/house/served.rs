@@ -9,6 +9,7 @@ use crate::config::{self, Settings};
 use crate::http::Server;
 use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
+use crate::proxy::{self, Proxy};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
 use crate::sweeper;
@@ -32,6 +33,18 @@ impl House {
         Registry::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 
+    /// The dependency proxy of this house.
+    #[must_use]
+    pub fn proxy(&self, settings: &Settings) -> Proxy {
+        let limits = proxy::Limits {
+            inline_bytes_max: settings.store.inline_max,
+            fresh: settings.proxy.fresh,
+            blob_bytes_max: proxy::BLOB_BYTES_MAX,
+        };
+        let (files, space) = (self.files.clone(), Arc::clone(&self.space));
+        Proxy::new(self.store.clone(), files, space, Arc::clone(&self.upstreams), limits)
+    }
+
     /// What the handlers of this house work on.
     #[must_use]
     pub fn server(
@@ -50,6 +63,7 @@ impl House {
             token_lifetime: settings.registry.token_lifetime,
             tree: with_post_process(self.tree(settings), settings, stop),
             registry: self.registry(settings),
+            proxy: self.proxy(settings),
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,

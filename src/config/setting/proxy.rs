@@ -1,6 +1,6 @@
 //! Settings of the dependency proxy.
 
-use super::{Alias, HOUR, MILLISECOND, Setting};
+use super::{Alias, HOUR, MILLISECOND, NO_TIME, Setting, YEAR};
 use crate::config::kind::Kind;
 
 pub(super) const UPSTREAM: Setting = Setting {
@@ -33,6 +33,14 @@ pub(super) const TIMEOUT: Setting = Setting {
     help: "Longest silence of an upstream when nothing cached can be",
     alias: Alias::None,
     kind: Kind::Time(MILLISECOND..=HOUR, |s| &mut s.proxy.timeout),
+};
+
+pub(super) const FRESH: Setting = Setting {
+    section: "proxy",
+    flag: "proxy-fresh",
+    help: "For so long after an upstream told a tag's digest it is not asked again; 0s: always is",
+    alias: Alias::None,
+    kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.proxy.fresh),
 };
 
 pub(super) const REQUESTS: Setting = Setting {

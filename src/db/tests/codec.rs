@@ -5,7 +5,8 @@ use super::random::{Random, for_seeds};
 
 fn records() -> Vec<Sample> {
     let bare = ["number", "blob id", "nothing", "bytes", "tag name", "user name"];
-    let bare = [&bare[..], &["image name", "sha-512"]].concat();
+    let more = ["image name", "sha-512", "cached id", "group id", "user number"];
+    let bare = [&bare[..], &more].concat();
     samples().into_iter().filter(|sample| !bare.contains(&sample.name)).collect()
 }
 

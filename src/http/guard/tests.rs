@@ -8,6 +8,7 @@ mod proxied;
 mod pushed;
 mod table;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::db::Db;
 use crate::db::tests::disk::TestDisk as RowDisk;
 use crate::http::host::Hosts;
 use crate::http::login::Door;
-use crate::model::{Rank, Timestamp, User, UserName};
+use crate::model::{Networks, Rank, Timestamp, User, UserName};
+use crate::proxy::{self, Proxy, Upstreams};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
 use crate::store::{Rules, Store};
@@ -39,6 +41,25 @@ struct Bench {
     clock: Arc<ManualClock>,
     _sweeper: Sweeper,
     folder: TempDir,
+}
+
+/// A proxy whose upstream is never asked: it is at an address that nobody named.
+fn proxy(store: Store, files: BlobFiles, space: Arc<Space>, folder: &Path) -> Proxy {
+    let settings = proxy::Settings {
+        upstream: "http://127.0.0.1:9".to_owned(),
+        allow: Networks::none(),
+        patience: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        requests_max: 2,
+        key_file: folder.join("proxy.key"),
+    };
+    let upstreams = Upstreams::new(settings, Arc::clone(store.clock())).unwrap();
+    let limits = proxy::Limits {
+        inline_bytes_max: 64,
+        fresh: Duration::ZERO,
+        blob_bytes_max: proxy::BLOB_BYTES_MAX,
+    };
+    Proxy::new(store, files, space, Arc::new(upstreams), limits)
 }
 
 /// An answer, taken apart.
@@ -81,11 +102,12 @@ impl Bench {
                 Limits { inline_bytes_max: 64 },
             ),
             registry: Registry::new(
-                store,
-                files,
-                space,
+                store.clone(),
+                files.clone(),
+                Arc::clone(&space),
                 registry::Limits { inline_bytes_max: 64, upload_bytes_max: None },
             ),
+            proxy: proxy(store, files, space, folder.path()),
             sweeper: sweeper.handle(),
             publisher: crate::publish::Handle::default(),
             stall_max: Duration::from_secs(60),

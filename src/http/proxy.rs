@@ -1,0 +1,179 @@
+//! The dependency proxy's handlers: manifests, blobs and lists of referrers of other registries,
+//! pulled through a group's cache (spec gitlab §1.3-1.5).
+//!
+//! `X-Cache` tells where an answer came from: HIT, MISS, REVALIDATED or STALE.
+//! Deliberately absent: who may pull ([`super::proxy_door`]), and the rules of the cache.
+
+mod blobs;
+mod coming;
+mod manifests;
+mod referrers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use warp::Reply;
+use warp::reply::Response;
+
+use super::failure::Failure;
+use super::registry::CONTENT_DIGEST;
+use super::registry::errors::{Code, OciError};
+use super::reply::with;
+use super::route::{ProxyRoute, ProxyThing};
+use super::{Request, Server};
+use crate::model::{GroupId, UserName};
+use crate::proxy::{How, NotServed, Passing, Pulled, Refused};
+use coming::Coming;
+
+/// Where an answer came from.
+static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// What is pulled, and through which group.
+struct Pull {
+    group: GroupId,
+    route: ProxyRoute,
+}
+
+impl Server {
+    pub(super) async fn proxied(
+        self: &Arc<Self>,
+        request: Request,
+        route: ProxyRoute,
+    ) -> Result<Response, Failure> {
+        let group = self.proxy_group(&request, &route.group)?;
+        let what = route.what.clone();
+        let pull = Pull { group, route };
+        let answer = match what {
+            ProxyThing::Manifest(reference) => {
+                self.proxied_manifest(request, &pull, &reference).await
+            }
+            ProxyThing::Blob(digest) => self.proxied_blob(request, &pull, digest).await,
+            ProxyThing::Referrers(digest) => self.proxied_referrers(request, &pull, &digest).await,
+        };
+        answer.or_else(|unserved| match unserved {
+            Unserved::Failure(failure) => Err(failure),
+            Unserved::NotServed(why) => not_served(why, &pull.route),
+        })
+    }
+
+    /// What the statistics tell of the proxy.
+    pub(super) fn proxy_stats(&self) -> Value {
+        let groups = self.proxy.counters().into_iter();
+        let groups: BTreeMap<_, _> = groups.map(|(path, of)| (path.to_string(), of)).collect();
+        let upstreams = self.proxy.upstreams().known().into_iter().map(|source| {
+            let limit = source.rate_limit().map(|limit| {
+                json!({
+                    "limit": limit.limit,
+                    "remaining": limit.remaining,
+                    "window_s": limit.window.map(|window| window.as_secs()),
+                })
+            });
+            let outage =
+                source.outage().map(|(left, why)| json!({ "left_s": left.as_secs(), "why": why }));
+            json!({
+                "url": source.url(),
+                "identity": source.identity(),
+                "rate_limit": limit,
+                "outage": outage,
+            })
+        });
+        let upstreams: Vec<_> = upstreams.collect();
+        json!({ "groups": groups, "upstreams": upstreams, "fetching": self.proxy.flights() })
+    }
+
+    /// Counts what was sent, also where a client has it already.
+    fn note_proxied(
+        &self,
+        request: &Request,
+        pull: &Pull,
+        (what, reference): (Pulled, &dyn std::fmt::Display),
+        how: How,
+    ) {
+        if request.method == Method::GET {
+            let ProxyRoute { group, image, .. } = &pull.route;
+            let by = request.caller.login().map(UserName::as_str);
+            self.proxy.note(group, image, (what, reference), how, by);
+        }
+    }
+}
+
+/// Why a handler ends without what was asked for.
+enum Unserved {
+    NotServed(NotServed),
+    Failure(Failure),
+}
+
+impl From<NotServed> for Unserved {
+    fn from(why: NotServed) -> Self {
+        Self::NotServed(why)
+    }
+}
+
+impl From<Failure> for Unserved {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// The upstream's own refusal, or ours. What an upstream's address and troubles are is for the
+/// log: whoever may set one could look around in our network by what is told.
+fn not_served(why: NotServed, route: &ProxyRoute) -> Result<Response, Failure> {
+    let ProxyRoute { group, image, .. } = route;
+    let error = match why {
+        NotServed::Refused(Refused::Answer { status, headers, body }) => {
+            let mut response = Response::new(body.into());
+            *response.status_mut() = status;
+            *response.headers_mut() = *headers;
+            let nosniff = HeaderValue::from_static("nosniff");
+            response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+            return Ok(cached(response, How::Miss));
+        }
+        NotServed::Refused(Refused::Unanswered(why)) => {
+            log::warn!("{group}: {image} is not cached, and its upstream gives nothing: {why}");
+            let why = "the upstream registry of this group does not answer, and nothing is \
+                       cached: try again later; the server's log says more";
+            OciError::new(Code::Unavailable, why)
+        }
+        NotServed::Lied(why) => {
+            log::warn!("{group}: {image} is wrong at its upstream: {why}");
+            let why = "the upstream registry of this group sends something else than was asked \
+                       for, and nothing is cached; the server's log says more";
+            OciError::new(Code::Unavailable, why).with_status(StatusCode::BAD_GATEWAY)
+        }
+        NotServed::Disabled => {
+            let why = NotServed::Disabled.to_string();
+            OciError::new(Code::NameUnknown, why)
+        }
+        NotServed::Store(error) => return Err(error.into()),
+        why @ (NotServed::Files(_) | NotServed::Damaged(_)) => {
+            return Err(Failure::Internal(why.to_string()));
+        }
+    };
+    Err(error.into())
+}
+
+/// The answer with what tells where it came from.
+fn cached(response: Response, how: How) -> Response {
+    with(response, X_CACHE.clone(), how.as_str())
+}
+
+/// What goes through and is not kept.
+fn pass(request: &Request, passing: Passing) -> Response {
+    let Passing { digest, ref media_type, total, .. } = passing;
+    let media_type = media_type.clone();
+    let mut response = match request.method {
+        Method::HEAD => Response::default(),
+        _ => warp::reply::stream(Coming::new(passing.into_stream())).into_response(),
+    };
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(total) = total {
+        response = with(response, CONTENT_LENGTH, &total.to_string());
+    }
+    let media_type = media_type.as_deref().unwrap_or("application/octet-stream");
+    response = with(response, CONTENT_TYPE, media_type);
+    response = with(response, CONTENT_DIGEST.clone(), &digest.to_string());
+    cached(response, How::Miss)
+}

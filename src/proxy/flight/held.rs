@@ -1,0 +1,120 @@
+//! [`Held`]: the bytes of a flight that have come: the last ones in memory, those before them in
+//! the file that is being written.
+//!
+//! Bytes leave the memory once they are in the file and others are the last ones; so whoever
+//! reads at the front never waits for a disk, and whoever fell behind reads the file, at a
+//! position of their own. What can be read from one of the two is never in neither.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::proxy::fetch::length;
+
+/// Bytes that stay in memory although they are in the file.
+const TAIL_BYTES: u64 = 1 << 20;
+
+/// What has come.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Each with the position of its first byte; without gaps.
+    tail: VecDeque<(u64, Bytes)>,
+    received: u64,
+    file: Option<Arc<File>>,
+    /// Bytes that are in the file.
+    written: u64,
+}
+
+/// Where bytes are.
+pub(super) enum At {
+    /// Here.
+    Memory(Bytes),
+    /// In this file, from the position that was asked for up to this one.
+    File(Arc<File>, u64),
+    /// Nowhere: they have not come yet.
+    Ahead,
+}
+
+impl Held {
+    /// Takes the next bytes.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        let first = self.received;
+        self.received = first.saturating_add(length(bytes.len()));
+        self.tail.push_back((first, bytes));
+    }
+
+    /// Notes that so many bytes are in the file.
+    pub(super) fn written(&mut self, file: &Arc<File>, written: u64) {
+        self.file.get_or_insert_with(|| Arc::clone(file));
+        self.written = written;
+        while let Some((first, bytes)) = self.tail.front() {
+            let end = first.saturating_add(length(bytes.len()));
+            if end > written || self.received - end < TAIL_BYTES {
+                break;
+            }
+            self.tail.pop_front();
+        }
+    }
+
+    /// How many bytes came.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Where the bytes from `at` on are: some of them, at most up to `until`.
+    pub(super) fn find(&self, at: u64, until: u64) -> At {
+        let until = until.min(self.received);
+        if at >= until {
+            return At::Ahead;
+        }
+        let index = self.tail.partition_point(|(first, _)| *first <= at);
+        match index.checked_sub(1).and_then(|index| self.tail.get(index)) {
+            Some((first, bytes)) => At::Memory(part(bytes, at - first, until - first)),
+            None => match &self.file {
+                Some(file) => At::File(Arc::clone(file), until.min(self.written)),
+                None => At::Ahead,
+            },
+        }
+    }
+}
+
+fn part(bytes: &Bytes, from: u64, until: u64) -> Bytes {
+    let clip = |at| usize::try_from(at).map_or(bytes.len(), |at: usize| at.min(bytes.len()));
+    bytes.slice(clip(from)..clip(until))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_left_the_memory_is_in_the_file() {
+        let piece = Bytes::from(vec![7; 300 << 10]);
+        let mut file = tempfile::tempfile().unwrap();
+        let shared = Arc::new(file.try_clone().unwrap());
+        let mut held = Held::default();
+        for _ in 0..10 {
+            held.push(piece.clone());
+        }
+        assert_eq!(held.received(), 10 * (300 << 10));
+        assert!(matches!(held.find(0, 9), At::Memory(bytes) if bytes.len() == 9));
+        for _ in 0..5 {
+            file.write_all(&piece).unwrap();
+        }
+        held.written(&shared, 5 * (300 << 10));
+        // The file begins where the memory ended: nothing is in neither.
+        let end = 5 * (300 << 10);
+        assert!(matches!(held.find(0, u64::MAX), At::File(_, until) if until == end));
+        assert!(matches!(held.find(end, u64::MAX), At::Memory(bytes) if bytes.len() == 300 << 10));
+        held.written(&shared, 10 * (300 << 10));
+        let front = held.received() - 10;
+        assert!(matches!(held.find(front, u64::MAX), At::Memory(bytes) if bytes.len() == 10));
+        assert!(matches!(held.find(held.received(), u64::MAX), At::Ahead));
+        let kept: usize = held.tail.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!((1 << 20..2 << 20).contains(&kept), "{kept}");
+    }
+}

@@ -1,0 +1,169 @@
+//! [`Taking`]: the bytes of a flight on their way into a blob: small ones in memory, others in a
+//! draft that whoever fell behind reads meanwhile.
+//!
+//! Defends I4: what the bytes are is computed here. When they cannot be kept, as on a full disk,
+//! they are still hashed to the end, so that whoever waits for them can go on without us.
+//! Deliberately absent: rows; and naming a draft durably, since a start that finds one removes it.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::Flight;
+use crate::blobs::hash::{Hasher, hash_bytes};
+use crate::blobs::{self, BlobFiles, Draft, Hashed, Space, Staged};
+use crate::proxy::fetch::length;
+
+/// Where bytes are kept, and how many.
+#[derive(Clone)]
+pub struct Ground {
+    /// The files of blobs.
+    pub files: BlobFiles,
+    /// The room on the disk.
+    pub space: Arc<Space>,
+    /// Bodies of up to this many bytes stay in memory, to be rows.
+    pub inline_bytes_max: u64,
+    /// Longer bodies are not kept.
+    pub bytes_max: u64,
+}
+
+/// What a flight hands to whoever writes; no more of it without an end: the flight was broken off.
+pub(super) enum Part {
+    Chunk(Bytes),
+    End,
+}
+
+/// All bytes of a flight, on this machine but not in the store.
+pub enum Arrived {
+    /// Few.
+    Memory(Bytes, Hashed),
+    /// In a file.
+    File(Staged),
+}
+
+impl Arrived {
+    /// What they are.
+    #[must_use]
+    pub fn hashed(&self) -> Hashed {
+        match self {
+            Self::Memory(_, hashed) => *hashed,
+            Self::File(staged) => staged.hashed(),
+        }
+    }
+}
+
+/// How it ended.
+pub(super) enum Taken {
+    All(Arrived),
+    /// Not kept; this has seen all bytes that were handed over.
+    Left(Hasher),
+}
+
+pub(super) struct Taking<'a> {
+    flight: &'a Flight,
+    ground: &'a Ground,
+    kept: Kept,
+}
+
+enum Kept {
+    Memory(Vec<u8>),
+    Draft(Box<Draft>, Arc<File>),
+}
+
+impl<'a> Taking<'a> {
+    pub(super) fn new(flight: &'a Flight, ground: &'a Ground) -> Self {
+        Self { flight, ground, kept: Kept::Memory(Vec::new()) }
+    }
+
+    /// Takes all parts; for a thread that may wait.
+    pub(super) fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Taken {
+        loop {
+            match parts.blocking_recv() {
+                Some(Part::Chunk(bytes)) => {
+                    let before = self.size();
+                    if let Err(error) = self.keep(&bytes) {
+                        self.tell(&error);
+                        return Taken::Left(self.give_up(before, &bytes, parts));
+                    }
+                }
+                Some(Part::End) => return self.finish(),
+                None => return Taken::Left(self.leave()),
+            }
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match &self.kept {
+            Kept::Memory(bytes) => length(bytes.len()),
+            Kept::Draft(draft, _) => draft.size(),
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), blobs::Error> {
+        let Ground { space, inline_bytes_max, .. } = self.ground;
+        if let Kept::Memory(kept) = &mut self.kept {
+            if length(kept.len() + bytes.len()) <= *inline_bytes_max {
+                kept.extend_from_slice(bytes);
+                return Ok(());
+            }
+            space.admit(length(kept.len()))?;
+            let mut draft = self.ground.files.begin(None)?;
+            draft.write(kept)?;
+            let file = Arc::new(draft.reader()?);
+            self.kept = Kept::Draft(Box::new(draft), file);
+        }
+        space.admit(length(bytes.len()))?;
+        if let Kept::Draft(draft, file) = &mut self.kept {
+            draft.write(bytes)?;
+            self.flight.held().written(file, draft.written());
+        }
+        Ok(())
+    }
+
+    fn tell(&self, error: &blobs::Error) {
+        self.flight.do_not_store();
+        log::warn!("what an upstream sends goes on to its clients and is not cached: {error}");
+    }
+
+    /// What was handed over and could not be kept is hashed all the same.
+    fn give_up(self, before: u64, bytes: &Bytes, mut parts: mpsc::Receiver<Part>) -> Hasher {
+        let mut hasher = self.leave();
+        if hasher.size() == before {
+            hasher.update(bytes);
+        }
+        while let Some(Part::Chunk(bytes)) = parts.blocking_recv() {
+            hasher.update(&bytes);
+        }
+        hasher
+    }
+
+    fn leave(self) -> Hasher {
+        match self.kept {
+            Kept::Draft(draft, _) => draft.leave(),
+            Kept::Memory(bytes) => {
+                let mut hasher = Hasher::new(None);
+                hasher.update(&bytes);
+                hasher
+            }
+        }
+    }
+
+    fn finish(self) -> Taken {
+        match self.kept {
+            Kept::Memory(bytes) => {
+                let hashed = hash_bytes(&bytes, None);
+                Taken::All(Arrived::Memory(bytes.into(), hashed))
+            }
+            Kept::Draft(draft, _) => match draft.finish_or_leave() {
+                Ok(staged) => Taken::All(Arrived::File(staged)),
+                Err(failed) => {
+                    let (error, hasher) = *failed;
+                    log::warn!("what an upstream sent is not cached: {error}");
+                    Taken::Left(hasher)
+                }
+            },
+        }
+    }
+}

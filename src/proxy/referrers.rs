@@ -1,0 +1,138 @@
+//! What refers to a manifest of an upstream: asked for each time, and kept for when it cannot be
+//! asked (OCI distribution specification 1.1, "Listing Referrers").
+//!
+//! A list has no digest that somebody could vouch for, and it moves: it is a moving name beside
+//! the tags. Deliberately absent: further pages of a list that an upstream cuts into several.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::fetch::Refused;
+use super::fetched::{Fetched, MANIFEST_BYTES_MAX, NoManifest};
+use super::manifests::{Document, entry};
+use super::pulls::{How, NotServed, Proxy, World, refusal, unanswered};
+use super::source::{Patience, Source};
+use crate::model::oci_manifest::OCI_INDEX;
+use crate::model::{CachedRef, GroupId, OciDigest, UpstreamName};
+
+/// What such a list has at least.
+#[derive(Deserialize)]
+struct List {
+    #[serde(rename = "manifests")]
+    _manifests: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Proxy {
+    /// The list of what refers to a manifest, as the upstream has it.
+    ///
+    /// # Errors
+    /// [`NotServed`].
+    pub async fn referrers(
+        &self,
+        group: GroupId,
+        image: &UpstreamName,
+        digest: &OciDigest,
+    ) -> Result<(Document, How), NotServed> {
+        let world = self.world(group, image)?;
+        let name = match digest {
+            OciDigest::Sha256(digest) => Some(CachedRef::referrers(*digest)),
+            OciDigest::Sha512(_) => None,
+        };
+        let known = self.known_list(&world, name.as_ref())?;
+        let before = known.as_ref().map(|document| document.digest);
+        let patience = match (&known, world.source()) {
+            (Some(_), Ok(source)) => source.budget(),
+            _ => Patience::Long,
+        };
+        match self.ask_list(&world, digest, name.clone(), patience).await {
+            Ok(list) => {
+                let how = if before == Some(list.digest) { How::Revalidated } else { How::Miss };
+                Ok((Document::of(&list, self.now()), how))
+            }
+            // A purge may have come in between.
+            Err(why) => match self.known_list(&world, name.as_ref())? {
+                Some(document) => Ok((document, How::Stale)),
+                None => Err(why.into()),
+            },
+        }
+    }
+
+    fn known_list(
+        &self,
+        world: &World,
+        name: Option<&CachedRef>,
+    ) -> Result<Option<Document>, NotServed> {
+        let Some(name) = name else { return Ok(None) };
+        let known = self.cached_document(|view| {
+            Ok(world.has(view.cached_tag(world.group, &world.image, name)?))
+        })?;
+        Ok(known.map(|(id, document)| {
+            self.store.note_cached_read(id);
+            document
+        }))
+    }
+
+    async fn ask_list(
+        &self,
+        world: &World,
+        digest: &OciDigest,
+        name: Option<CachedRef>,
+        patience: Patience,
+    ) -> Result<Arc<Fetched>, NoManifest> {
+        let source = world.source().map_err(NoManifest::Refused)?;
+        let key = (world.group, source.key(), world.image.clone(), format!("referrers {digest}"));
+        let (proxy, world, digest) = (self.clone(), world.clone(), *digest);
+        let work = || async move {
+            let list = fetch(&source, &world.image, &digest, patience).await?;
+            let list = Arc::new(list);
+            if let Some(name) = name {
+                proxy.keep_list(world, source.origin(), name, Arc::clone(&list)).await;
+            }
+            Ok(list)
+        };
+        self.questions.lists.ask(key, work).await.unwrap_or_else(|| {
+            let why = "the server gave it up".to_owned();
+            Err(NoManifest::Refused(Refused::Unanswered(why)))
+        })
+    }
+
+    /// What cannot be stored is served all the same.
+    async fn keep_list(&self, world: World, origin: [u8; 32], name: CachedRef, list: Arc<Fetched>) {
+        let (place, image) = (self.shelf.clone(), world.image.clone());
+        let kept = tokio::task::spawn_blocking(move || {
+            let by = || (name.to_string(), Some(name.clone()));
+            place.keep(&list.bytes, |content| {
+                entry(&world, origin, by(), Fetched::clone(&list), content)
+            })
+        });
+        let why = match kept.await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        log::warn!("what refers to a manifest of {image} is not cached: {why}");
+    }
+}
+
+async fn fetch(
+    source: &Source,
+    image: &UpstreamName,
+    digest: &OciDigest,
+    patience: Patience,
+) -> Result<Fetched, NoManifest> {
+    let answer = source.referrers(image, digest, patience).await;
+    let answer = answer.map_err(|error| NoManifest::Refused(unanswered(&error)))?;
+    if answer.status != StatusCode::OK {
+        return Err(NoManifest::Refused(refusal(answer).await));
+    }
+    if answer.media_type() != Some(OCI_INDEX) {
+        return Err(NoManifest::Lied("a list of referrers is no index".to_owned()));
+    }
+    let bytes = answer.body.whole(MANIFEST_BYTES_MAX).await;
+    let bytes = bytes.map_err(|error| NoManifest::Refused(unanswered(&error)))?;
+    serde_json::from_slice::<List>(&bytes)
+        .map_err(|error| NoManifest::Lied(format!("a list of referrers: {error}")))?;
+    Ok(Fetched::new(bytes, OCI_INDEX.to_owned()))
+}
