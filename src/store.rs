@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod artifacts;
 pub mod blobs;
 pub mod branches;
+pub mod cached;
 mod charges;
 pub mod check;
 pub mod containers;
@@ -32,6 +33,7 @@ pub mod members;
 pub mod policies;
 pub mod possessions;
 pub mod products;
+pub mod proxy_groups;
 pub mod publications;
 mod pulls;
 pub mod quota;
@@ -278,6 +280,7 @@ struct Shared {
     repairing: check::RepairLock,
     reservations: quota::Reservations,
     pulls: pulls::Pulls,
+    cached_reads: cached::reads::Reads,
 }
 
 impl Store {
@@ -293,6 +296,7 @@ impl Store {
                 repairing: check::RepairLock::default(),
                 reservations: quota::Reservations::default(),
                 pulls: pulls::Pulls::default(),
+                cached_reads: cached::reads::Reads::default(),
             }),
         }
     }

@@ -204,6 +204,8 @@ impl Key for CachedKind {
     }
 }
 
+impl PrefixOf<(GroupId, (CachedKind, CachedId))> for (GroupId, CachedKind) {}
+
 const USER: u8 = 1;
 const TEAM: u8 = 2;
 

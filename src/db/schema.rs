@@ -160,8 +160,9 @@ tables! {
     /// Derived: active entries by when they were last served.
     CACHED_AGES: (GroupId, (Timestamp, CachedId)) => () = "cached-ages.1";
     /// Derived: entries that are on their way out, by when somebody may take them on: those that
-    /// wait, those that failed, and those whose turn may have been lost.
-    CACHED_DUE: (CachedKind, (Timestamp, CachedId)) => () = "cached-due.1";
+    /// wait, those that failed, and those whose turn may have been lost; with the number of their
+    /// state, so that they are counted without a look at each.
+    CACHED_DUE: (CachedKind, (Timestamp, CachedId)) => u64 = "cached-due.1";
     /// Truth: groups with entries that a purge left active in their rows.
     CACHED_PURGES: GroupId => CachedId = "cached-purges.1";
     // ── rights

@@ -133,6 +133,16 @@ impl<K: Key> Span<K> {
         Self { lower: Bound::Included(Vec::new()), upper: Bound::Excluded(Vec::new()), ..self }
     }
 
+    /// Only the keys before `key`.
+    #[must_use]
+    pub fn before(self, key: &K) -> Self {
+        let upper = key.to_bytes();
+        match &self.upper {
+            Bound::Included(old) | Bound::Excluded(old) if *old <= upper => self,
+            _ => Self { upper: Bound::Excluded(upper), ..self },
+        }
+    }
+
     /// A start before that of this span changes nothing.
     fn starting(self, lower: Bound<Vec<u8>>) -> Self {
         match (&self.lower, &lower) {

@@ -197,21 +197,52 @@ pub enum CachedState {
     },
 }
 
-impl Cached {
+impl CachedWhat {
     /// SHA-256 of the bytes.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        match &self.what {
-            CachedWhat::Manifest { digest, .. } | CachedWhat::Blob { digest, .. } => *digest,
+        match self {
+            Self::Manifest { digest, .. } | Self::Blob { digest, .. } => *digest,
         }
     }
 
     /// Manifest or blob.
     #[must_use]
     pub fn kind(&self) -> CachedKind {
-        match &self.what {
-            CachedWhat::Manifest { .. } => CachedKind::Manifest,
-            CachedWhat::Blob { .. } => CachedKind::Blob,
+        match self {
+            Self::Manifest { .. } => CachedKind::Manifest,
+            Self::Blob { .. } => CachedKind::Blob,
+        }
+    }
+}
+
+impl Cached {
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.what.digest()
+    }
+
+    /// Manifest or blob.
+    #[must_use]
+    pub fn kind(&self) -> CachedKind {
+        self.what.kind()
+    }
+
+    /// Whether it is active as far as its row says; its group's mark may say otherwise.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == CachedState::Active
+    }
+
+    /// By when somebody may take it on who deletes it; `None`: it is active.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            CachedState::Active => None,
+            CachedState::Pending => Some(self.updated),
+            CachedState::Processing { until, .. } => Some(until),
+            CachedState::Failed { retry, .. } => Some(retry.unwrap_or(Timestamp::MAX)),
         }
     }
 
@@ -234,6 +265,17 @@ impl CachedState {
             Self::Pending => "pending_destruction",
             Self::Processing { .. } => "processing",
             Self::Failed { .. } => "error",
+        }
+    }
+
+    /// The number that indexes have for it (spec gitlab §1.8).
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Active => 0,
+            Self::Pending => 1,
+            Self::Processing { .. } => 2,
+            Self::Failed { .. } => 3,
         }
     }
 }

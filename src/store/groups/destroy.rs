@@ -17,7 +17,8 @@ impl Tx<'_, '_> {
     ) -> Result<bool, Error> {
         let is_empty = self.destroy_subgroups(id, budget)?
             && self.destroy_members(id, budget)?
-            && self.destroy_deploy_tokens(id, budget)?;
+            && self.destroy_deploy_tokens(id, budget)?
+            && self.destroy_cached_of(id, budget)?;
         // Maybe the last slice came as far as this.
         if is_empty && GROUPS.has(self.txn, &id)? {
             return Ok(budget.take() && GROUPS.remove(self.txn, &id)?);
