@@ -246,7 +246,7 @@ impl Tx<'_, '_> {
     }
 
     /// Changes what a group's cache is counted for.
-    fn count_cached(
+    pub(super) fn count_cached(
         &self,
         group: GroupId,
         kind: CachedKind,

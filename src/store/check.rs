@@ -11,6 +11,8 @@
 //! Deliberately absent: files on the disk (`crate::cleanup` adds them) and guesses at lost truth.
 
 mod blobs;
+mod cached;
+mod cached_rows;
 mod charges;
 mod findings;
 mod fix;
@@ -263,6 +265,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_products()?;
         self.check_groups()?;
         self.check_registry()?;
+        self.check_cached()?;
         self.check_totals()
     }
 

@@ -180,7 +180,7 @@ impl Way {
         std::iter::once(&self.here).chain(&self.above)
     }
 
-    fn path(&self) -> GroupPath {
+    pub(super) fn path(&self) -> GroupPath {
         self.path_as(self.here.name.clone())
     }
 
@@ -219,6 +219,19 @@ fn named(rows: &impl Rows, id: GroupId) -> Result<Option<Step>, Error> {
 /// As [`way_up`] of a group that must be there.
 pub(super) fn known(rows: &impl Rows, id: GroupId) -> Result<Way, Error> {
     way_up(rows, id)?.ok_or_else(|| Error::GroupUnknown(id.0.to_string()))
+}
+
+/// The group on the way up, itself included, that no name leads to in the one above.
+pub(super) fn unnamed(rows: &impl Rows, id: GroupId) -> Result<Option<GroupId>, Error> {
+    let mut at = id;
+    for _ in 0..GROUP_DEPTH_MAX {
+        let Some(step) = named(rows, at)? else { return Ok(Some(at)) };
+        at = step.group.parent;
+        if at == GroupId::TOP {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// Whether names lead to a group.

@@ -3,7 +3,7 @@
 use super::{Error, tree};
 use crate::db::schema::{ARTIFACTS, BLOBS, CACHED, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS};
 use crate::db::{self, Rows};
-use crate::model::{BlobId, CachedId, ImageId, Node, OciDigest, Referrer};
+use crate::model::{BlobId, CachedId, GroupId, ImageId, Node, OciDigest, Referrer};
 
 /// The size of the blob as the record that `referrer` is the key of has it; `None`: it does not
 /// name this blob.
@@ -48,8 +48,16 @@ pub(super) fn path(rows: &impl Rows, referrer: &Referrer, id: BlobId) -> Result<
 /// `/v2/{group}/dependency_proxy/containers/{image}:{reference}.json`, as lists call it.
 fn cached_path(rows: &impl Rows, id: CachedId) -> Result<String, Error> {
     let Some(cached) = CACHED.get(rows, &id)? else { return Ok("a cached image".to_owned()) };
-    let group = cached.group.0;
-    Ok(format!("/v2/(group {group})/dependency_proxy/containers/{}", cached.file_name()))
+    Ok(format!("{}{}", proxy_path(rows, cached.group)?, cached.file_name()))
+}
+
+/// `/v2/{group}/dependency_proxy/containers/`
+pub(super) fn proxy_path(rows: &impl Rows, group: GroupId) -> Result<String, Error> {
+    let path = match super::groups::way_up(rows, group)? {
+        Some(way) => way.path().to_string(),
+        None => format!("(deleted group {})", group.0),
+    };
+    Ok(format!("/v2/{path}/dependency_proxy/containers/"))
 }
 
 /// `/v2/{name}/`

@@ -2,6 +2,7 @@
 //! ([`audit::assert_consistent`]) after every step.
 
 pub(crate) mod audit;
+mod cached;
 mod containers;
 mod crash;
 mod garbage;

@@ -1,5 +1,6 @@
 //! Why a blob is kept: who names it, or since when it is free and until when it must stay.
 
+mod cached;
 mod images;
 
 use std::collections::HashMap;
@@ -106,6 +107,9 @@ pub struct Held {
     /// Why a manifest of the registry is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
+    /// Where an entry of a cache is in its life, as it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
 }
 
 /// A detached thing.
@@ -166,7 +170,7 @@ impl View {
                 }
                 Referrer::Image(image) => (self.held_by_image(*image, id)?, None),
                 Referrer::Manifest(manifest) => self.held_by_manifest(*manifest)?,
-                Referrer::Cached(_) => (Held::default(), None),
+                Referrer::Cached(cached) => self.held_by_cached(*cached)?,
             };
             found.push((referrers::path(&self.snapshot, &referrer, id)?, held, root));
         }

@@ -7,6 +7,7 @@
 
 use super::super::{Error, Tx, artifacts, links, referrers};
 use super::groups::GroupFix;
+use super::cached::CachedFix;
 use super::image_fix::ImageFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
@@ -79,6 +80,8 @@ pub(super) enum Fix {
     Image(ImageFix),
     /// Something of groups.
     Group(GroupFix),
+    /// Something of a cache of other registries' images.
+    Cached(CachedFix),
     /// Drops a derived row that cannot be read.
     Unreadable(Erase, Vec<u8>),
 }
@@ -112,6 +115,7 @@ impl Fix {
             Self::Counter(..) => Phase::Counter,
             Self::Image(fix) => fix.phase(),
             Self::Group(fix) => fix.phase(),
+            Self::Cached(fix) => fix.phase(),
             _ => Phase::Lowering,
         }
     }
@@ -145,6 +149,7 @@ impl Fix {
             Self::LiveUnlink(id) => tx.keep_live(*id),
             Self::Image(fix) => fix.apply(tx),
             Self::Group(fix) => fix.apply(tx),
+            Self::Cached(fix) => fix.apply(tx),
             Self::Unreadable(erase, key) => Ok(erase(tx.txn, key)?),
         }
     }

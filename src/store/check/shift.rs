@@ -4,8 +4,8 @@
 use super::super::{Error, Tx, containers};
 use crate::db::schema::{BRANCHES, CHARGES, DETACHED, FORMATS, JOBS, REPOS, TAGS};
 use crate::model::{
-    BranchId, BranchName, FormatId, FormatName, JobId, JobName, RepoId, TagCounts, TagId, TagName,
-    Totals, Usage, UserName,
+    BranchId, BranchName, CachedKind, FormatId, FormatName, GroupId, JobId, JobName, RepoId,
+    TagCounts, TagId, TagName, Totals, Usage, UserName,
 };
 use crate::store::detached::QueueKey;
 
@@ -39,6 +39,8 @@ pub(super) enum Holder {
     Container(FormatId),
     /// What the registry charges a user for.
     Charges(UserName),
+    /// What a group's cache holds of one kind.
+    Proxy(GroupId, CachedKind),
     Waiting(QueueKey),
     Total(Total),
 }
@@ -168,6 +170,13 @@ impl Holder {
                     return Ok(CHARGES.remove(tx.txn, user)?);
                 }
                 CHARGES.put(tx.txn, user, &usage)?;
+                Ok(true)
+            }
+            Self::Proxy(group, kind) => {
+                tx.count_cached(*group, *kind, |mut usage| {
+                    shift.move_usage(&mut usage);
+                    usage
+                })?;
                 Ok(true)
             }
             Self::Format(key, id) => {

@@ -1,5 +1,6 @@
 //! Recounts everything that is derived from the tables that are truth (I2), within one snapshot.
 
+mod cached;
 mod groups;
 mod image_links;
 mod manifests;
@@ -47,6 +48,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.image_links();
     audit.manifests();
     audit.groups();
+    audit.cached();
     audit.found
 }
 
@@ -250,6 +252,7 @@ impl Audit {
             refs.push(((file.blob, Referrer::Artifact(format, path)), ()));
         }
         refs.extend(self.registry_references());
+        refs.extend(self.cached_references());
         self.same("references", map(self.rows(&REFS)), map(refs));
     }
 
@@ -258,7 +261,9 @@ impl Audit {
         for (_, file) in self.rows(&ARTIFACTS) {
             *counts.entry(file.blob).or_default() += 1;
         }
-        for ((blob, _), ()) in self.registry_references() {
+        for ((blob, _), ()) in
+            self.registry_references().into_iter().chain(self.cached_references())
+        {
             *counts.entry(blob).or_default() += 1;
         }
         let (mut free, mut digests, mut inline) = (Vec::new(), Vec::new(), BTreeMap::new());

@@ -38,7 +38,7 @@ impl View {
         };
         let names = self.tags_of(id, &manifest)?;
         let root = (!is_here).then_some(Node::Manifest(id));
-        Ok((Held { names, until, standing: Some(manifest.standing) }, root))
+        Ok((Held { names, until, standing: Some(manifest.standing), state: None }, root))
     }
 
     /// A few of those that name a blob: tags where there are any, manifests where not.
