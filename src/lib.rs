@@ -18,6 +18,7 @@
 //! | 2 store | [`store`] | one public function = one transaction = one decision |
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`registry`] | the container registry |
+//! | | [`proxy`] | caches images of other registries |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -169,6 +170,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod proxy;
 pub mod publish;
 pub mod registry;
 pub mod stop;

@@ -3,6 +3,7 @@
 //! The flag is the name; variable and key follow from it by one rule. A setting's default is in
 //! [`Settings::default`] and its bounds are here; nothing else knows either.
 
+mod proxy;
 mod registry;
 
 use std::time::Duration;
@@ -238,21 +239,15 @@ pub static SETTINGS: &[Setting] = &[
         alias: Alias::Same(dlrepo::INTERNAL_FORMAT_FILTER),
         kind: Kind::Pattern(|s| &mut s.tree.internal_format_filter),
     },
-    Setting {
-        section: "registry",
-        flag: "registry-upload-link",
-        help: "How long a repository keeps blobs and manifests that nothing in it names",
-        alias: Alias::None,
-        kind: Kind::Time(NO_TIME..=YEAR, |s| &mut s.registry.upload_link),
-    },
+    registry::UPLOAD_LINK,
     registry::UNTAGGED,
-    Setting {
-        section: "registry",
-        flag: "registry-token-lifetime",
-        help: "How long a token that the registry issues for a login is worth something",
-        alias: Alias::None,
-        kind: Kind::Time(SECOND..=DAY, |s| &mut s.registry.token_lifetime),
-    },
+    registry::TOKEN_LIFETIME,
+    proxy::UPSTREAM,
+    proxy::ALLOW,
+    proxy::PATIENCE,
+    proxy::TIMEOUT,
+    proxy::REQUESTS,
+    proxy::KEY_FILE,
     Setting {
         section: "publish",
         flag: "publish-url",

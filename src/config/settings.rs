@@ -35,6 +35,8 @@ pub struct Settings {
     pub tree: Tree,
     /// Rules of the container registry.
     pub registry: Registry,
+    /// Which registries are cached, and how they are asked.
+    pub proxy: Proxy,
     /// Which servers releases go to.
     pub publish: Publish,
     /// The directory that knows people.
@@ -68,6 +70,53 @@ impl Default for Registry {
             upload_link: crate::store::UPLOAD_LINK,
             token_lifetime: Duration::from_secs(5 * 60),
             untagged: UntaggedRules::default(),
+        }
+    }
+}
+
+/// Which registries are cached, and how they are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// The upstream of groups that name none.
+    pub upstream: Option<PublicUrl>,
+    /// Networks that are asked besides public ones.
+    pub allow: Networks,
+    /// Longest wait where something cached can be served instead.
+    pub patience: Duration,
+    /// Longest silence where nothing can be.
+    pub timeout: Duration,
+    /// Requests to one upstream at once.
+    pub requests: u32,
+    /// The key of sealed credentials; `None`: `proxy.key` in the data folder.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            upstream: PublicUrl::parse(crate::proxy::DOCKER_HUB).ok(),
+            allow: Networks::none(),
+            patience: Duration::from_secs(2),
+            timeout: Duration::from_secs(60),
+            requests: 32,
+            key_file: None,
+        }
+    }
+}
+
+impl Proxy {
+    /// What the client of upstreams needs, for a server with this data folder.
+    #[must_use]
+    pub fn upstreams(&self, data: &std::path::Path) -> crate::proxy::Settings {
+        let upstream = self.upstream.as_ref().map(ToString::to_string);
+        let key_file = self.key_file.clone();
+        crate::proxy::Settings {
+            upstream: upstream.unwrap_or_else(|| crate::proxy::DOCKER_HUB.to_owned()),
+            allow: self.allow.clone(),
+            patience: self.patience,
+            timeout: self.timeout,
+            requests_max: self.requests,
+            key_file: key_file.unwrap_or_else(|| data.join(crate::proxy::seal::KEY_FILE)),
         }
     }
 }

@@ -35,12 +35,18 @@ impl Networks {
         Self { nets: loopback().to_vec(), unix: UnixSockets::In }
     }
 
+    /// Nobody.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { nets: Vec::new(), unix: UnixSockets::Out }
+    }
+
     /// Reads words joined by commas or white space.
     ///
     /// # Errors
     /// Which word is none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut found = Self { nets: Vec::new(), unix: UnixSockets::Out };
+        let mut found = Self::none();
         let words = text.split(|c: char| c == ',' || c.is_whitespace());
         for word in words.filter(|word| !word.is_empty() && *word != NOBODY) {
             match word {

@@ -1,6 +1,7 @@
 //! The harness: [`TestServer`] starts the binary and asks it, [`needs`] names what else a test
 //! wants of the machine, [`Outcome`] tells what a command said.
 
+pub mod bad_upstream;
 pub mod client;
 pub mod docker_registry;
 pub mod engine;

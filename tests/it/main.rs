@@ -42,6 +42,7 @@ mod post_process;
 mod power_loss;
 mod process;
 mod products;
+mod proxy_upstream;
 mod publication;
 mod publication_container;
 mod publication_faults;
