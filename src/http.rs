@@ -12,6 +12,7 @@ mod download;
 pub mod error;
 pub mod failure;
 pub mod file_body;
+mod graphql;
 pub mod guard;
 pub mod host;
 pub mod listen;
@@ -69,6 +70,8 @@ pub struct Server {
     pub tree: crate::tree::Tree,
     /// The container registry, over the same store.
     pub registry: crate::registry::Registry,
+    /// The registries whose images groups cache.
+    pub upstreams: Arc<crate::proxy::Upstreams>,
     /// Who gives the space back.
     pub sweeper: Handle,
     /// Who brings released tags to other servers.
@@ -141,6 +144,7 @@ impl Server {
         let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
         let response = api::errors::in_form(&method, path, response);
+        let response = graphql::errors::in_form(&method, path, response);
         let mut response = self.conclude(asked, &caller, response);
         if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
@@ -219,6 +223,7 @@ impl Server {
                 Err(Failure::NotFound(format!("the group {} serves no images", group.0)))
             }
             Route::NoProxy(none) => Err(none.refusal().into()),
+            Route::GraphQl => self.graphql(request).await,
             route => self.tree(request, route, spelling).await,
         }
     }

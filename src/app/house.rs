@@ -92,6 +92,9 @@ pub enum Error {
     /// The rows.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The upstreams of the dependency proxy.
+    #[error(transparent)]
+    Proxy(#[from] crate::proxy::Error),
     /// Who brings releases to other servers.
     #[error(transparent)]
     Publish(#[from] publish::Error),

@@ -88,7 +88,8 @@ impl Running {
             People::start(&house, settings)?
         };
         let guards = (access.clone(), people.door(settings));
-        let server = Arc::new(house.server(settings, guards, sweeper.clone(), stop.clone()));
+        let server = house.server(settings, guards, sweeper.clone(), stop.clone())?;
+        let server = Arc::new(server);
         let service = TowerToHyperService::new(warp::service(http::filter(server)));
         let (finish, finished) = oneshot::channel();
         // An end of the sender is an end as well.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::House;
+use super::{Error, House};
 use crate::access::Access;
 use crate::cleanup;
 use crate::config::{self, Settings};
 use crate::http::Server;
 use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
+use crate::proxy::Upstreams;
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
 use crate::sweeper;
@@ -32,24 +33,36 @@ impl House {
         Registry::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), limits)
     }
 
+    /// The registries whose images groups cache.
+    ///
+    /// # Errors
+    /// [`Error::Proxy`] for settings that cannot be.
+    pub fn upstreams(&self, settings: &Settings) -> Result<Arc<Upstreams>, Error> {
+        let told = settings.proxy.upstreams(&settings.server.data);
+        Ok(Arc::new(Upstreams::new(told, Arc::clone(self.store.clock()))?))
+    }
+
     /// What the handlers of this house work on.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As [`Self::upstreams`].
     pub fn server(
         &self,
         settings: &Settings,
         (access, door): (Access, Door),
         sweeper: sweeper::Handle,
         stop: Stop,
-    ) -> Server {
+    ) -> Result<Server, Error> {
         let public_url = settings.server.public_url.as_ref();
         let (store, space) = (self.store.clone(), Arc::clone(&self.space));
-        Server {
+        Ok(Server {
             access,
             realm: settings.auth.auth_realm.to_string(),
             door,
             token_lifetime: settings.registry.token_lifetime,
             tree: with_post_process(self.tree(settings), settings, stop),
             registry: self.registry(settings),
+            upstreams: self.upstreams(settings)?,
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,
@@ -60,7 +73,7 @@ impl House {
                 let stats = cleanup::stats(&store, &space).map_err(|error| error.to_string())?;
                 serde_json::to_value(stats).map_err(|error| error.to_string())
             }),
-        }
+        })
     }
 }
 

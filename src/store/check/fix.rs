@@ -6,8 +6,8 @@
 //! transaction has to count (I7). Deliberately absent: removing what is truth.
 
 use super::super::{Error, Tx, artifacts, links, referrers};
-use super::groups::GroupFix;
 use super::cached::CachedFix;
+use super::groups::GroupFix;
 use super::image_fix::ImageFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
