@@ -96,6 +96,10 @@
 //! content is here is told only to who may read a path that has it, or who sent it a short time
 //! ago ([`store::possessions`]). The grammar of the rules is pure ([`model::acl`]).
 //!
+//! In groups and at their dependency proxies no rule of a path holds: roles decide
+//! ([`access::Access::may_in_group`]), and handlers ask for them. What a token of the registry is
+//! for there it says itself, but no group: who may pull from which is asked at each use.
+//!
 //! # One deletion
 //!
 //! Every way of removing things is one pipeline:

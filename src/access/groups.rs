@@ -36,6 +36,26 @@ impl Access {
             }
         }
     }
+
+    /// Those of a user's groups that a token of the registry has to name: the rules know them, or
+    /// they are members of groups; one at least, since who is in none is nobody.
+    ///
+    /// # Errors
+    /// [`store::Error::Db`].
+    pub fn telling_groups(
+        &self,
+        view: &View,
+        groups: &[String],
+    ) -> Result<Vec<String>, store::Error> {
+        let known = self.known_groups(groups);
+        let mut telling = Vec::new();
+        for group in groups {
+            if known.contains(group) || view.is_team(group)? {
+                telling.push(group.clone());
+            }
+        }
+        Ok(telling)
+    }
 }
 
 /// Deploy tokens pull and do nothing else.

@@ -153,7 +153,11 @@ impl Server {
             let now = server.tree.store().clock().now();
             let basis = match identity.basis {
                 Basis::Elsewhere { groups, password } => {
-                    Basis::Elsewhere { groups: server.access.known_groups(&groups), password }
+                    let view = server.tree.store().view()?;
+                    Basis::Elsewhere {
+                        groups: server.access.telling_groups(&view, &groups)?,
+                        password,
+                    }
                 }
                 basis => basis,
             };

@@ -127,7 +127,7 @@ impl Tx<'_, '_> {
         if let Some(name) = name.filter(|name| *name != way.here.name) {
             self.check_free(&way, &name)?;
             GROUP_NAMES.remove(self.txn, &way.here.key())?;
-            group.path = name.as_str().to_owned();
+            name.as_str().clone_into(&mut group.path);
             GROUP_NAMES.put(self.txn, &(group.parent, name), &id)?;
         }
         Ok(GROUPS.put(self.txn, &id, &group)?)

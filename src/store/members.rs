@@ -94,7 +94,7 @@ impl Tx<'_, '_> {
             (PutMode::Change, None) => Err(Error::MemberUnknown(name)),
             (PutMode::Add, None) => self.add_member(group, &name, (role, expires), by),
             (PutMode::Change, Some(old)) => {
-                let new = Member { role, expires, by, ..old.clone() };
+                let new = Member { role, by, expires, ..old.clone() };
                 self.check_owner_stays(&way.here, &name, &old, Some(&new))?;
                 Ok(MEMBERS.put(self.txn, &(group, name), &new)?)
             }
@@ -218,6 +218,16 @@ impl View {
             }
         }
         Ok(highest)
+    }
+
+    /// Whether everybody in this group of a directory, an auth file or an account is a member
+    /// anywhere, or was until a short time ago.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn is_team(&self, name: &str) -> Result<bool, Error> {
+        let team = MemberName::Team(name.to_owned());
+        Ok(is_team_name(name) && MEMBERSHIPS.has_any(&self.snapshot, Span::under(&team))?)
     }
 
     /// A direct member of a group, while that counts.

@@ -380,13 +380,13 @@ fn tokens_of_people_are_made_by_administrators_and_by_themselves() {
     let mine = mine.by("bob", &password_of("bob"));
     let mine = mine.json(&json!({"name": "m", "scopes": ["api"], "expires_at": "2090-01-02"}));
     let mine = mine.expect(201).json()["token"].as_str().unwrap().to_owned();
-    let make = |end: &str| {
+    let ask_for = |end: &str| {
         let line = format!("POST user/personal_access_tokens?name=n&scopes[]=api{end}");
         setting.ask(&mine, &line)
     };
-    assert!(make("").expect(400).text().contains("2090-01-02"));
-    make("&expires_at=2090-01-03").expect(400);
-    make("&expires_at=2090-01-02").expect(201);
+    assert!(ask_for("").expect(400).text().contains("2090-01-02"));
+    ask_for("&expires_at=2090-01-03").expect(400);
+    ask_for("&expires_at=2090-01-02").expect(201);
     setting.ask(&mine, "DELETE personal_access_tokens/self").expect(204);
     setting.refused(&mine, "GET user", 401, "401 Unauthorized");
 }

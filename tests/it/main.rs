@@ -44,6 +44,7 @@ mod post_process;
 mod power_loss;
 mod process;
 mod products;
+mod proxy_login;
 mod proxy_upstream;
 mod publication;
 mod publication_container;

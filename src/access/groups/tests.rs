@@ -164,3 +164,20 @@ fn a_deleted_group_is_nobodys() {
     assert_eq!(house.may(&access, &gus, house.below), []);
     assert_eq!(house.may(&access, &gus, house.top), []);
 }
+
+#[test]
+fn a_token_names_the_groups_that_say_something() {
+    let house = House::new();
+    house.put(house.below, MemberName::Team("crew".to_owned()), Role::Guest);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dev"), "r /x\n").unwrap();
+    let ruled = Access::with_rules(folder.path()).unwrap();
+    let view = house.store.view().unwrap();
+    let told = |access: &Access, groups: &[&str]| {
+        let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
+        access.telling_groups(&view, &groups).unwrap()
+    };
+    assert_eq!(told(&ruled, &["a", "crew", "dev", "crews", "cre"]), ["crew", "dev"]);
+    assert_eq!(told(&Access::built_in(), &["a", "b", "crew"]), ["a", "crew"]);
+    assert_eq!(told(&ruled, &["a", "b"]), ["a"]);
+}

@@ -158,7 +158,7 @@ async fn a_token_for_the_registry_opens_no_proxy_and_the_other_way_round() {
     let narrow = house.issued(&format!("{PROXY}&{hosted}"), &bearer(&narrow)).await;
     assert_eq!(house.refusal("top", &narrow).await, denied(), "none would help");
     assert_eq!(house.ask("GET /v2/a/x/manifests/t", &narrow).await.status, 404);
-    assert_eq!(house.ask("POST /v2/a/x/blobs/uploads/", &narrow).await.status, 401);
+    assert_eq!(house.ask("POST /v2/a/x/blobs/uploads/", &narrow).await.status, 403);
     // A scope that names the proxy is enough, and is for all groups: roles decide.
     let named = house.issued(&format!("service=larder&scope={PULL}"), &gus()).await;
     assert_eq!(house.refusal("top/below", &named).await, None);

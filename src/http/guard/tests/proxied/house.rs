@@ -36,8 +36,11 @@ pub(super) type Headers = Vec<(&'static str, String)>;
 
 impl House {
     pub(super) async fn new() -> Self {
-        Self::with(&[("people", "rw /v2/a/**\nr /v2/b/**\n"), ("ANONYMOUS", "r /v2/open/**\n")])
-            .await
+        Self::with(&[
+            ("people", "rw /v2/a/**\nr /v2/open/**\nr /v2/_catalog\n"),
+            ("ANONYMOUS", "r /v2/open/**\n"),
+        ])
+        .await
     }
 
     pub(super) async fn with(rules: &[(&str, &str)]) -> Self {
@@ -153,8 +156,8 @@ impl House {
         let (mut request, path) = self.request(&line, headers);
         let server = &self.bench.server;
         let asked = server.asked(&request, &path, None);
-        let head =
-            Head { method: &request.method, path: &path, headers: &request.headers, peer: None };
+        let (method, query, headers) = (&request.method, &request.query, &request.headers);
+        let head = Head { method, path: &path, query, headers, peer: None };
         let admitted = server.door.identify(head).await;
         let (caller, found) = match admitted {
             Ok((caller, pass)) => {
