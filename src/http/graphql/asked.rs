@@ -57,12 +57,12 @@ impl Asked {
     }
 
     /// Changes something, which what is read from now on shows.
-    pub fn change<T: Send + 'static>(
+    pub async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Store) -> Pending<T, Error>,
     ) -> Result<T> {
         let store = self.server.tree.store();
-        let changed = change(store).wait().map_err(|error| fault(&error))?;
+        let changed = change(store).await.map_err(|error| fault(&error))?;
         let fresh = Arc::new(store.view().map_err(|error| fault(&error))?);
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(changed)

@@ -29,16 +29,17 @@ impl CurrentUserQuery {
         let asked = asked(context)?;
         let Some(login) = asked.caller().login() else { return Ok(None) };
         let (username, name) = (login.as_str().to_owned(), login.as_str().to_owned());
-        Ok(Some(CurrentUser { id: number(asked, login)?, username, name }))
+        Ok(Some(CurrentUser { id: number(asked, login).await?, username, name }))
     }
 }
 
 /// The number of a login. It is given when somebody wants to know it first: by a question too.
-fn number(asked: &Asked, login: &UserName) -> Result<UserID> {
+async fn number(asked: &Asked, login: &UserName) -> Result<UserID> {
     let known = asked.view().user_number(login).map_err(|error| fault(&error))?;
     if let Some(number) = known {
         return Ok(UserID(number.0));
     }
     let login = login.clone();
-    asked.change(|store| store.number_user(login)).map(|number| UserID(number.0))
+    let number = asked.change(|store| store.number_user(login)).await?;
+    Ok(UserID(number.0))
 }

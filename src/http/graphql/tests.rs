@@ -30,7 +30,7 @@ impl Bench {
     }
 
     /// Makes a group, which `owner` owns.
-    fn has_group(&self, path: &str, visibility: Visibility) -> GroupId {
+    async fn has_group(&self, path: &str, visibility: Visibility) -> GroupId {
         let (parent, name) = match path.rsplit_once('/') {
             Some((parent, name)) => (self.group(parent), name),
             None => (GroupId::TOP, path),
@@ -43,7 +43,7 @@ impl Bench {
             visibility,
             owner: Some(UserName::parse("owner").unwrap()),
         };
-        self.store().create_group(new).wait().unwrap()
+        self.store().create_group(new).await.unwrap()
     }
 
     fn group(&self, path: &str) -> GroupId {
@@ -52,12 +52,12 @@ impl Bench {
     }
 
     /// Makes a member of each role, whose login is its name.
-    fn has_members(&self, group: GroupId) {
+    async fn has_members(&self, group: GroupId) {
         for role in Role::ALL.into_iter().filter(|role| *role != Role::Owner) {
             let name = MemberName::User(UserName::parse(role.as_str()).unwrap());
             let (by, mode) = ("test".to_owned(), PutMode::Add);
             let put = MemberPut { group, name, role, expires: None, by, mode };
-            self.store().put_member(put).wait().unwrap();
+            self.store().put_member(put).await.unwrap();
         }
     }
 
@@ -128,7 +128,7 @@ async fn it_is_told_which_server_this_is_and_who_asks() {
 #[tokio::test]
 async fn an_array_gets_an_array_and_sees_its_own_changes() {
     let bench = Bench::new(&[]);
-    bench.has_group("g", Visibility::Private);
+    bench.has_group("g", Visibility::Private).await;
     let policy = "{ group(fullPath: \"g\") { dependencyProxyImageTtlPolicy { ttl } } }";
     let change = "mutation { updateDependencyProxyImageTtlGroupPolicy(\
                   input: {groupPath: \"g\", ttl: 7}) { errors } }";
@@ -204,7 +204,7 @@ async fn the_schema_can_be_asked_for_as_clients_do() {
 #[tokio::test]
 async fn what_costs_too_much_is_refused_before_it_does() {
     let bench = Bench::new(&[]);
-    bench.has_group("g", Visibility::Public);
+    bench.has_group("g", Visibility::Public).await;
     let started = Instant::now();
     let deep = format!("{{ __schema {} }}", "{ types { fields { type ".repeat(8) + &"}".repeat(24));
     assert!(error(&bench.runs(&admin(), &deep).await).contains("too deep"));

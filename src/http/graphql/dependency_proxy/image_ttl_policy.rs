@@ -81,7 +81,7 @@ impl ImageTtlPolicyMutation {
         let group = group::find_to_change(asked, &input.group_path, ability)?.id;
         let (policy, errors) = match change(&input) {
             Ok(change) => {
-                asked.change(|store| store.change_proxy(group, change))?;
+                asked.change(|store| store.change_proxy(group, change)).await?;
                 (Some(of(asked, group)?), Vec::new())
             }
             Err(errors) => (None, errors),

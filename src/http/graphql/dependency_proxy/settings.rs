@@ -75,7 +75,7 @@ impl SettingsMutation {
         let client_mutation_id = input.client_mutation_id.clone();
         let (setting, errors) = match wanted(asked, group, input)? {
             Ok(change) => {
-                asked.change(|store| store.change_proxy(group, change))?;
+                asked.change(|store| store.change_proxy(group, change)).await?;
                 (Some(of(asked, group)?), Vec::new())
             }
             Err(errors) => (None, errors),

@@ -37,13 +37,13 @@ fn content(text: &str) -> Content {
 }
 
 impl Bench {
-    fn caches(&self, group: GroupId, what: CachedWhat, text: &str) -> CachedId {
+    async fn caches(&self, group: GroupId, what: CachedWhat, text: &str) -> CachedId {
         let (upstream, content, origin) = (None::<Upstream>, content(text), [7; 32]);
         let new = NewCached { group, upstream, what, content, origin, tag: None };
-        self.store().put_cached(new).wait().unwrap().0
+        self.store().put_cached(new).await.unwrap().0
     }
 
-    fn caches_manifest(&self, group: GroupId, reference: &str) -> CachedId {
+    async fn caches_manifest(&self, group: GroupId, reference: &str) -> CachedId {
         let text = format!("manifest {reference}");
         let what = CachedWhat::Manifest {
             digest: sha256(&text),
@@ -52,12 +52,12 @@ impl Bench {
             media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
             parts: Vec::new(),
         };
-        self.caches(group, what, &text)
+        self.caches(group, what, &text).await
     }
 
-    fn caches_blob(&self, group: GroupId, text: &str) -> CachedId {
+    async fn caches_blob(&self, group: GroupId, text: &str) -> CachedId {
         let what = CachedWhat::Blob { digest: sha256(text), image: "library/alpine".to_owned() };
-        self.caches(group, what, text)
+        self.caches(group, what, text).await
     }
 }
 
@@ -72,7 +72,7 @@ fn settings(input: &str) -> String {
 #[tokio::test]
 async fn the_documented_example_works() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Private);
+    let group = bench.has_group("g", Visibility::Private).await;
     let policy = json!({ "enabled": true, "ttl": 90 });
     let wanted = json!({ POLICY: { "dependencyProxyImageTtlPolicy": policy, "errors": [] } });
     assert_eq!(bench.finds(&of("owner"), EXAMPLE).await, wanted);
@@ -83,9 +83,9 @@ async fn the_documented_example_works() {
 #[tokio::test]
 async fn roles_decide_who_sees_and_changes_what() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Public);
-    bench.has_members(group);
-    bench.caches_blob(group, "some bytes");
+    let group = bench.has_group("g", Visibility::Public).await;
+    bench.has_members(group).await;
+    bench.caches_blob(group, "some bytes").await;
     let query = "{ group(fullPath: \"g\") { dependencyProxySetting { enabled identity } \
                  dependencyProxyImageTtlPolicy { enabled ttl createdAt updatedAt } \
                  dependencyProxyBlobCount dependencyProxyTotalSize \
@@ -123,7 +123,7 @@ async fn roles_decide_who_sees_and_changes_what() {
 #[tokio::test]
 async fn a_group_that_is_not_there_is_told_as_one_that_is_not_yours() {
     let bench = Bench::new(&[]);
-    bench.has_group("g", Visibility::Private);
+    bench.has_group("g", Visibility::Private).await;
     let theirs = bench.runs(&of("stranger"), EXAMPLE).await;
     assert_eq!(theirs, unavailable(POLICY));
     for path in ["absent", "no path", ""] {
@@ -135,10 +135,10 @@ async fn a_group_that_is_not_there_is_told_as_one_that_is_not_yours() {
 #[tokio::test]
 async fn a_group_may_let_lower_roles_set_its_proxy() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Private);
-    bench.has_members(group);
+    let group = bench.has_group("g", Visibility::Private).await;
+    bench.has_members(group).await;
     let change = ProxyChange { admins: Some(Role::Developer), ..ProxyChange::default() };
-    bench.store().change_proxy(group, change).wait().unwrap();
+    bench.store().change_proxy(group, change).await.unwrap();
     for (role, may) in [("reporter", false), ("developer", true), ("maintainer", true)] {
         let answer = bench.runs(&of(role), EXAMPLE).await;
         assert_eq!(answer.get("errors").is_none(), may, "{role}: {answer}");
@@ -148,7 +148,7 @@ async fn a_group_may_let_lower_roles_set_its_proxy() {
 #[tokio::test]
 async fn what_was_never_set_is_shown_and_not_stored() {
     let bench = Bench::new(&[]);
-    bench.has_group("g", Visibility::Private);
+    bench.has_group("g", Visibility::Private).await;
     let query = "{ group(fullPath: \"g\") { dependencyProxySetting { enabled identity } \
                  dependencyProxyImageTtlPolicy { enabled ttl createdAt updatedAt } } }";
     let policy = json!({ "enabled": false, "ttl": 90, "createdAt": null, "updatedAt": null });
@@ -165,7 +165,7 @@ async fn what_was_never_set_is_shown_and_not_stored() {
 #[tokio::test]
 async fn a_policy_is_changed_in_part_or_not_at_all() {
     let bench = Bench::new(&[]);
-    bench.has_group("g", Visibility::Private);
+    bench.has_group("g", Visibility::Private).await;
     let change = |input: &str| {
         format!(
             "mutation {{ {POLICY}(input: {{groupPath: \"g\", {input}}}) {{ clientMutationId \
@@ -205,7 +205,7 @@ async fn a_policy_is_changed_in_part_or_not_at_all() {
 #[tokio::test]
 async fn credentials_go_in_and_never_come_out() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Private);
+    let group = bench.has_group("g", Visibility::Private).await;
     for (input, setting, errors) in [
         ("identity: \"me\"", Value::Null, json!(["Secret can't be blank"])),
         ("secret: \"s3cret\"", Value::Null, json!(["Identity can't be blank"])),
@@ -242,13 +242,13 @@ async fn credentials_go_in_and_never_come_out() {
 #[tokio::test]
 async fn lists_show_everything_newest_first_also_after_a_purge() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Private);
-    let other = bench.has_group("other", Visibility::Private);
-    bench.caches_manifest(group, "1");
-    bench.caches_blob(group, "layer");
-    bench.caches_blob(other, "of others");
-    bench.store().purge_cached(group).wait().unwrap();
-    bench.caches_manifest(group, "2");
+    let group = bench.has_group("g", Visibility::Private).await;
+    let other = bench.has_group("other", Visibility::Private).await;
+    bench.caches_manifest(group, "1").await;
+    bench.caches_blob(group, "layer").await;
+    bench.caches_blob(other, "of others").await;
+    bench.store().purge_cached(group).await.unwrap();
+    bench.caches_manifest(group, "2").await;
     let found = bench.finds(&of("owner"), LISTS).await["group"].take();
     let nodes = &found["dependencyProxyManifests"]["nodes"];
     assert_eq!(nodes.as_array().unwrap().len(), 2);
@@ -279,9 +279,9 @@ async fn lists_show_everything_newest_first_also_after_a_purge() {
 #[tokio::test]
 async fn lists_come_in_pages_from_either_end() {
     let bench = Bench::new(&[]);
-    let group = bench.has_group("g", Visibility::Private);
+    let group = bench.has_group("g", Visibility::Private).await;
     for number in 1..=105 {
-        bench.caches_manifest(group, &number.to_string());
+        bench.caches_manifest(group, &number.to_string()).await;
     }
     let page = async |arguments: &str| {
         let query = format!(

@@ -8,8 +8,8 @@ const WHOLE: &str = "{ group(fullPath: \"a/b\") { id name fullName path fullPath
 #[tokio::test]
 async fn a_group_says_what_it_is() {
     let bench = Bench::new(&[]);
-    bench.has_group("a", Visibility::Public);
-    let id = bench.has_group("a/b", Visibility::Public);
+    bench.has_group("a", Visibility::Public).await;
+    let id = bench.has_group("a/b", Visibility::Public).await;
     let found = bench.finds(&Caller::Anonymous, WHOLE).await;
     let wanted = json!({ "group": {
         "id": format!("gid://gitlab/Group/{}", id.0),
@@ -36,8 +36,8 @@ async fn a_group_is_seen_by_whom_it_is_for() {
         ("internal", Visibility::Internal),
         ("public", Visibility::Public),
     ] {
-        let group = bench.has_group(name, visibility);
-        bench.has_members(group);
+        let group = bench.has_group(name, visibility).await;
+        bench.has_members(group).await;
     }
     for (caller, seen) in [
         (Caller::Anonymous, vec!["public"]),
@@ -58,9 +58,9 @@ async fn a_group_is_seen_by_whom_it_is_for() {
 #[tokio::test]
 async fn what_lies_in_a_private_group_is_not_seen_from_outside() {
     let bench = Bench::new(&[]);
-    let above = bench.has_group("a", Visibility::Private);
-    bench.has_group("a/b", Visibility::Public);
-    bench.has_members(above);
+    let above = bench.has_group("a", Visibility::Private).await;
+    bench.has_group("a/b", Visibility::Public).await;
+    bench.has_members(above).await;
     let query = "{ group(fullPath: \"a/b\") { fullName } }";
     assert_eq!(bench.finds(&Caller::Anonymous, query).await["group"], Value::Null);
     assert_eq!(bench.finds(&of("stranger"), query).await["group"], Value::Null);
