@@ -25,12 +25,16 @@ pub struct CurrentUserQuery;
 #[Object]
 impl CurrentUserQuery {
     /// Who asks; null for nobody in particular.
-    async fn current_user(&self, context: &Context<'_>) -> Result<Option<CurrentUser>> {
-        let asked = asked(context)?;
-        let Some(login) = asked.caller().login() else { return Ok(None) };
-        let (username, name) = (login.as_str().to_owned(), login.as_str().to_owned());
-        Ok(Some(CurrentUser { id: number(asked, login).await?, username, name }))
+    async fn current_user(&self, context: &Context<'_>) -> Option<Result<CurrentUser>> {
+        current_user(context).await.transpose()
     }
+}
+
+async fn current_user(context: &Context<'_>) -> Result<Option<CurrentUser>> {
+    let asked = asked(context)?;
+    let Some(login) = asked.caller().login() else { return Ok(None) };
+    let (username, name) = (login.as_str().to_owned(), login.as_str().to_owned());
+    Ok(Some(CurrentUser { id: number(asked, login).await?, username, name }))
 }
 
 /// The number of a login. It is given when somebody wants to know it first: by a question too.

@@ -11,15 +11,15 @@ mod settings;
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Object, OutputType, Result};
 
 use super::asked::{Asked, asked};
-use super::connection::{self, Arguments, IdCursor};
+use super::connection::{self, Arguments, IdCursor, Part};
 use super::errors::fault;
 use super::group::GroupAt;
 use super::scalars::{BigInt, human_size, int};
 use crate::model::proxy::PROXY_PLACE;
-use crate::model::{Ability, ProxyUsage};
+use crate::model::{Ability, GroupId, ProxyUsage};
 use entries::{DependencyProxyBlob, DependencyProxyManifest};
 use image_ttl_policy::DependencyProxyImageTtlGroupPolicy;
 use settings::DependencyProxySetting;
@@ -33,6 +33,37 @@ pub struct GroupDependencyProxy(pub Arc<GroupAt>);
 impl GroupDependencyProxy {
     fn may(&self, asked: &Asked, ability: Ability) -> Result<bool> {
         asked.may(self.0.id, ability)
+    }
+
+    /// What is for those alone who may change it.
+    fn to_administer<T>(
+        &self,
+        context: &Context<'_>,
+        read: fn(&Asked, GroupId) -> Result<T>,
+    ) -> Option<Result<T>> {
+        let asked = match asked(context) {
+            Ok(asked) => asked,
+            Err(error) => return Some(Err(error)),
+        };
+        match self.may(asked, Ability::AdminDependencyProxy) {
+            Ok(true) => Some(read(asked, self.0.id)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// A page of a list, for those who may pull.
+    fn page<N: OutputType>(
+        &self,
+        context: &Context<'_>,
+        arguments: &Arguments,
+        entries: fn(&Asked, GroupId, Part) -> Result<Vec<(u64, N)>>,
+    ) -> Result<Connection<IdCursor, N>> {
+        let (part, asked) = (arguments.part()?, asked(context)?);
+        if !self.may(asked, Ability::ReadDependencyProxy)? {
+            return Ok(connection::empty());
+        }
+        connection::page(part, |part| entries(asked, self.0.id, part))
     }
 
     /// What is cached, as far as the caller may know.
@@ -56,24 +87,16 @@ impl GroupDependencyProxy {
     async fn dependency_proxy_setting(
         &self,
         context: &Context<'_>,
-    ) -> Result<Option<DependencyProxySetting>> {
-        let asked = asked(context)?;
-        if !self.may(asked, Ability::AdminDependencyProxy)? {
-            return Ok(None);
-        }
-        settings::of(asked, self.0.id).map(Some)
+    ) -> Option<Result<DependencyProxySetting>> {
+        self.to_administer(context, settings::of)
     }
 
     /// What of the cache goes by its age; null for whoever may not change it.
     async fn dependency_proxy_image_ttl_policy(
         &self,
         context: &Context<'_>,
-    ) -> Result<Option<DependencyProxyImageTtlGroupPolicy>> {
-        let asked = asked(context)?;
-        if !self.may(asked, Ability::AdminDependencyProxy)? {
-            return Ok(None);
-        }
-        image_ttl_policy::of(asked, self.0.id).map(Some)
+    ) -> Option<Result<DependencyProxyImageTtlGroupPolicy>> {
+        self.to_administer(context, image_ttl_policy::of)
     }
 
     /// Manifests in the cache, the newest first, whatever their status.
@@ -85,13 +108,9 @@ impl GroupDependencyProxy {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
         #[graphql(desc = "The first so many, 100 at most.")] first: Option<i32>,
         #[graphql(desc = "The last so many, 100 at most.")] last: Option<i32>,
-    ) -> Result<Option<Connection<IdCursor, DependencyProxyManifest>>> {
-        let part = Arguments { after, before, first, last }.part()?;
-        let asked = asked(context)?;
-        if !self.may(asked, Ability::ReadDependencyProxy)? {
-            return Ok(Some(connection::empty()));
-        }
-        connection::page(part, |part| entries::manifests(asked, self.0.id, part)).map(Some)
+    ) -> Option<Result<Connection<IdCursor, DependencyProxyManifest>>> {
+        let arguments = Arguments { after, before, first, last };
+        Some(self.page(context, &arguments, entries::manifests))
     }
 
     /// Blobs in the cache, the newest first, whatever their status.
@@ -103,13 +122,9 @@ impl GroupDependencyProxy {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
         #[graphql(desc = "The first so many, 100 at most.")] first: Option<i32>,
         #[graphql(desc = "The last so many, 100 at most.")] last: Option<i32>,
-    ) -> Result<Option<Connection<IdCursor, DependencyProxyBlob>>> {
-        let part = Arguments { after, before, first, last }.part()?;
-        let asked = asked(context)?;
-        if !self.may(asked, Ability::ReadDependencyProxy)? {
-            return Ok(Some(connection::empty()));
-        }
-        connection::page(part, |part| entries::blobs(asked, self.0.id, part)).map(Some)
+    ) -> Option<Result<Connection<IdCursor, DependencyProxyBlob>>> {
+        let arguments = Arguments { after, before, first, last };
+        Some(self.page(context, &arguments, entries::blobs))
     }
 
     /// Manifests in the cache.

@@ -75,9 +75,10 @@ impl GroupQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The full path, such as `acme/tools`.")] full_path: ID,
-    ) -> Result<Option<Group>> {
-        let group = find(asked(context)?, &full_path)?.map(Arc::new);
-        Ok(group.map(|group| Group(GroupFields(Arc::clone(&group)), GroupDependencyProxy(group))))
+    ) -> Option<Result<Group>> {
+        let found = asked(context).and_then(|asked| find(asked, &full_path)).transpose()?;
+        let group = found.map(Arc::new);
+        Some(group.map(|group| Group(GroupFields(Arc::clone(&group)), GroupDependencyProxy(group))))
     }
 }
 

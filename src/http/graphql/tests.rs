@@ -167,7 +167,9 @@ async fn faults_of_a_document_say_where_they_are() {
     assert!(error(&answer).contains("vers"), "{answer}");
     assert_eq!(answer["errors"][0]["locations"], json!([{ "line": 1, "column": 14 }]));
     for broken in ["{", "{ metadata { version }", "nonsense", "subscription { metadata }"] {
-        assert!(!error(&bench.runs(&admin(), broken).await).is_empty());
+        let answer = bench.runs(&admin(), broken).await;
+        assert!(answer["errors"][0]["message"].is_string(), "{answer}");
+        assert_eq!(answer["data"], Value::Null);
     }
     let two = json!({ "query": "query a { __typename } query b { metadata { version } }",
                       "operationName": "a" });

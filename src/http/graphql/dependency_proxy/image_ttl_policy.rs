@@ -75,23 +75,30 @@ impl ImageTtlPolicyMutation {
         &self,
         context: &Context<'_>,
         input: UpdateDependencyProxyImageTtlGroupPolicyInput,
-    ) -> Result<Option<UpdateDependencyProxyImageTtlGroupPolicyPayload>> {
-        let asked = asked(context)?;
-        let ability = Ability::AdminDependencyProxy;
-        let group = group::find_to_change(asked, &input.group_path, ability)?.id;
-        let (policy, errors) = match change(&input) {
-            Ok(change) => {
-                asked.change(|store| store.change_proxy(group, change)).await?;
-                (Some(of(asked, group)?), Vec::new())
-            }
-            Err(errors) => (None, errors),
-        };
-        Ok(Some(UpdateDependencyProxyImageTtlGroupPolicyPayload {
-            client_mutation_id: input.client_mutation_id,
-            dependency_proxy_image_ttl_policy: policy,
-            errors,
-        }))
+    ) -> Option<Result<UpdateDependencyProxyImageTtlGroupPolicyPayload>> {
+        Some(update(context, input).await)
     }
+}
+
+async fn update(
+    context: &Context<'_>,
+    input: UpdateDependencyProxyImageTtlGroupPolicyInput,
+) -> Result<UpdateDependencyProxyImageTtlGroupPolicyPayload> {
+    let asked = asked(context)?;
+    let ability = Ability::AdminDependencyProxy;
+    let group = group::find_to_change(asked, &input.group_path, ability)?.id;
+    let (policy, errors) = match change(&input) {
+        Ok(change) => {
+            asked.change(|store| store.change_proxy(group, change)).await?;
+            (Some(of(asked, group)?), Vec::new())
+        }
+        Err(errors) => (None, errors),
+    };
+    Ok(UpdateDependencyProxyImageTtlGroupPolicyPayload {
+        client_mutation_id: input.client_mutation_id,
+        dependency_proxy_image_ttl_policy: policy,
+        errors,
+    })
 }
 
 /// What an input asks for, or everything that is wrong with it.

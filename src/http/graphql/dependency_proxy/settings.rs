@@ -68,24 +68,32 @@ impl SettingsMutation {
         &self,
         context: &Context<'_>,
         input: UpdateDependencyProxySettingsInput,
-    ) -> Result<Option<UpdateDependencyProxySettingsPayload>> {
-        let asked = asked(context)?;
-        let ability = Ability::AdminDependencyProxy;
-        let group = group::find_to_change(asked, &input.group_path, ability)?.id;
-        let client_mutation_id = input.client_mutation_id.clone();
-        let (setting, errors) = match wanted(asked, group, input)? {
-            Ok(change) => {
-                asked.change(|store| store.change_proxy(group, change)).await?;
-                (Some(of(asked, group)?), Vec::new())
-            }
-            Err(errors) => (None, errors),
-        };
-        Ok(Some(UpdateDependencyProxySettingsPayload {
-            client_mutation_id,
-            dependency_proxy_setting: setting,
-            errors,
-        }))
+    ) -> Option<Result<UpdateDependencyProxySettingsPayload>> {
+        Some(update(context, input).await)
     }
+}
+
+async fn update(
+    context: &Context<'_>,
+    input: UpdateDependencyProxySettingsInput,
+) -> Result<UpdateDependencyProxySettingsPayload> {
+    let asked = asked(context)?;
+    let ability = Ability::AdminDependencyProxy;
+    let group = group::find_to_change(asked, &input.group_path, ability)?.id;
+    let client_mutation_id = input.client_mutation_id.clone();
+    let (dependency_proxy_setting, errors) = match wanted(asked, group, input)? {
+        Ok(change) => {
+            asked.change(|store| store.change_proxy(group, change)).await?;
+            (Some(of(asked, group)?), Vec::new())
+        }
+        Err(errors) => (None, errors),
+    };
+    let payload = UpdateDependencyProxySettingsPayload {
+        client_mutation_id,
+        dependency_proxy_setting,
+        errors,
+    };
+    Ok(payload)
 }
 
 /// What is wrong with an input, in sentences.

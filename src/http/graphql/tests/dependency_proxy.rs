@@ -312,5 +312,5 @@ async fn lists_come_in_pages_from_either_end() {
         "{ group(fullPath: \"g\") { dependencyProxyBlobs(first: 1, last: 1) { nodes { size } } } }";
     let answer = bench.runs(&of("owner"), query).await;
     assert_eq!(error(&answer), "Can only provide either `first` or `last`, not both");
-    assert_eq!(answer["data"]["group"]["dependencyProxyBlobs"], Value::Null);
+    assert_eq!(answer["data"], json!({ "group": { "dependencyProxyBlobs": null } }));
 }
