@@ -52,6 +52,9 @@ pub enum End {
     Oldest,
 }
 
+/// Entries with their ids, newest first.
+pub type Entries<N> = Vec<(u64, N)>;
+
 /// The cursor of an entry.
 pub struct IdCursor(u64);
 
@@ -111,7 +114,7 @@ impl CursorType for IdCursor {
 /// Those of `entries`.
 pub fn page<N: OutputType>(
     part: Part,
-    entries: impl Fn(Part) -> Result<Vec<(u64, N)>>,
+    entries: impl Fn(Part) -> Result<Entries<N>>,
 ) -> Result<Connection<IdCursor, N>> {
     let found = if part.limit == 0 { Vec::new() } else { entries(part)? };
     let is_any = |newer_than, older_than| {

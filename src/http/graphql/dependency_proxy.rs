@@ -14,7 +14,7 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, Object, OutputType, Result};
 
 use super::asked::{Asked, asked};
-use super::connection::{self, Arguments, IdCursor, Part};
+use super::connection::{self, Arguments, Entries, IdCursor, Part};
 use super::errors::fault;
 use super::group::GroupAt;
 use super::scalars::{BigInt, human_size, int};
@@ -57,7 +57,7 @@ impl GroupDependencyProxy {
         &self,
         context: &Context<'_>,
         arguments: &Arguments,
-        entries: fn(&Asked, GroupId, Part) -> Result<Vec<(u64, N)>>,
+        entries: fn(&Asked, GroupId, Part) -> Result<Entries<N>>,
     ) -> Result<Connection<IdCursor, N>> {
         let (part, asked) = (arguments.part()?, asked(context)?);
         if !self.may(asked, Ability::ReadDependencyProxy)? {

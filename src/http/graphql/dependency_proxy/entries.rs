@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Result, SimpleObject};
 
 use crate::http::graphql::asked::Asked;
-use crate::http::graphql::connection::{End, Part};
+use crate::http::graphql::connection::{End, Entries, Part};
 use crate::http::graphql::errors::fault;
 use crate::http::graphql::ids::DependencyProxyManifestID;
 use crate::http::graphql::scalars::Time;
@@ -76,7 +76,7 @@ pub fn manifests(
     asked: &Asked,
     group: GroupId,
     part: Part,
-) -> Result<Vec<(u64, DependencyProxyManifest)>> {
+) -> Result<Entries<DependencyProxyManifest>> {
     Ok(entries(asked, group, CachedKind::Manifest, part)?.map(manifest).collect())
 }
 
@@ -84,7 +84,7 @@ pub fn manifests(
 ///
 /// # Errors
 /// Those of the store.
-pub fn blobs(asked: &Asked, group: GroupId, part: Part) -> Result<Vec<(u64, DependencyProxyBlob)>> {
+pub fn blobs(asked: &Asked, group: GroupId, part: Part) -> Result<Entries<DependencyProxyBlob>> {
     Ok(entries(asked, group, CachedKind::Blob, part)?.map(blob).collect())
 }
 
