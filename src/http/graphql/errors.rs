@@ -1,9 +1,9 @@
 //! Errors of GraphQL: a document with `errors` (spec gitlab §8.1, §9.1, §10.4). [`Refusal`] is for
 //! a request of which nothing is run; the rest are what fields say.
 //!
-//! A field that may be null is an `Option<Result<…>>`: then an error stays with it, and what else was
-//! asked for is answered. What is the client's to mend gets its own words; what is ours is logged in full and told in
-//! general, as in [`crate::http::failure`].
+//! A field that may be null is an `Option<Result<…>>`: then an error stays with it, and what else
+//! was asked for is answered. What is the client's to mend gets its own words; what is ours is
+//! logged in full and told in general, as in [`crate::http::failure`].
 
 use async_graphql::Error;
 use http::header::{ALLOW, HeaderName, RETRY_AFTER};

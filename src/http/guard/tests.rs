@@ -173,9 +173,16 @@ fn text(value: &HeaderValue) -> String {
     value.to_str().unwrap().to_owned()
 }
 
-/// With the settings that nobody changed, and a key in this folder.
+/// With nobody that would be asked, and a key in this folder.
 fn upstreams(folder: &TempDir, clock: &Arc<ManualClock>) -> Arc<Upstreams> {
-    let told = crate::config::Settings::default().proxy.upstreams(folder.path());
+    let told = crate::proxy::Settings {
+        upstream: crate::proxy::DOCKER_HUB.to_owned(),
+        allow: crate::model::Networks::none(),
+        patience: Duration::from_secs(2),
+        timeout: Duration::from_secs(60),
+        requests_max: 32,
+        key_file: folder.path().join("proxy.key"),
+    };
     Arc::new(Upstreams::new(told, Arc::<ManualClock>::clone(clock)).unwrap())
 }
 

@@ -286,8 +286,8 @@ async fn lists_come_in_pages_from_either_end() {
     let page = async |arguments: &str| {
         let query = format!(
             "{{ group(fullPath: \"g\") {{ dependencyProxyManifests{arguments} {{ \
-             nodes {{ imageName }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} \
-             }} }} }}"
+             nodes {{ imageName }} \
+             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
         );
         let mut found = bench.finds(&of("guest-to-be"), &query).await;
         assert_eq!(found["group"], Value::Null);
