@@ -12,6 +12,7 @@ mod download;
 pub mod error;
 pub mod failure;
 pub mod file_body;
+mod graphql;
 pub mod guard;
 pub mod host;
 pub mod listen;
@@ -144,6 +145,7 @@ impl Server {
         let asked = self.asked(&request, path, peer.map(|peer| peer.ip()));
         let (caller, response) = self.admit(request, path, peer).await;
         let response = api::errors::in_form(&method, path, response);
+        let response = graphql::errors::in_form(&method, path, response);
         let mut response = self.conclude(asked, &caller, response);
         if caller.is_known() {
             // A cache on the way sees neither a token in a header of its own nor a proxy's login.
@@ -219,6 +221,7 @@ impl Server {
             Route::Proxy(route) => self.proxied(request, route).await,
             Route::Api(route) => self.api(request, route).await,
             Route::NoProxy(none) => Err(none.refusal().into()),
+            Route::GraphQl => self.graphql(request).await,
             route => self.tree(request, route, spelling).await,
         }
     }

@@ -36,8 +36,8 @@ pub use errors::ApiError;
 use params::Params;
 use tokens::Whose;
 
-/// The version that clients are told: of the API as it is spoken here, and ours behind it.
-const VERSION: &str = concat!("17.0.0-larder.", env!("CARGO_PKG_VERSION"));
+/// The version that clients are told: that of the API as it is spoken here, and ours behind it.
+pub(super) const VERSION: &str = concat!("17.0.0-larder.", env!("CARGO_PKG_VERSION"));
 
 /// A request to the API, read to its end.
 pub(in crate::http) struct Asked {

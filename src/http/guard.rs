@@ -184,4 +184,4 @@ fn are_for(grants: &Grants, method: &Method, routed: &Routed) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::http) mod tests;

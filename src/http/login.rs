@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use super::failure::Failure;
 use super::host::Hosts;
 use super::route::is_proxy;
-use super::token_service;
 use super::tree::query_value;
+use super::{graphql, token_service};
 use crate::access::backend::Lane;
 use crate::access::login::{
     Basis, Credentials, Extent, Glance, Identity, LoginError, Logins, Pulls, Reach,
@@ -159,7 +159,9 @@ impl Guarded {
         let credentials = self.credentials(&head)?;
         let origin = Origin::of(self.address(&head));
         let Identity { caller, reach, basis } = self.identify_as(credentials, origin).await?;
-        let reads = matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        // What a document of GraphQL does is looked at when it is run.
+        let reads = graphql::is_graphql(head.path)
+            || matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
         match extent(&reach, head.path) {
             Extent::Everything => {}
             Extent::Reading if reads => {}

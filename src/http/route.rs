@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::guard;
+use super::{graphql, guard};
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
 pub use api::{ApiRoute, GroupAt, is_api};
@@ -94,6 +94,8 @@ pub enum Route {
     Proxy(ProxyRoute),
     /// One of those that names nothing which can be pulled.
     NoProxy(NoProxy),
+    /// `/api/graphql`, also with a slash; it answers every method, in a form of its own.
+    GraphQl,
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -148,6 +150,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
             None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         },
         ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
+        _ if graphql::is_graphql(raw_path) => (Route::GraphQl, Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
         }
@@ -284,6 +287,7 @@ impl Route {
             Self::Api(route) => route.canonical_path(),
             Self::Proxy(route) => route.canonical_path(),
             Self::NoProxy(none) => none.canonical_path(),
+            Self::GraphQl => graphql::PATH.to_owned(),
             Self::Format(at) => at.path(),
             Self::FormatFolder(at) => format!("{}/", at.path()),
             Self::Sums(at) => format!("{}.sha256", at.path()),
@@ -317,6 +321,7 @@ impl Route {
             | Self::Api(_)
             | Self::Proxy(_)
             | Self::NoProxy(_)
+            | Self::GraphQl
             | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
@@ -359,6 +364,7 @@ impl Route {
             Self::Product(route) => route.allow(),
             Self::Registry(route) => route.allow(),
             Self::Api(route) => route.allow(),
+            Self::GraphQl => graphql::ALLOW,
             Self::Sweeps | Self::TokenService => &["GET", "HEAD", "POST"],
             Self::Branches(_) | Self::JobArchive(_) | Self::Sums(_) => &["GET"],
             Self::Branch(_) | Self::Tag(_) => &["DELETE", "GET", "POST"],
@@ -384,6 +390,7 @@ impl Route {
             Self::Product(route) => route.accepts(method),
             Self::Registry(route) => route.allow().contains(&method.as_str()),
             Self::Api(route) => route.accepts(method),
+            Self::GraphQl => true,
             _ => *method == Method::HEAD || self.allow().contains(&method.as_str()),
         }
     }

@@ -12,6 +12,7 @@ mod claims;
 mod destroy;
 mod expire;
 mod listing;
+mod part;
 pub(super) mod purge;
 pub(super) mod reads;
 mod tags;
@@ -32,6 +33,7 @@ use crate::model::{
 pub use claims::{DueKey, RETRIES_BATCH};
 pub use expire::{CachedAge, Expiry};
 pub use listing::Waiting;
+pub use part::{CachedEnd, CachedPart};
 pub use purge::{PurgeCursor, Purging};
 
 /// Something that a group caches from now on.

@@ -36,9 +36,9 @@ use crate::tree::{Limits, Tree};
 const LEASE: Duration = Duration::from_secs(600);
 
 /// A server with a data folder of its own.
-struct Bench {
-    server: Arc<Server>,
-    clock: Arc<ManualClock>,
+pub(in crate::http) struct Bench {
+    pub(in crate::http) server: Arc<Server>,
+    pub(in crate::http) clock: Arc<ManualClock>,
     _sweeper: Sweeper,
     folder: TempDir,
 }
@@ -64,15 +64,15 @@ fn proxy(store: Store, files: BlobFiles, space: Arc<Space>, folder: &Path) -> Pr
 
 /// An answer, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    status: StatusCode,
+pub(in crate::http) struct Answer {
+    pub(in crate::http) status: StatusCode,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(in crate::http) body: String,
 }
 
 impl Bench {
     /// With these files of rules; without any, with the built-in ones.
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(in crate::http) fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
         let access = if files.is_empty() { Access::built_in() } else { rules(&folder, files) };
@@ -124,7 +124,7 @@ impl Bench {
     }
 
     /// `line` is `METHOD target`.
-    async fn send(
+    pub(in crate::http) async fn send(
         &self,
         caller: &Caller,
         line: &str,
@@ -153,6 +153,7 @@ impl Bench {
         let response = self.server.dispatch(request, path).await;
         let method = line.split(' ').next().unwrap().parse().unwrap();
         let response = crate::http::api::errors::in_form(&method, path, response);
+        let response = crate::http::graphql::errors::in_form(&method, path, response);
         let response = self.server.conclude(asked, caller, response);
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
@@ -173,12 +174,12 @@ impl Bench {
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(in crate::http) fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(in crate::http) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -201,12 +202,12 @@ fn rules(folder: &TempDir, files: &[(&str, &str)]) -> Access {
     Access::with_rules(&acls).unwrap()
 }
 
-fn user(login: &str, groups: &[&str]) -> Caller {
+pub(in crate::http) fn user(login: &str, groups: &[&str]) -> Caller {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
     Caller::User(User { login: UserName::parse(login).unwrap(), groups, rank: Rank::Ordinary })
 }
 
-fn admin() -> Caller {
+pub(in crate::http) fn admin() -> Caller {
     let login = UserName::parse("root").unwrap();
     Caller::User(User { login, groups: Vec::new(), rank: Rank::Admin })
 }

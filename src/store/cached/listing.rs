@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::db::schema::{CACHED, CACHED_DUE, CACHED_OF, DIGESTS, PROXY_USAGE, REFS};
+use super::{CachedEnd, CachedPart};
+use crate::db::schema::{CACHED, CACHED_DUE, DIGESTS, PROXY_USAGE, REFS};
 use crate::db::{self, Rows, Span};
 use crate::model::{
-    Cached, CachedId, CachedKind, CachedState, Digest, GroupId, ProxyUsage, Referrer, Timestamp,
+    Cached, CachedId, CachedKind, Digest, GroupId, ProxyUsage, Referrer, Timestamp,
 };
-use crate::store::proxy_groups::record;
-use crate::store::tx::promised;
 use crate::store::{Error, View};
 
 /// Holders of a blob that are looked at for one that may be shared.
@@ -69,21 +68,9 @@ impl View {
         before: Option<CachedId>,
         limit: usize,
     ) -> Result<Vec<(CachedId, Cached)>, Error> {
-        let span = Span::under(&(group, kind)).descending();
-        let span = match before {
-            Some(before) => span.before(&(group, (kind, before))),
-            None => span,
-        };
-        let purged = record(&self.snapshot, group)?.purged;
-        let mut list = Vec::new();
-        for ((_, (_, id)), ()) in CACHED_OF.page(&self.snapshot, span, limit)? {
-            let mut cached = promised(&CACHED, &self.snapshot, &id)?;
-            if cached.is_active() && id <= purged {
-                cached.state = CachedState::Pending;
-            }
-            list.push((id, cached));
-        }
-        Ok(list)
+        let part =
+            CachedPart { newer_than: None, older_than: before, end: CachedEnd::Newest, limit };
+        self.cached_part(group, kind, &part)
     }
 
     /// An entry, whatever its state.
