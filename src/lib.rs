@@ -88,6 +88,25 @@
 //!    Destroying it counts down in the repository's rows, and the last count leaves an upload
 //!    link, as an upload does: nothing that a client was told of vanishes before it ends.
 //!
+//! # One pull through the proxy
+//!
+//! `GET /v2/acme/dependency_proxy/containers/alpine/manifests/latest`
+//!
+//! 1. [`http::route`] splits the path at its `dependency_proxy/containers`. The caller's role in
+//!    the group decides, and whoever has none is told the same as where there is no group.
+//! 2. What is cached comes first ([`proxy`]). A digest is served as it is; for a tag one HEAD goes
+//!    to the upstream, unless it was looked up a moment ago, within a budget: whatever fails there,
+//!    what is cached is served. Only what is not cached waits for the upstream.
+//! 3. A blob that is missing is a flight: one request, whose bytes many clients follow at their
+//!    own pace while they are stored. The last byte waits for the digest (I4), so a wrong body
+//!    is never complete and never kept.
+//! 4. An entry of the group's cache holds the blob ([`store::cached`]), so bytes are there once for
+//!    all groups and fronts (I2). Another group gets them without a download only where its own
+//!    upstream is the same one and has just granted them to its own credentials.
+//! 5. A purge is a mark in the group's record: entries below it are served no more from that commit
+//!    on, and the sweeper marks, claims and deletes them in slices (I7). No entry comes back to
+//!    life; what is pulled after a purge is an entry of its own.
+//!
 //! # Who may do what
 //!
 //! [`http::guard`] stands at the door: [`http::route`] makes a URL a thing with one canonical path
@@ -95,6 +114,10 @@
 //! is the same whether the thing exists or not. Lists ask about each of their lines. That a
 //! content is here is told only to who may read a path that has it, or who sent it a short time
 //! ago ([`store::possessions`]). The grammar of the rules is pure ([`model::acl`]).
+//!
+//! Groups have people instead of rules: a role ([`model::role`]) counts for a group and all below
+//! it, and the highest one wins. The URLs of groups (`/api/…`, the proxy's) pass the guard, and
+//! their handlers ask [`access::Access::may_in_group`].
 //!
 //! In groups and at their dependency proxies no rule of a path holds: roles decide
 //! ([`access::Access::may_in_group`]), and handlers ask for them. What a token of the registry is
