@@ -124,6 +124,10 @@ fn not_served(why: NotServed, route: &ProxyRoute) -> Result<Response, Failure> {
     let ProxyRoute { group, image, .. } = route;
     let error = match why {
         NotServed::Refused(Refused::Answer { status, headers, body }) => {
+            // That there is no such image is a word to whoever asks; all else is one to us.
+            if status != StatusCode::NOT_FOUND {
+                log::warn!("{group}: {image} is not cached, and its upstream answers {status}");
+            }
             let mut response = Response::new(body.into());
             *response.status_mut() = status;
             *response.headers_mut() = *headers;

@@ -275,7 +275,9 @@ fn no_service() -> Response {
 /// 403 in the form of dependency proxies, and with a reason that docker shows.
 fn forbidden(caller: &Caller) -> Response {
     let why = match caller {
-        Caller::Anonymous => "log in: nobody in particular uses a dependency proxy",
+        Caller::Anonymous => {
+            "log in first: a dependency proxy serves the members of its group only"
+        }
         Caller::User(_) | Caller::Deploy(_) => proxy_door::NEEDED,
     };
     let status = StatusCode::FORBIDDEN;

@@ -37,9 +37,10 @@ pub(super) struct Opened {
 }
 
 /// Why nothing came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
     /// The upstream said so.
+    #[error("it answers with {status}")]
     Answer {
         /// Not a 2xx.
         status: StatusCode,
@@ -49,6 +50,7 @@ pub enum Refused {
         body: Bytes,
     },
     /// The upstream said nothing that can be understood; for people.
+    #[error("{0}")]
     Unanswered(String),
 }
 

@@ -33,11 +33,14 @@ pub(super) struct Fetched {
 }
 
 /// Why none came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum NoManifest {
+    #[error(transparent)]
     Refused(Refused),
+    #[error("it sends something else than was asked for: {0}")]
     Lied(String),
     /// It is there and is not kept.
+    #[error("it is too large")]
     TooLarge,
 }
 

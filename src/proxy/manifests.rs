@@ -136,6 +136,9 @@ impl Proxy {
             // A purge may have come in between.
             if let Some((id, document)) = self.known(&world, reference)? {
                 self.store.note_cached_read(id);
+                if let Some(why) = &refused {
+                    tell_stale(&world, reference, why);
+                }
                 return Ok(Manifest::Here(document, how));
             }
             if let Some(why) = refused.take() {
@@ -234,7 +237,7 @@ impl Proxy {
                 Err(refused) => return Said::Not(NoManifest::Refused(refused)),
             };
             if asked.known.is_some() && !head.status.is_success() {
-                let why = format!("the upstream answers with {}", head.status);
+                let why = format!("it answers with {}", head.status);
                 return Said::Not(NoManifest::Refused(Refused::Unanswered(why)));
             }
             if self.is_here(asked, &head).await {
@@ -279,14 +282,10 @@ impl Proxy {
             || async move { Fetched::ask(&source, &world.image, &reference, Patience::Long).await };
         let there = asked.there(Patience::Long);
         let fetched = self.questions.manifests.ask(there, work).await;
-        let fetched = fetched.unwrap_or_else(|| {
+        fetched.unwrap_or_else(|| {
             let why = "the server gave it up".to_owned();
             Err(NoManifest::Refused(Refused::Unanswered(why)))
-        });
-        if let Err(NoManifest::Lied(why)) = &fetched {
-            log::warn!("{} lies about {}: {why}", asked.source.url(), asked.world.image);
-        }
-        fetched
+        })
     }
 
     /// Whether what the upstream has just told this group of is here, and its name leads there
@@ -390,6 +389,12 @@ fn find(
         }
         Reference::Digest(OciDigest::Sha512(_)) => None,
     }))
+}
+
+/// Pulls go on, so nobody but the log tells of credentials that have ended.
+fn tell_stale(World { image, source, .. }: &World, reference: &Reference, why: &NoManifest) {
+    let upstream = source.as_ref().map_or_else(|_| "an upstream".to_owned(), |known| known.url());
+    log::warn!("{image} {reference} is served as it was cached from {upstream}: {why}");
 }
 
 fn read_all(file: &File, size: u64) -> Result<Bytes, NotServed> {

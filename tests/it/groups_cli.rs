@@ -32,6 +32,9 @@ fn groups_are_made_shown_changed_and_deleted() {
         assert!(run(server, "group list").succeeds().out.contains("There are no groups"));
         let made = json_of(server, "group create Acme --owner alice --visibility internal");
         assert_eq!(made["path"], "acme");
+        let stranger = run(server, "group create other --owner carol").succeeds().out;
+        assert!(stranger.contains("There is no local account of that name"), "{stranger}");
+        run(server, "group delete other").succeeds();
         let below = ["group", "create", "acme/tools", "--name", "Build tools"];
         let below = server.command(&below).succeeds().out;
         assert!(below.starts_with("acme/tools is a group"), "{below}");

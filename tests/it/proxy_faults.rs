@@ -50,6 +50,22 @@ fn a_warm_pull_succeeds_whatever_the_upstream_does() {
     }
 }
 
+#[test]
+fn the_log_says_why_something_is_stale_or_refused() {
+    let it = Pulling::start();
+    it.pull_all("acme", &image());
+    let says = |words: &[&str]| it.server.logs(&[&[" WARN ", IMAGE], words].concat());
+    it.upstream.fails(On::Everything, Fault::Status(401));
+    it.pull("acme", "manifests/latest").with_status(200).has("x-cache", "STALE");
+    says(&["latest is served as it was cached", &it.upstream.url(), "it answers with 401"]);
+    it.pull("acme", "manifests/other").with_status(401);
+    says(&["acme: ", "is not cached, and its upstream answers 401"]);
+    it.upstream.heals();
+    it.upstream.fails(On::Everything, Fault::Hang);
+    it.pull("acme", "manifests/latest").with_status(200).has("x-cache", "STALE");
+    says(&["latest is served as it was cached", "did not answer within"]);
+}
+
 /// The tag has moved, so the upstream's body is needed.
 #[test]
 fn a_new_manifest_that_cannot_be_had_leaves_the_old_one() {

@@ -139,9 +139,13 @@ impl Desk<'_> {
         let name = GroupName::parse(name).map_err(store::Error::from)?;
         let title = title.unwrap_or_else(|| name.to_string());
         let description = description.unwrap_or_default();
+        let stranger = match &owner {
+            Some(login) if store.view()?.account(login)?.is_none() => members::STRANGER,
+            _ => "",
+        };
         let new = NewGroup { parent: above, name, title, description, visibility, owner };
         let id = store.create_group(new).wait()?;
-        Ok(done(id, &path, format!("{path} is a group, with the number {}.", id.0)))
+        Ok(done(id, &path, format!("{path} is a group, with the number {}.{stranger}", id.0)))
     }
 
     fn change_group(&self, path: &str, change: GroupChange) -> Result<Answer, Error> {

@@ -142,8 +142,9 @@ impl NoProxy {
     pub fn refusal(&self) -> OciError {
         match &self.fault {
             Fault::Endpoint => {
-                let why = "the dependency proxy serves GET and HEAD of manifests, blobs and \
-                           referrers, and nothing else: push to a repository of this registry";
+                let why = "the dependency proxy serves manifests, blobs and referrers, and no list \
+                           of tags: pull by a tag or a digest, push to a repository of this \
+                           registry";
                 OciError::new(Code::Unsupported, why).with_status(StatusCode::NOT_FOUND)
             }
             Fault::Name(why) => OciError::new(Code::NameInvalid, why.clone()),

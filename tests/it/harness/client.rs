@@ -186,6 +186,12 @@ impl Connection {
         self.read_head()
     }
 
+    /// The same, unless the connection ends before it.
+    pub fn head_if_any(&mut self) -> Option<Response> {
+        let has_more = self.stream.fill_buf().is_ok_and(|bytes| !bytes.is_empty());
+        has_more.then(|| self.read_head())
+    }
+
     /// The number of bytes that still come until the connection ends, well or not.
     pub fn rest(&mut self) -> u64 {
         let mut buffer = vec![0; PIECE];

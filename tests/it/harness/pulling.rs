@@ -90,17 +90,24 @@ impl Pulling {
 
     /// Begins to pull and reads the head of the answer.
     pub fn begin(&self, group: &str, what: &str) -> (Connection, Response) {
-        let mut connection = self.server.connect();
-        let (path, address) = (Self::at(group, what), self.server.address());
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        connection.write(head.as_bytes());
+        let mut connection = self.ask(group, what);
         let head = connection.head_of_answer();
         (connection, head)
     }
 
-    /// Pulls what may break off: the status, and whether a body came that looks complete.
+    fn ask(&self, group: &str, what: &str) -> Connection {
+        let mut connection = self.server.connect();
+        let (path, address) = (Self::at(group, what), self.server.address());
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        connection.write(head.as_bytes());
+        connection
+    }
+
+    /// Pulls what may break off: the status, and whether a body came that looks complete. What
+    /// breaks off at once may do so before its head is on its way, and has the status 0 then.
     pub fn try_pull(&self, group: &str, what: &str) -> (u16, bool) {
-        let (mut connection, head) = self.begin(group, what);
+        let mut connection = self.ask(group, what);
+        let Some(head) = connection.head_if_any() else { return (0, false) };
         let length = head.header("content-length").and_then(|length| length.parse().ok());
         let came = connection.rest();
         (head.status, length == Some(came))

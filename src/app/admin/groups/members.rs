@@ -63,6 +63,10 @@ pub enum Who {
     Team(String),
 }
 
+/// About a login that is nobody's yet; an account that is made later is somebody else.
+pub(super) const STRANGER: &str =
+    " There is no local account of that name: a directory is to know it.";
+
 impl Who {
     fn name(self) -> Result<MemberName, Error> {
         match self {
@@ -113,7 +117,7 @@ impl Desk<'_> {
         if let MemberName::User(login) = &name
             && view.account(login)?.is_none()
         {
-            text.push_str(" There is no local account of that name: a directory is to know it.");
+            text.push_str(STRANGER);
         }
         Ok(done(&path, &name, text))
     }
