@@ -223,9 +223,21 @@ impl Parts {
         }
         people.stop(&house);
         runtime.shutdown_timeout(TASKS_END_MAX);
+        // The sweeper ended before the last requests did.
+        note_reads(&house);
         drop(house);
         log::info!("stopped");
         ending
+    }
+}
+
+/// Writes what was pulled since it was last written.
+fn note_reads(house: &House) {
+    let store = house.store();
+    for noted in [store.flush_noted_pulls(), store.flush_cached_reads()] {
+        if let Err(error) = noted {
+            log::warn!("when images were pulled last is not written down: {error}");
+        }
     }
 }
 

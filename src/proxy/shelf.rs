@@ -13,6 +13,7 @@ use crate::blobs::{self, BlobFiles, Space, Staged};
 use crate::model::{CachedId, CachedWhat, Digest};
 use crate::store::blobs::{Arrival, Body, Content, settle};
 use crate::store::cached::NewCached;
+use crate::store::proxy_groups::is_same_world;
 use crate::store::{self, Store};
 
 /// Where what was fetched is kept. Clones share everything.
@@ -40,6 +41,10 @@ impl Shelf {
         let mut arrived = Some(arrived);
         while let Some(wish) = wishes() {
             let group = wish.group;
+            if !self.is_wanted(&wish) {
+                log::info!("sha256:{digest} is not cached for group {}, which changed", group.0);
+                continue;
+            }
             let new = |content| new_blob(&wish, digest, content);
             let stored = match arrived.take() {
                 Some(arrived) => self.put(arrived, new),
@@ -49,6 +54,17 @@ impl Shelf {
                 log::warn!("sha256:{digest} is not cached for group {}: {error}", group.0);
             }
         }
+    }
+
+    /// Whether the group still takes it. One that does not, must not be the one that the bytes are
+    /// spent on. What is not known here is found out by storing it.
+    fn is_wanted(&self, wish: &Wish) -> bool {
+        let known = self.store.view().and_then(|view| {
+            let upstream = view.proxy_group(wish.group)?.upstream;
+            let is_same = is_same_world(wish.upstream.as_ref(), upstream.as_ref());
+            Ok(is_same && view.group(wish.group)?.is_some())
+        });
+        known.unwrap_or(true)
     }
 
     /// Stores a document that is in memory; for a thread that may wait.
@@ -122,3 +138,6 @@ fn new_blob(wish: &Wish, digest: Digest, content: Content) -> NewCached {
         tag: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

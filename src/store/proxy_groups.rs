@@ -185,7 +185,7 @@ pub(super) fn record(rows: &impl Rows, group: GroupId) -> Result<ProxyGroup, Err
 }
 
 /// Whether two upstreams are the same as far as what they answer goes.
-pub(super) fn is_same_world(one: Option<&Upstream>, other: Option<&Upstream>) -> bool {
+pub(crate) fn is_same_world(one: Option<&Upstream>, other: Option<&Upstream>) -> bool {
     let world = |upstream: &Upstream| {
         (upstream.url.clone(), upstream.has_library, upstream.certificates.clone())
     };

@@ -13,8 +13,9 @@ use bytes::Bytes;
 
 use crate::proxy::fetch::length;
 
-/// Bytes that stay in memory although they are in the file.
-const TAIL_BYTES: u64 = 1 << 20;
+/// Bytes that stay in memory although they are in the file; of each flight, and as long as
+/// somebody follows it.
+const TAIL_BYTES: u64 = 256 << 10;
 
 /// What has come.
 #[derive(Default)]
@@ -115,6 +116,6 @@ mod tests {
         assert!(matches!(held.find(front, u64::MAX), At::Memory(bytes) if bytes.len() == 10));
         assert!(matches!(held.find(held.received(), u64::MAX), At::Ahead));
         let kept: usize = held.tail.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!((1 << 20..2 << 20).contains(&kept), "{kept}");
+        assert!((256 << 10..=512 << 10).contains(&kept), "{kept}");
     }
 }

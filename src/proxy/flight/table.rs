@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::taking::{Part, Taken, Taking};
 use super::{Arrived, End, Flight, Follower, Ground, Rest, lock};
@@ -64,6 +64,9 @@ struct Known {
     fulfilled: usize,
 }
 
+/// What has seen all bytes, where they are not stored.
+type Written = Result<Option<Hasher>, JoinError>;
+
 enum Flown {
     All,
     Unstored,
@@ -107,6 +110,21 @@ impl Flights {
             known.wishes.push(wish);
         }
         Follower::new(Arc::clone(&known.flight))
+    }
+
+    /// Stores what all came; for a thread that may wait.
+    fn land(&self, key: Key, flight: &Flight, arrived: Arrived) {
+        let found = arrived.hashed().digest;
+        if found == key.digest {
+            flight.end(End::Verified);
+            (self.land)(arrived, &mut || self.next_wish(&key));
+            return;
+        }
+        drop(arrived);
+        lock(&self.table).remove(&key);
+        let why = format!("sha256:{} came as sha256:{found}", key.digest);
+        log::warn!("an upstream lies about a blob, which is not stored: {why}");
+        flight.end(End::Broken(Broken(why)));
     }
 
     /// The next wish; where there is none the flight is over and leaves the table.
@@ -155,7 +173,7 @@ impl Landing {
             let _ = parts.send(Part::End).await;
         }
         drop(parts);
-        let left = writing.await;
+        let left = writing.await.and_then(|left| left);
         match (flown, left) {
             (Flown::Broken(broken), _) => self.end(End::Broken(broken)),
             (_, Ok(Some(hasher))) => self.end(End::Unstored(Arc::new(rest(hasher, fetch)))),
@@ -166,31 +184,18 @@ impl Landing {
     }
 
     /// What is not stored comes back as what has seen it.
-    fn begin_writing(
-        &self,
-        arriving: mpsc::Receiver<Part>,
-    ) -> tokio::task::JoinHandle<Option<Hasher>> {
+    fn begin_writing(&self, arriving: mpsc::Receiver<Part>) -> JoinHandle<Written> {
         let (flights, key) = (Arc::clone(&self.flights), self.key);
         let flight = Arc::clone(&self.flight);
-        spawn_blocking(move || {
-            let taken = Taking::new(&flight, &flights.ground).run(arriving);
-            let arrived = match taken {
-                Taken::All(arrived) => arrived,
-                Taken::Left(hasher) => return Some(hasher),
-            };
-            let found = arrived.hashed().digest;
-            if found == key.digest {
-                flight.end(End::Verified);
-                (flights.land)(arrived, &mut || flights.next_wish(&key));
-            } else {
-                drop(arrived);
-                lock(&flights.table).remove(&key);
-                let why = format!("sha256:{} came as sha256:{found}", key.digest);
-                log::warn!("an upstream lies about a blob, which is not stored: {why}");
-                flight.end(End::Broken(Broken(why)));
+        let taking = Taking::new(Arc::clone(&flight), flights.ground.clone());
+        let land = move |taken| match taken {
+            Taken::All(arrived) => {
+                flights.land(key, &flight, arrived);
+                None
             }
-            None
-        })
+            Taken::Left(hasher) => Some(hasher),
+        };
+        tokio::spawn(taking.run(arriving, land))
     }
 
     fn admits(&self, total: Option<u64>) -> bool {

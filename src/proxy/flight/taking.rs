@@ -10,11 +10,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::Flight;
 use crate::blobs::hash::{Hasher, hash_bytes};
 use crate::blobs::{self, BlobFiles, Draft, Hashed, Space, Staged};
 use crate::proxy::fetch::length;
+
+/// Parts that are written in one go.
+const PARTS_AT_ONCE: usize = 8;
 
 /// Where bytes are kept, and how many.
 #[derive(Clone)]
@@ -61,48 +65,76 @@ pub(super) enum Taken {
     Left(Hasher),
 }
 
-pub(super) struct Taking<'a> {
-    flight: &'a Flight,
-    ground: &'a Ground,
+/// What was taken so far.
+pub(super) struct Taking {
+    flight: Arc<Flight>,
+    ground: Ground,
     kept: Kept,
 }
 
 enum Kept {
     Memory(Vec<u8>),
     Draft(Box<Draft>, Arc<File>),
+    /// Nothing is kept any more; this sees what comes.
+    Nothing(Hasher),
 }
 
-impl<'a> Taking<'a> {
-    pub(super) fn new(flight: &'a Flight, ground: &'a Ground) -> Self {
+impl Taking {
+    pub(super) fn new(flight: Arc<Flight>, ground: Ground) -> Self {
         Self { flight, ground, kept: Kept::Memory(Vec::new()) }
     }
 
-    /// Takes all parts; for a thread that may wait.
-    pub(super) fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Taken {
+    /// Takes all parts, then hands them to `land`. A thread that may wait is used only while
+    /// there is something to write, so that many upstreams that are slow take none away from
+    /// whoever else needs one.
+    pub(super) async fn run<T: Send + 'static>(
+        mut self,
+        mut parts: mpsc::Receiver<Part>,
+        land: impl FnOnce(Taken) -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
         loop {
-            match parts.blocking_recv() {
-                Some(Part::Chunk(bytes)) => {
-                    let before = self.size();
-                    if let Err(error) = self.keep(&bytes) {
-                        self.tell(&error);
-                        return Taken::Left(self.give_up(before, &bytes, parts));
-                    }
+            let mut come = Vec::new();
+            parts.recv_many(&mut come, PARTS_AT_ONCE).await;
+            match come.last() {
+                Some(Part::Chunk(_)) => {
+                    self = spawn_blocking(move || self.take(&come)).await?;
                 }
-                Some(Part::End) => return self.finish(),
-                None => return Taken::Left(self.leave()),
+                Some(Part::End) => {
+                    return spawn_blocking(move || land(self.take(&come).finish())).await;
+                }
+                None => return spawn_blocking(move || land(Taken::Left(self.leave()))).await,
             }
         }
+    }
+
+    /// What cannot be kept is hashed all the same.
+    fn take(mut self, parts: &[Part]) -> Self {
+        for part in parts {
+            let Part::Chunk(bytes) = part else { break };
+            let before = self.size();
+            if let Err(error) = self.keep(bytes) {
+                self.tell(&error);
+                let Self { flight, ground, kept } = self;
+                let mut hasher = kept.leave();
+                if hasher.size() == before {
+                    hasher.update(bytes);
+                }
+                self = Self { flight, ground, kept: Kept::Nothing(hasher) };
+            }
+        }
+        self
     }
 
     fn size(&self) -> u64 {
         match &self.kept {
             Kept::Memory(bytes) => length(bytes.len()),
             Kept::Draft(draft, _) => draft.size(),
+            Kept::Nothing(hasher) => hasher.size(),
         }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), blobs::Error> {
-        let Ground { space, inline_bytes_max, .. } = self.ground;
+        let Ground { space, inline_bytes_max, .. } = &self.ground;
         if let Kept::Memory(kept) = &mut self.kept {
             if length(kept.len() + bytes.len()) <= *inline_bytes_max {
                 kept.extend_from_slice(bytes);
@@ -114,10 +146,14 @@ impl<'a> Taking<'a> {
             let file = Arc::new(draft.reader()?);
             self.kept = Kept::Draft(Box::new(draft), file);
         }
-        space.admit(length(bytes.len()))?;
-        if let Kept::Draft(draft, file) = &mut self.kept {
-            draft.write(bytes)?;
-            self.flight.held().written(file, draft.written());
+        match &mut self.kept {
+            Kept::Draft(draft, file) => {
+                space.admit(length(bytes.len()))?;
+                draft.write(bytes)?;
+                self.flight.held().written(file, draft.written());
+            }
+            Kept::Nothing(hasher) => hasher.update(bytes),
+            Kept::Memory(_) => {}
         }
         Ok(())
     }
@@ -127,31 +163,13 @@ impl<'a> Taking<'a> {
         log::warn!("what an upstream sends goes on to its clients and is not cached: {error}");
     }
 
-    /// What was handed over and could not be kept is hashed all the same.
-    fn give_up(self, before: u64, bytes: &Bytes, mut parts: mpsc::Receiver<Part>) -> Hasher {
-        let mut hasher = self.leave();
-        if hasher.size() == before {
-            hasher.update(bytes);
-        }
-        while let Some(Part::Chunk(bytes)) = parts.blocking_recv() {
-            hasher.update(&bytes);
-        }
-        hasher
-    }
-
     fn leave(self) -> Hasher {
-        match self.kept {
-            Kept::Draft(draft, _) => draft.leave(),
-            Kept::Memory(bytes) => {
-                let mut hasher = Hasher::new(None);
-                hasher.update(&bytes);
-                hasher
-            }
-        }
+        self.kept.leave()
     }
 
     fn finish(self) -> Taken {
         match self.kept {
+            Kept::Nothing(hasher) => Taken::Left(hasher),
             Kept::Memory(bytes) => {
                 let hashed = hash_bytes(&bytes, None);
                 Taken::All(Arrived::Memory(bytes.into(), hashed))
@@ -164,6 +182,20 @@ impl<'a> Taking<'a> {
                     Taken::Left(hasher)
                 }
             },
+        }
+    }
+}
+
+impl Kept {
+    fn leave(self) -> Hasher {
+        match self {
+            Self::Draft(draft, _) => draft.leave(),
+            Self::Nothing(hasher) => hasher,
+            Self::Memory(bytes) => {
+                let mut hasher = Hasher::new(None);
+                hasher.update(&bytes);
+                hasher
+            }
         }
     }
 }

@@ -341,3 +341,33 @@ async fn a_part_waits_for_the_whole() {
     drop(upstream);
     assert_eq!(read(follower).await.unwrap(), content[199..200]);
 }
+
+#[test]
+fn upstreams_that_are_slow_keep_no_thread_from_others() {
+    let mut few = tokio::runtime::Builder::new_multi_thread();
+    let few = few.max_blocking_threads(2).enable_all().build().unwrap();
+    few.block_on(async {
+        let house = House::new(u64::MAX);
+        let contents: Vec<_> = (0..20).map(|number| vec![number; 1000]).collect();
+        let mut upstreams = Vec::new();
+        let mut followers = Vec::new();
+        for content in &contents {
+            let upstream = house.upstream.body(Some(1000));
+            upstream.send(Ok(Bytes::copy_from_slice(&content[..500]))).unwrap();
+            let mut follower = house.join(content, 1);
+            assert_eq!(follower.opened().await.unwrap().total, Some(1000));
+            upstreams.push(upstream);
+            followers.push(follower);
+        }
+        let other = tokio::task::spawn_blocking(|| 7);
+        let other = tokio::time::timeout(Duration::from_secs(10), other).await;
+        assert_eq!(other.expect("no thread is left").unwrap(), 7);
+        for ((upstream, content), follower) in upstreams.into_iter().zip(&contents).zip(followers) {
+            upstream.send(Ok(Bytes::copy_from_slice(&content[500..]))).unwrap();
+            drop(upstream);
+            assert_eq!(read(follower).await.unwrap(), *content);
+        }
+        house.settled().await;
+        assert_eq!((lock(&house.landed).len(), house.staged()), (20, 0));
+    });
+}
