@@ -40,6 +40,7 @@ use futures_util::Stream;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method};
 use hyper::body::Body as _;
+use tokio::sync::Semaphore;
 use warp::Filter;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -235,6 +236,20 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(Failure::Internal(format!("a task did not end well: {error}"))),
     }
+}
+
+/// The same for what may come to many times the bytes that were sent, so many at once as there
+/// are turns. A turn ends with the work, also when nobody waits for it any more.
+async fn in_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let turn = turns.acquire().await.map_err(|error| Failure::Internal(error.to_string()))?;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
 }
 
 /// Bytes of an answer's body: known by the body itself when it is in memory, else announced.

@@ -28,16 +28,23 @@ use http::Method;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use warp::reply::Response;
 
 use super::failure::Failure;
-use super::{Request, Server, blocking, body, reply};
+use super::{Request, Server, blocking, body, in_turn, reply};
 use asked::Asked;
 use requests::Sent;
 
 /// Its path, and all that is taken there.
 pub const PATH: &str = "/api/graphql";
 pub(super) const ALLOW: &[&str] = &["POST"];
+
+/// Longer bodies, in bytes, are taken apart a few at a time: objects of next to nothing come to
+/// a hundred times their bytes in memory, and nobody has to log in to send some.
+const LARGE: usize = 64 << 10;
+const TURNS_MAX: usize = 2;
+static TURNS: Semaphore = Semaphore::const_new(TURNS_MAX);
 
 /// Whether a path, still percent-encoded, is that of GraphQL.
 #[must_use]
@@ -61,9 +68,9 @@ impl Server {
         let address = self.address(&request.headers);
         let (caller, reach) = (request.caller, request.pass.reach.elsewhere);
         let text = body::collect(request.body, requests::SIZE_MAX).await?;
-        let sent = requests::read(&text)?;
-        let (server, runtime) = (Arc::clone(self), Handle::current());
-        blocking(move || {
+        let (server, runtime, is_large) = (Arc::clone(self), Handle::current(), text.len() > LARGE);
+        let work = move || {
+            let sent = requests::read(&text)?;
             let asked = Arc::new(Asked::new(server, caller, reach, address)?);
             let answer = |request| runtime.block_on(schema::execute(request, &asked));
             let answers = match sent {
@@ -71,8 +78,8 @@ impl Server {
                 Sent::Many(requests) => Answers::Many(requests.into_iter().map(answer).collect()),
             };
             Ok(document(&answers))
-        })
-        .await
+        };
+        if is_large { in_turn(&TURNS, work).await } else { blocking(work).await }
     }
 }
 

@@ -12,8 +12,10 @@ mod referrers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::Reply;
 use warp::reply::Response;
@@ -131,9 +133,7 @@ fn not_served(why: NotServed, route: &ProxyRoute) -> Result<Response, Failure> {
             let mut response = Response::new(body.into());
             *response.status_mut() = status;
             *response.headers_mut() = *headers;
-            let nosniff = HeaderValue::from_static("nosniff");
-            response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
-            return Ok(cached(response, How::Miss));
+            return Ok(cached(harmless(response), How::Miss));
         }
         NotServed::Refused(Refused::Unanswered(why)) => {
             log::warn!("{group}: {image} is not cached, and its upstream gives nothing: {why}");
@@ -172,12 +172,46 @@ fn pass(request: &Request, passing: Passing) -> Response {
         Method::HEAD => Response::default(),
         _ => warp::reply::stream(Coming::new(passing.into_stream())).into_response(),
     };
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(total) = total {
         response = with(response, CONTENT_LENGTH, &total.to_string());
     }
     let media_type = media_type.as_deref().unwrap_or("application/octet-stream");
     response = with(response, CONTENT_TYPE, media_type);
     response = with(response, CONTENT_DIGEST.clone(), &digest.to_string());
-    cached(response, How::Miss)
+    cached(harmless(response), How::Miss)
+}
+
+/// What has the type that an upstream says: should that be a page, it runs nothing in a browser,
+/// which would take it for one of ours.
+fn harmless(response: Response) -> Response {
+    let response = with(response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    with(response, CONTENT_SECURITY_POLICY, "sandbox")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+
+    use super::*;
+    use crate::http::route::{Route, Routed, route};
+
+    #[test]
+    fn the_words_of_an_upstream_run_nothing_in_a_browser() {
+        let path = "/v2/acme/dependency_proxy/containers/x/manifests/latest";
+        let Routed::Found(Route::Proxy(route), _) = route(&Method::GET, path) else {
+            panic!("{path}")
+        };
+        let page = HeaderValue::from_static("text/html");
+        let refused = Refused::Answer {
+            status: StatusCode::FORBIDDEN,
+            headers: Box::new(HeaderMap::from_iter([(CONTENT_TYPE, page)])),
+            body: "<script>fetch('/api/v4/user')</script>".into(),
+        };
+        let Ok(response) = not_served(NotServed::Refused(refused), &route) else {
+            panic!("nothing is handed on")
+        };
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], "sandbox");
+        assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
+    }
 }

@@ -26,7 +26,7 @@ use warp::reply::Response;
 use super::failure::Failure;
 use super::reply::with;
 use super::route::{RegistryRoute, is_registry};
-use super::{Request, Server, blocking, reply, token_service};
+use super::{Request, Server, reply, token_service};
 use crate::model::Caller;
 
 /// Says which protocol is spoken; older clients look for it.
@@ -40,17 +40,11 @@ pub(super) static CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-c
 const TURNS_MAX: usize = 8;
 static TURNS: Semaphore = Semaphore::const_new(TURNS_MAX);
 
-/// Runs what takes large manifests apart, as [`blocking`] does, a few at a time. The turn ends
-/// with the work, also when nobody waits for it any more.
+/// Runs what takes large manifests apart, a few at a time.
 async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    let turn = TURNS.acquire().await.map_err(|error| Failure::Internal(error.to_string()))?;
-    blocking(move || {
-        let _turn = turn;
-        work()
-    })
-    .await
+    super::in_turn(&TURNS, work).await
 }
 
 /// What of a request for the registry is needed to refuse it.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use sha2::{Digest as _, Sha256};
 
 use super::fetch::{Refused, Remote};
 use super::flight::{Follower, Key, Wish};
@@ -73,8 +74,15 @@ impl Proxy {
         {
             return Ok(here);
         }
-        let mut follower = self.follow(&world, digest);
-        let opened = follower.opened().await.map_err(NotServed::Refused)?;
+        let key = world.source().map(|source| source.key()).unwrap_or_default();
+        let mut follower = self.follow(&world, key, digest);
+        let mut opened = follower.opened().await;
+        // Else whoever asks for it by a wrong name would have it refused to everybody else.
+        if matches!(opened, Err(Refused::Answer { .. })) && follower.is_of_another_image() {
+            follower = self.follow(&world, of_image(&key, image), digest);
+            opened = follower.opened().await;
+        }
+        let opened = opened.map_err(NotServed::Refused)?;
         let follower = Box::new(follower);
         Ok(PulledBlob::Coming { total: opened.total, since: self.now(), follower })
     }
@@ -176,17 +184,19 @@ impl Proxy {
         Ok(true)
     }
 
-    fn follow(&self, world: &World, digest: Digest) -> Follower {
+    fn follow(&self, world: &World, key: [u8; 32], digest: Digest) -> Follower {
         let source = world.source();
-        let (key, origin) = match &source {
-            Ok(source) => (source.key(), source.origin()),
-            Err(_) => Default::default(),
-        };
+        let origin = source.as_ref().map(|source| source.origin()).unwrap_or_default();
         let World { group, image, upstream, .. } = world.clone();
         let wish = Wish { group, image: image.clone(), upstream, origin };
         let remote = move || remote(source, image, digest);
         self.flights.join(Key { source: key, digest }, wish, remote)
     }
+}
+
+/// Stands for an upstream and the credentials, for one image of it.
+fn of_image(key: &[u8; 32], image: &UpstreamName) -> [u8; 32] {
+    Sha256::new().chain_update(key).chain_update(image.as_str()).finalize().into()
 }
 
 fn remote(

@@ -206,10 +206,11 @@ impl World {
     }
 }
 
-/// The upstream's no, with its words.
+/// The upstream's no, with its words. Anything else than a no is none of its words: a body with
+/// another 2xx would look right, and nobody has compared it with a digest.
 pub(super) async fn refusal(answer: Answer) -> Refused {
     let Answer { status, headers, body } = answer;
-    if status.is_redirection() || status.is_informational() {
+    if !status.is_client_error() && !status.is_server_error() {
         return Refused::Unanswered(format!("the upstream answers with {status}"));
     }
     let mut kept = HeaderMap::new();
@@ -233,4 +234,30 @@ pub(super) fn unanswered(error: &Unanswered) -> Refused {
 /// Whether an answer gives what was asked for.
 pub(super) fn is_given(status: StatusCode) -> bool {
     status == StatusCode::OK || status == StatusCode::PARTIAL_CONTENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::Body;
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_no_is_handed_on() {
+        for (status, is_no) in [
+            (201, false),
+            (203, false),
+            (206, false),
+            (304, false),
+            (400, true),
+            (404, true),
+            (429, true),
+            (503, true),
+            (600, false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let body = Body::of(Bytes::from_static(b"words"));
+            let refused = refusal(Answer::new(status, HeaderMap::new(), body)).await;
+            assert_eq!(matches!(refused, Refused::Answer { .. }), is_no, "{status}: {refused:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::fetch::Refused;
 use super::fetched::{Fetched, MANIFEST_BYTES_MAX, NoManifest};
@@ -17,11 +18,17 @@ use super::source::{Patience, Source};
 use crate::model::oci_manifest::OCI_INDEX;
 use crate::model::{CachedRef, GroupId, OciDigest, UpstreamName};
 
-/// What such a list has at least.
+/// What such a list has at least. Nothing of it is kept, however many lines there are.
 #[derive(Deserialize)]
 struct List {
     #[serde(rename = "manifests")]
-    _manifests: Vec<serde_json::Map<String, serde_json::Value>>,
+    _manifests: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "digest")]
+    _digest: IgnoredAny,
 }
 
 impl Proxy {

@@ -2,7 +2,9 @@
 //!
 //! A secret is told once, when its token is made. Administrators do this for everybody, others
 //! for themselves. A token that is used to ask makes none that outlives it: else one that leaked
-//! would be good for ever.
+//! would be good for ever. Nor is one good for ever that somebody made who has no account here.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use warp::reply::Response;
@@ -16,6 +18,9 @@ use crate::http::{Server, reply};
 use crate::model::{Timestamp, Token, TokenId, TokenOwner, TokenScope, UserName, UserNumber};
 use crate::store::View;
 use crate::store::tokens::NewToken;
+
+/// Longest life of a token that somebody without a local account makes.
+const ELSEWHERE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// For whom a token is made.
 #[derive(Clone, Copy)]
@@ -118,6 +123,10 @@ impl Server {
         let scopes = scopes(&params.list("scopes")?)?;
         let expires = params.end("expires_at", self.api_now())?;
         check_end(&view, asked, expires)?;
+        let expires = match whose {
+            Whose::Own if view.account(&user)?.is_none() => Some(self.end_elsewhere(expires)?),
+            _ => expires,
+        };
         let name = params.text("name")?.unwrap_or_default();
         let text = TokenText::generate();
         let (id, hash) = (text.id, text.hash());
@@ -129,6 +138,22 @@ impl Server {
         let mut line = self.token_line(&view, id, &made)?;
         line["token"] = text.to_string().into();
         Ok(created(&line))
+    }
+
+    /// When a token ends that somebody without a local account makes. It has the groups that
+    /// they are in now, and nobody tells when they leave: so it ends.
+    fn end_elsewhere(&self, end: Option<Timestamp>) -> Result<Timestamp, ApiError> {
+        let last = self.api_now().after(ELSEWHERE_MAX);
+        let end = end.unwrap_or(last);
+        if end <= last {
+            return Ok(end);
+        }
+        let why = format!(
+            "expires_at is to be {} or before: only an administrator makes a token that lives \
+             longer for somebody without a local account",
+            render::day(last)
+        );
+        Err(ApiError::bad_request(&why))
     }
 
     fn token_line(&self, view: &View, id: TokenId, token: &Token) -> Result<Value, Failure> {
@@ -163,7 +188,9 @@ fn scopes(texts: &[String]) -> Result<Vec<TokenScope>, ApiError> {
 /// Refuses an end behind that of the token that is used to ask.
 fn check_end(view: &View, asked: &Asked, end: Option<Timestamp>) -> Result<(), Failure> {
     let Basis::Token { id, .. } = asked.pass.basis else { return Ok(()) };
-    let Some(own) = view.token(id)?.and_then(|token| token.expires) else { return Ok(()) };
+    // Revoked a moment ago, it makes none at all.
+    let own = view.token(id)?.ok_or_else(ApiError::unauthorized)?;
+    let Some(own) = own.expires else { return Ok(()) };
     if end.is_some_and(|end| end <= own) {
         return Ok(());
     }
@@ -172,4 +199,40 @@ fn check_end(view: &View, asked: &Asked, end: Option<Timestamp>) -> Result<(), F
         render::day(own)
     );
     Err(ApiError::bad_request(&why).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::guard::tests::{Answer, Bench, user};
+
+    const LINE: &str = "POST /api/v4/user/personal_access_tokens?name=n&scopes[]=api";
+
+    /// Where directories and headers tell who people are, a token keeps the groups that it was
+    /// made with.
+    #[tokio::test]
+    async fn who_has_no_account_here_makes_no_token_for_ever() {
+        let bench = Bench::new(&[("dev", "r /branches/**\n")]);
+        let eve = user("eve", &["dev"]);
+        let ask = async |end: &str| -> Answer {
+            bench.send(&eve, &format!("{LINE}{end}"), &[], "").await
+        };
+        let made = ask("").await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        assert_eq!(made.json()["expires_at"], "2024-11-13");
+        assert_eq!(ask("&expires_at=2024-06-01").await.json()["expires_at"], "2024-06-01");
+        let refused = ask("&expires_at=2024-11-15").await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains("2024-11-13 or before"), "{}", refused.body);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_revoked_meanwhile_makes_no_other() {
+        let bench = Bench::new(&[]);
+        let view = bench.server.api_view().unwrap();
+        let mut asked = Asked::of_query("");
+        asked.pass.basis = Basis::Token { id: TokenId(7), created: Timestamp(1) };
+        assert!(check_end(&view, &asked, Some(Timestamp(2))).is_err());
+        assert!(check_end(&view, &asked, None).is_err());
+    }
 }

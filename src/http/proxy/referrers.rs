@@ -3,17 +3,21 @@
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use warp::reply::Response;
 
 use super::{Pull, Unserved, cached};
 use crate::http::failure::Failure;
 use crate::http::tree::query_value;
-use crate::http::{Request, Server, blocking};
+use crate::http::{Request, Server, in_turn};
 use crate::model::OciDigest;
 use crate::model::oci_manifest::OCI_INDEX;
 
 /// The parameter that only kinds of artifact pass.
 const FILTER: &str = "artifactType";
+/// Lists that are filtered at once: one of 10 MiB that was made for that comes to hundreds.
+const TURNS_MAX: usize = 2;
+static TURNS: Semaphore = Semaphore::const_new(TURNS_MAX);
 /// Says that it was heeded.
 static FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
@@ -31,7 +35,7 @@ impl Server {
             None => Response::new(bytes.into()),
             Some(kind) => {
                 let kind = kind.clone();
-                let filtered = blocking(move || filtered(&bytes, &kind)).await?;
+                let filtered = in_turn(&TURNS, move || filtered(&bytes, &kind)).await?;
                 Response::new(filtered.into())
             }
         };

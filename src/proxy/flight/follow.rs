@@ -30,6 +30,7 @@ pub struct Follower {
     at: u64,
     until: u64,
     alone: Option<Alone>,
+    is_of_another: bool,
 }
 
 /// What a follower of a flight that is not kept reads.
@@ -52,7 +53,22 @@ impl Follower {
     pub(super) fn new(flight: Arc<Flight>) -> Self {
         flight.followers.fetch_add(1, Ordering::Relaxed);
         let progress = flight.progress.subscribe();
-        Self { flight, progress, at: 0, until: u64::MAX, alone: None }
+        let (at, until) = (0, u64::MAX);
+        Self { flight, progress, at, until, alone: None, is_of_another: false }
+    }
+
+    /// The same, of a flight that began for another image.
+    pub(super) fn of_another(flight: Arc<Flight>) -> Self {
+        let mut follower = Self::new(flight);
+        follower.is_of_another = true;
+        follower
+    }
+
+    /// Whether the upstream was asked for a part of another image: where it refuses that, it says
+    /// nothing of this one.
+    #[must_use]
+    pub fn is_of_another_image(&self) -> bool {
+        self.is_of_another
     }
 
     /// Waits until there is something to read, or the end: what breaks off before that can still

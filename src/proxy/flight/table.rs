@@ -106,10 +106,17 @@ impl Flights {
                 place.insert(known)
             }
         };
+        let first = known.wishes.first().unwrap_or(&wish);
+        let is_same = first.image == wish.image;
+        let follower = if is_same {
+            Follower::new(Arc::clone(&known.flight))
+        } else {
+            Follower::of_another(Arc::clone(&known.flight))
+        };
         if known.wishes.iter().all(|known| known.group != wish.group) {
             known.wishes.push(wish);
         }
-        Follower::new(Arc::clone(&known.flight))
+        follower
     }
 
     /// Stores what all came; for a thread that may wait.

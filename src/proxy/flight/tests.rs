@@ -95,8 +95,12 @@ impl House {
     }
 
     fn join(&self, content: &[u8], group: u64) -> Follower {
+        self.join_by("alpine", content, group)
+    }
+
+    fn join_by(&self, image: &str, content: &[u8], group: u64) -> Follower {
         let digest = hash_bytes(content, None).digest;
-        let image = UpstreamName::parse("alpine").unwrap();
+        let image = UpstreamName::parse(image).unwrap();
         let wish = Wish { group: GroupId(group), image, upstream: None, origin: [0; 32] };
         let upstream = Arc::clone(&self.upstream);
         self.flights.join(Key { source: [0; 32], digest }, wish, || upstream)
@@ -370,4 +374,19 @@ fn upstreams_that_are_slow_keep_no_thread_from_others() {
         house.settled().await;
         assert_eq!((lock(&house.landed).len(), house.staged()), (20, 0));
     });
+}
+
+/// Somebody asks for it by an image that does not have it, and is refused: so are those of that
+/// image alone, and the others know.
+#[tokio::test]
+async fn a_refusal_is_known_to_be_of_another_image() {
+    let house = House::new(1 << 20);
+    let mut wrong = house.join_by("none/such", b"x", 1);
+    let (mut same, mut right) = (house.join_by("none/such", b"x", 2), house.join(b"x", 2));
+    assert!(!wrong.is_of_another_image() && !same.is_of_another_image());
+    assert!(right.is_of_another_image());
+    for follower in [&mut wrong, &mut same, &mut right] {
+        assert!(matches!(follower.opened().await, Err(Refused::Answer { .. })));
+    }
+    assert!(!house.join(b"x", 2).is_of_another_image());
 }
