@@ -2,7 +2,7 @@
 //! handler answers. Each is thin: read the parameters, ask whether the caller may, call the
 //! store, render.
 //!
-//! Roles decide here, not the rules of paths ([`gate`]); what the caller may not see is not found.
+//! Roles decide here, not the rules of paths (`gate`); what the caller may not see is not found.
 //! All of it runs on a thread that may block, since an answer may wait for a commit.
 //! Deliberately absent: projects, and everything else that clients of the proxy and of packages do
 //! not need.
