@@ -230,24 +230,14 @@ impl Pass<'_, '_, '_> {
         row_of: impl Fn(K, V) -> CachedRow,
         erase: Erase,
     ) -> Result<(), Halt> {
-        let met = self.met.index.get(table.name()).copied().unwrap_or_default();
-        if table.count(self.rows)? == met {
-            return Ok(());
-        }
-        for row in table.cursor(self.rows, Span::all()) {
-            self.walk.step()?;
-            match row? {
-                Found::Row(key, value) => {
-                    let row = row_of(key, value);
-                    if !sure(row.is_right(self.rows))? {
-                        let what = format!("{row} is one too many");
-                        self.found.differ(what, Fix::Cached(CachedFix::Drop(row)));
-                    }
-                }
-                Found::Unreadable { key, what } => self.broken(table.name(), key, &what, erase),
+        self.where_too_many(table, erase, |check, key, value| {
+            let row = row_of(key, value);
+            if !sure(row.is_right(check.rows))? {
+                let what = format!("{row} is one too many");
+                check.found.differ(what, Fix::Cached(CachedFix::Drop(row)));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn check_proxy_usage(

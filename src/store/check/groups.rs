@@ -307,24 +307,14 @@ impl Pass<'_, '_, '_> {
         row_of: impl Fn(K, V) -> GroupRow,
         erase: Erase,
     ) -> Result<(), Halt> {
-        let met = self.met.index.get(table.name()).copied().unwrap_or_default();
-        if table.count(self.rows)? == met {
-            return Ok(());
-        }
-        for row in table.cursor(self.rows, Span::all()) {
-            self.walk.step()?;
-            match row? {
-                Found::Row(key, value) => {
-                    let row = row_of(key, value);
-                    // Any doubt keeps a row.
-                    if !readable(row.is_right(self.rows))?.unwrap_or(true) {
-                        let what = format!("table {} lists {row}, in vain", table.name());
-                        self.found.differ(what, Fix::Group(GroupFix::Drop(row)));
-                    }
-                }
-                Found::Unreadable { key, what } => self.broken(table.name(), key, &what, erase),
+        self.where_too_many(table, erase, |check, key, value| {
+            let row = row_of(key, value);
+            // Any doubt keeps a row.
+            if !readable(row.is_right(check.rows))?.unwrap_or(true) {
+                let what = format!("table {} lists {row}, in vain", table.name());
+                check.found.differ(what, Fix::Group(GroupFix::Drop(row)));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

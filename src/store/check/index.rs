@@ -245,11 +245,12 @@ impl Pass<'_, '_, '_> {
         self.stray_rows(&UPLOAD_AGES, |(at, id), ()| IndexRow::UploadAge(at, id), erase)
     }
 
-    fn stray_rows<K: Key, V: Value>(
+    /// Judges each row of an index that has other rows than were met from the other side.
+    pub(super) fn where_too_many<K: Key, V: Value>(
         &mut self,
         table: &Table<K, V>,
-        row_of: impl Fn(K, V) -> IndexRow,
         erase: Erase,
+        judge: impl Fn(&mut Self, K, V) -> Result<(), Halt>,
     ) -> Result<(), Halt> {
         let met = self.met.index.get(table.name()).copied().unwrap_or_default();
         if table.count(self.rows)? == met {
@@ -258,17 +259,27 @@ impl Pass<'_, '_, '_> {
         for row in table.cursor(self.rows, Span::all()) {
             self.walk.step()?;
             match row? {
-                Found::Row(key, value) => {
-                    let row = row_of(key, value);
-                    if !self.belongs(&row)? {
-                        let what = row.to_string();
-                        self.found.differ(what, Fix::Image(ImageFix::Drop(row)));
-                    }
-                }
+                Found::Row(key, value) => judge(self, key, value)?,
                 Found::Unreadable { key, what } => self.broken(table.name(), key, &what, erase),
             }
         }
         Ok(())
+    }
+
+    fn stray_rows<K: Key, V: Value>(
+        &mut self,
+        table: &Table<K, V>,
+        row_of: impl Fn(K, V) -> IndexRow,
+        erase: Erase,
+    ) -> Result<(), Halt> {
+        self.where_too_many(table, erase, |check, key, value| {
+            let row = row_of(key, value);
+            if !check.belongs(&row)? {
+                let what = row.to_string();
+                check.found.differ(what, Fix::Image(ImageFix::Drop(row)));
+            }
+            Ok(())
+        })
     }
 
     fn belongs(&self, row: &IndexRow) -> Result<bool, Halt> {
