@@ -16,9 +16,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::blobs::read_part;
 
 /// Bytes of the first chunk: small, so that small files and first bytes are quick.
 const FIRST_CHUNK_SIZE: u64 = 64 << 10;
@@ -53,7 +53,7 @@ impl<P> FileBody<P> {
         self.rest.start = stop;
         self.chunk_size = CHUNK_SIZE;
         let file = Arc::clone(&self.file);
-        Some(spawn_blocking(move || read(&file, start..stop)))
+        Some(spawn_blocking(move || read_part(&file, start..stop)))
     }
 }
 
@@ -78,30 +78,6 @@ impl<P: Unpin> Stream for FileBody<P> {
         }
         Poll::Ready(Some(read))
     }
-}
-
-fn read(file: &File, range: Range<u64>) -> io::Result<Bytes> {
-    let mut at = range.start;
-    let mut chunk = Vec::with_capacity(to_usize(range.end - range.start)?);
-    while at < range.end {
-        match pread(file, spare_capacity(&mut chunk), at) {
-            Ok(0) => return Err(short(&range, at)),
-            Ok(count) => at += u64::try_from(count).map_err(io::Error::other)?,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    chunk.truncate(to_usize(range.end - range.start)?);
-    Ok(chunk.into())
-}
-
-fn short(range: &Range<u64>, at: u64) -> io::Error {
-    let text = format!("it ends at byte {at}, before {}; run a check", range.end);
-    io::Error::new(io::ErrorKind::UnexpectedEof, text)
-}
-
-fn to_usize(length: u64) -> io::Result<usize> {
-    usize::try_from(length).map_err(io::Error::other)
 }
 
 #[cfg(test)]

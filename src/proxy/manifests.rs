@@ -16,8 +16,6 @@
 //! goes on when they leave; and what two groups ask with the same credentials is asked once.
 //! Defends I4: what is served has the digest that it is said to have.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +26,7 @@ use super::once::Once;
 use super::passing::Passing;
 use super::pulls::{How, NotServed, Proxy, World};
 use super::source::{Patience, Source};
-use crate::blobs::Source as Stored;
+use crate::blobs::{Source as Stored, read_part};
 use crate::model::{
     Cached, CachedId, CachedKind, CachedRef, CachedWhat, Digest, GroupId, OciDigest, Reference,
     Timestamp, UpstreamName,
@@ -167,7 +165,9 @@ impl Proxy {
             let named = format!("the cached manifest sha256:{digest}");
             match files.open_pinned(digest, suffix, pin, &named)? {
                 Stored::Inline(bytes) => Ok(bytes),
-                Stored::File(file, _pin) => read_all(&file, size),
+                Stored::File(file, _pin) => {
+                    read_part(&file, 0..size).map_err(|e| NotServed::Damaged(e.to_string()))
+                }
             }
         });
         match reading.await {
@@ -395,13 +395,6 @@ fn find(
 fn tell_stale(World { image, source, .. }: &World, reference: &Reference, why: &NoManifest) {
     let upstream = source.as_ref().map_or_else(|_| "an upstream".to_owned(), |known| known.url());
     log::warn!("{image} {reference} is served as it was cached from {upstream}: {why}");
-}
-
-fn read_all(file: &File, size: u64) -> Result<Bytes, NotServed> {
-    let damaged = |error: &dyn std::fmt::Display| NotServed::Damaged(error.to_string());
-    let mut bytes = vec![0; usize::try_from(size).map_err(|error| damaged(&error))?];
-    file.read_exact_at(&mut bytes, 0).map_err(|error| damaged(&error))?;
-    Ok(bytes.into())
 }
 
 fn media_type(cached: &Cached) -> &str {

@@ -256,21 +256,36 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Deletes what is due, batch by batch.
+    /// Deletes what is due, batch by batch. What a stop leaves is given back: it was no failure.
     pub(super) fn delete_cached(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut batches = VecDeque::new();
+        self.delete_batches(&mut batches, run, stage)?;
+        for batch in batches {
+            let left = batch.ids.iter().skip(batch.from).copied().collect();
+            self.store.give_back_cached(left)?;
+        }
+        Ok(())
+    }
+
+    fn delete_batches(
+        &mut self,
+        batches: &mut VecDeque<Batch>,
+        run: &mut Run,
+        stage: &mut Stage,
+    ) -> Result<(), Error> {
         loop {
             let now = self.store.clock().now();
-            self.claim_batches(&mut batches, now)?;
+            self.claim_batches(batches, now)?;
             let Some(mut batch) = batches.pop_front() else {
                 self.looked.at = Some(now);
                 return Ok(());
             };
-            if !self.work_on(&mut batch, run, stage)? {
-                return Ok(());
-            }
+            let goes_on = self.work_on(&mut batch, run, stage)?;
             if batch.from < batch.ids.len() {
                 batches.push_back(batch);
+            }
+            if !goes_on {
+                return Ok(());
             }
         }
     }

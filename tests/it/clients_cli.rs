@@ -333,7 +333,8 @@ while True:
     if not block:
         break
     said += block
-    if said.endswith(b": ") and b"Password" in block:
+    # The question may come in more than one piece.
+    if said.endswith(b": ") and b"Password" in said.split(b"\n")[-1]:
         os.write(terminal, b"geheim\n")
 print(said.decode())
 sys.exit(os.waitpid(child, 0)[1] >> 8)

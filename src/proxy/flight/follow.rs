@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::held::At;
 use super::{End, Flight, Opened, Progress, Rest, lock};
+use crate::blobs::read_part;
 use crate::model::OciDigest;
 use crate::proxy::checked::Checked;
 use crate::proxy::fetch::{Broken, Fetch, Refused, length};
@@ -215,11 +215,7 @@ fn refused(refused: Refused) -> io::Error {
 }
 
 async fn read_file(file: Arc<File>, at: u64, until: u64) -> io::Result<Bytes> {
-    let size = usize::try_from((until - at).min(CHUNK_BYTES)).map_err(io::Error::other)?;
-    let read = spawn_blocking(move || {
-        let mut bytes = vec![0; size];
-        file.read_exact_at(&mut bytes, at)?;
-        Ok(bytes.into())
-    });
+    let end = until.min(at.saturating_add(CHUNK_BYTES));
+    let read = spawn_blocking(move || read_part(&file, at..end));
     read.await.map_err(io::Error::other)?
 }

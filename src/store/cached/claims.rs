@@ -61,6 +61,16 @@ impl Store {
         slice.map(|((), _)| ())
     }
 
+    /// Gives back entries of a batch that nobody has worked on: they wait as before they were
+    /// claimed, and it was no attempt.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn give_back_cached(&self, ids: Vec<CachedId>) -> Result<(), Error> {
+        let slice = self.slice(move |tx| ids.iter().try_for_each(|id| tx.give_back(*id)));
+        slice.map(|((), _)| ())
+    }
+
     /// Lets entries that could not be deleted be tried again at once, and from the first attempt
     /// on: those of one group, or all. Tells how many.
     ///
@@ -163,6 +173,20 @@ impl Tx<'_, '_> {
         let attempt = attempts + 1;
         self.turn(id, &mut cached, CachedState::Processing { until, attempt })?;
         Ok(Some(id))
+    }
+
+    fn give_back(&self, id: CachedId) -> Result<(), Error> {
+        let Some(mut cached) = CACHED.get(self.txn, &id)? else { return Ok(()) };
+        let CachedState::Processing { attempt, .. } = cached.state else { return Ok(()) };
+        let before = match attempt {
+            0 | 1 => CachedState::Pending,
+            more => CachedState::Failed {
+                attempts: more - 1,
+                error: "it failed before, and the server stopped in the next attempt".to_owned(),
+                retry: Some(self.now),
+            },
+        };
+        self.turn(id, &mut cached, before)
     }
 
     /// Puts failed entries back that wait; tells how many, and where to go on. What is due

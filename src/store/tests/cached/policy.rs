@@ -232,6 +232,32 @@ fn a_failure_is_tried_again_later() {
 }
 
 #[test]
+fn what_is_given_back_was_no_attempt() {
+    let house = House::new();
+    let one = group(&house.store, "one");
+    let (a, _) = house.cache(blob(one, "a")).unwrap();
+    house.purge(one);
+    house.mark(ROWS);
+    assert_eq!(house.claim(CachedKind::Blob, 9), [a]);
+    house.store.give_back_cached(vec![a]).unwrap();
+    assert_eq!(house.claim(CachedKind::Blob, 9), [a]);
+    house.store.fail_cached(a, "no".into()).unwrap();
+    house.clock.advance(Duration::from_secs(10));
+    for _ in 0..9 {
+        assert_eq!(house.claim(CachedKind::Blob, 9), [a]);
+        house.store.give_back_cached(vec![a]).unwrap();
+    }
+    // It failed once, so the second failure is the one that waits for twice as long.
+    assert_eq!(house.claim(CachedKind::Blob, 9), [a]);
+    house.store.fail_cached(a, "no".into()).unwrap();
+    house.clock.advance(Duration::from_secs(19));
+    assert_eq!(house.claim(CachedKind::Blob, 9), []);
+    house.clock.advance(Duration::from_secs(1));
+    assert_consistent(&house.store);
+    assert_eq!(house.delete_waiting(ROWS), 1);
+}
+
+#[test]
 fn what_was_marked_by_a_clock_that_was_ahead_does_not_wait_for_it() {
     let house = House::new();
     let one = group(&house.store, "one");
