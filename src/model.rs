@@ -28,10 +28,13 @@ pub mod networks;
 pub mod node;
 pub mod oci_digest;
 pub mod oci_manifest;
+pub mod package;
+pub mod package_policy;
 pub mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod product;
+pub mod project;
 pub mod proxy;
 pub mod publication;
 pub mod refs;
@@ -67,7 +70,8 @@ pub use grants::{Grants, Resource};
 pub use group::{Group, GroupName, GroupNameError, GroupPath, Visibility};
 pub use ids::{
     BlobId, BranchId, CachedId, DeployTokenId, FormatId, GroupId, ImageId, JobId, ManifestId,
-    QueueId, Referrer, RepoId, RunId, TagId, TokenId, UserNumber, VersionId,
+    PackageFileId, PackageId, PackageTagId, ProjectId, ProtectionRuleId, QueueId, Referrer, RepoId,
+    Revision, RunId, TagId, TokenId, UserNumber, VersionId,
 };
 pub use image::{
     Container, Image, ImageBlob, ImageName, ImageNameError, ImagePlace, ImageTag, ImageTagName,
@@ -83,12 +87,21 @@ pub use networks::Networks;
 pub use node::{Entry, Node};
 pub use oci_digest::{OciDigest, OciDigestError, Sha512};
 pub use oci_manifest::{OciManifest, OciManifestError};
+pub use package::{
+    Package, PackageFile, PackageFileName, PackageKey, PackageKind, PackageMeta, PackageName,
+    PackageStatus, PackageTag, PackageTagName, PackageTextError, PackageVersion, Series, SeriesKey,
+    Sums,
+};
+pub use package_policy::{
+    KeepFiles, PackagePolicy, PackageSettings, PolicyRun, ProtectionRule, RuleRole,
+};
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
     VariantPath, VersionFilePath, VersionFormatPath, VersionPath,
 };
 pub use pattern::NamePattern;
 pub use product::{Feed, Version, VersionError, VersionKey, VersionNames};
+pub use project::{Project, ProjectUsage};
 pub use proxy::{ProxyGroup, ProxyUsage, TtlPolicy, Upstream, UpstreamCredentials};
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,

@@ -65,7 +65,16 @@ fn has_scopes(machine: &DeployCaller, ability: Ability) -> bool {
         Ability::ReadGroup
         | Ability::AdminDependencyProxy
         | Ability::AdminGroup
-        | Ability::CreateSubgroup => false,
+        | Ability::CreateSubgroup
+        | Ability::CreateProject
+        | Ability::ReadProject
+        | Ability::AdminProject
+        | Ability::DeleteProject
+        | Ability::ReadPackages
+        | Ability::CreatePackage
+        | Ability::DestroyPackage
+        | Ability::AdminPackages
+        | Ability::AdminPackageSettings => false,
     }
 }
 

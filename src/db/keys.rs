@@ -4,8 +4,10 @@
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, CachedId, CachedKind, CachedRef, DeployTokenId,
     Digest, FormatId, FormatName, GroupId, GroupName, ImageId, ImageName, ImageTagName, JobId,
-    JobName, ManifestId, MemberName, Node, OciDigest, ProductBranchName, ProductName, QueueId,
-    Referrer, RepoId, RunId, Sha512, TagId, TagName, Timestamp, TokenId, UploadId, UpstreamName,
+    JobName, ManifestId, MemberName, Node, OciDigest, PackageFileId, PackageFileName, PackageId,
+    PackageKey, PackageKind, PackageName, PackageTagId, PackageTagName, PackageVersion,
+    ProductBranchName, ProductName, ProjectId, ProtectionRuleId, QueueId, Referrer, RepoId,
+    Revision, RunId, SeriesKey, Sha512, TagId, TagName, Timestamp, TokenId, UploadId, UpstreamName,
     UserName, UserNumber, VariantName, VersionId, VersionKey, VersionName, VersionNames,
 };
 
@@ -91,7 +93,8 @@ macro_rules! numbers {
 
 numbers! {
     BlobId BranchId CachedId DeployTokenId FormatId GroupId ImageId JobId ManifestId QueueId RepoId
-    RunId TagId Timestamp TokenId UserNumber VersionId
+    PackageFileId PackageId PackageTagId ProjectId ProtectionRuleId Revision RunId TagId Timestamp
+    TokenId UserNumber VersionId
 }
 
 macro_rules! texts {
@@ -112,6 +115,7 @@ macro_rules! texts {
 
 texts! {
     ArtifactPath BranchName CachedRef FormatName GroupName ImageName ImageTagName JobName
+    PackageFileName PackageName PackageTagName PackageVersion
     ProductBranchName ProductName TagName UpstreamName UserName VariantName VersionName
 }
 
@@ -206,6 +210,66 @@ impl Key for CachedKind {
 
 impl PrefixOf<(GroupId, (CachedKind, CachedId))> for (GroupId, CachedKind) {}
 
+impl Key for PackageKind {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Maven => 1,
+            Self::Npm => 2,
+            Self::Pypi => 5,
+            Self::Generic => 7,
+        });
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Some(Self::Maven),
+            2 => Some(Self::Npm),
+            5 => Some(Self::Pypi),
+            7 => Some(Self::Generic),
+            _ => None,
+        }
+    }
+}
+
+impl Key for SeriesKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.kind.write(out);
+        self.name.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self { kind: Key::read(bytes)?, name: Key::read(bytes)? })
+    }
+}
+
+/// Without a version it is the first of its series.
+impl Key for PackageKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.series.write(out);
+        match &self.version {
+            Some(version) => version.write(out),
+            None => out.push(0),
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let series = Key::read(bytes)?;
+        let version = match take_text(bytes)? {
+            "" => None,
+            text => Some(PackageVersion::parse(text).ok()?),
+        };
+        Some(Self { series, version })
+    }
+}
+
+impl PrefixOf<SeriesKey> for PackageKind {}
+impl PrefixOf<(ProjectId, SeriesKey)> for (ProjectId, PackageKind) {}
+impl PrefixOf<(ProjectId, PackageKey)> for (ProjectId, PackageKind) {}
+impl PrefixOf<(ProjectId, PackageKey)> for (ProjectId, SeriesKey) {}
+impl PrefixOf<(ProjectId, (SeriesKey, (Revision, PackageId)))> for (ProjectId, SeriesKey) {}
+impl PrefixOf<(ProjectId, (PackageName, PackageTagName))> for (ProjectId, PackageName) {}
+impl PrefixOf<(PackageId, (PackageFileName, PackageFileId))> for (PackageId, PackageFileName) {}
+
 const USER: u8 = 1;
 const TEAM: u8 = 2;
 
@@ -237,6 +301,7 @@ const ARTIFACT: u8 = 1;
 const IMAGE: u8 = 2;
 const MANIFEST: u8 = 3;
 const CACHED: u8 = 4;
+const PACKAGE_FILE: u8 = 5;
 
 impl Key for Referrer {
     fn write(&self, out: &mut Vec<u8>) {
@@ -258,6 +323,10 @@ impl Key for Referrer {
                 out.push(CACHED);
                 id.write(out);
             }
+            Self::PackageFile(id) => {
+                out.push(PACKAGE_FILE);
+                id.write(out);
+            }
         }
     }
 
@@ -267,6 +336,7 @@ impl Key for Referrer {
             IMAGE => Key::read(bytes).map(Self::Image),
             MANIFEST => Key::read(bytes).map(Self::Manifest),
             CACHED => Key::read(bytes).map(Self::Cached),
+            PACKAGE_FILE => Key::read(bytes).map(Self::PackageFile),
             _ => None,
         }
     }
@@ -281,6 +351,9 @@ impl Key for Node {
             Self::Format(id) => (4, id.0),
             Self::Manifest(id) => (5, id.0),
             Self::Group(id) => (6, id.0),
+            Self::Project(id) => (7, id.0),
+            Self::Package(id) => (8, id.0),
+            Self::PackageFile(id) => (9, id.0),
         };
         out.push(kind);
         out.extend_from_slice(&id.to_be_bytes());
@@ -294,6 +367,9 @@ impl Key for Node {
             4 => Key::read(bytes).map(Self::Format),
             5 => Key::read(bytes).map(Self::Manifest),
             6 => Key::read(bytes).map(Self::Group),
+            7 => Key::read(bytes).map(Self::Project),
+            8 => Key::read(bytes).map(Self::Package),
+            9 => Key::read(bytes).map(Self::PackageFile),
             _ => None,
         }
     }

@@ -11,8 +11,11 @@ use crate::model::{
     CachedKind, CachedRef, CachedTag, Container, DeployToken, DeployTokenId, Detached, Digest,
     Entry, Feed, Format, FormatId, FormatName, Group, GroupId, GroupName, Image, ImageBlob,
     ImageId, ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, Manifest,
-    ManifestId, Member, MemberName, Node, OciDigest, ProxyGroup, ProxyUsage, Publication,
-    PublicationKey, QueueId, Referrer, RepoId, Repository, Run, RunId, Sha512, SigningKey, Tag,
+    ManifestId, Member, MemberName, Node, OciDigest, Package, PackageFile, PackageFileId,
+    PackageFileName, PackageId, PackageKey, PackageMeta, PackageName, PackagePolicy,
+    PackageSettings, PackageTag, PackageTagName, PolicyRun, Project, ProjectId, ProjectUsage,
+    ProtectionRule, ProtectionRuleId, ProxyGroup, ProxyUsage, Publication, PublicationKey, QueueId,
+    Referrer, RepoId, Repository, Revision, Run, RunId, Series, SeriesKey, Sha512, SigningKey, Tag,
     TagId, TagName, Timestamp, Token, TokenId, Totals, Unlink, UploadId, UpstreamName, Usage,
     UserName, UserNumber, Version, VersionId, VersionKey,
 };
@@ -165,6 +168,49 @@ tables! {
     CACHED_DUE: (CachedKind, (Timestamp, CachedId)) => u64 = "cached-due.1";
     /// Truth: groups with entries that a purge left active in their rows.
     CACHED_PURGES: GroupId => CachedId = "cached-purges.1";
+    // ── projects and packages: names are directory entries here too
+    /// Truth: what a name leads to, in a group or at the top. No group there has the same name.
+    PROJECT_NAMES: (GroupId, GroupName) => ProjectId = "project-names.1";
+    /// Truth; members and tokens are in the tables of groups, under the project's number.
+    PROJECTS: ProjectId => Project = "projects.1";
+    /// Derived: what a project holds; the revision is truth.
+    PROJECT_USAGE: ProjectId => ProjectUsage = "project-usage.1", hot;
+    /// Truth: what a name and a version lead to. Packages on their way out have no row.
+    PACKAGE_NAMES: (ProjectId, PackageKey) => PackageId = "package-names.1";
+    /// Truth, those on their way out included; their usage is derived.
+    PACKAGES: PackageId => Package = "packages.1";
+    /// Derived: the packages of a project, those on their way out included.
+    PACKAGES_IN: (ProjectId, PackageId) => () = "packages-in.1";
+    /// Truth: what a format knows of a package.
+    PACKAGE_METAS: PackageId => PackageMeta = "package-metas.1";
+    /// Truth: revisions; the count is derived.
+    SERIES: (ProjectId, SeriesKey) => Series = "series.1";
+    /// Derived: the projects that have packages of a name.
+    SERIES_AT: (SeriesKey, ProjectId) => () = "series-at.1";
+    /// Derived: the last change of each package of a series.
+    SERIES_CHANGES: (ProjectId, (SeriesKey, (Revision, PackageId))) => () = "series-changes.1";
+    /// Truth: files, those on their way out included.
+    PACKAGE_FILES: PackageFileId => PackageFile = "package-files.1";
+    /// Derived: the files of a package, those on their way out included.
+    PACKAGE_FILES_IN: (PackageId, PackageFileId) => () = "package-files-in.1";
+    /// Derived: the files of a package that are not marked, by name: the last one is served.
+    PACKAGE_FILE_NAMES: (PackageId, (PackageFileName, PackageFileId)) => () = "files-by-name.1";
+    /// Truth: moving names of versions. One whose package is on its way out names nothing.
+    PACKAGE_TAGS: (ProjectId, (PackageName, PackageTagName)) => PackageTag = "package-tags.1";
+    /// Derived: the moving names of a package.
+    PACKAGE_TAGS_OF: (PackageId, PackageTagName) => () = "package-tags-of.1";
+    /// Truth: when a package was last downloaded, in microseconds.
+    PACKAGE_DOWNLOADS: PackageId => u64 = "package-downloads.1";
+    /// Truth: what projects keep.
+    PACKAGE_POLICIES: ProjectId => PackagePolicy = "package-policies.1";
+    /// Derived: the policies that remove anything, by when it is their turn.
+    PACKAGE_POLICIES_DUE: (Timestamp, ProjectId) => () = "package-policies-due.1";
+    /// Truth: what policies did.
+    PACKAGE_POLICY_RUNS: (ProjectId, RunId) => PolicyRun = "package-policy-runs.1";
+    /// Truth: what may be published again, by group or by project without one.
+    PACKAGE_SETTINGS: GroupId => PackageSettings = "package-settings.1";
+    /// Truth: rules that protect packages.
+    PROTECTION_RULES: (ProjectId, ProtectionRuleId) => ProtectionRule = "protection-rules.1";
     // ── rights
     /// Truth: who sent a blob, until when that proves that they know it, in microseconds.
     POSSESSIONS: (BlobId, UserName) => u64 = "possessions.1";
@@ -225,6 +271,13 @@ impl Meta {
     pub const LAST_TTL_RUN: Self = Self(14);
     /// When deleting cached entries was last started by the clock, in microseconds.
     pub const LAST_PROXY_START: Self = Self(15);
+    /// The next [`PackageId`], [`PackageFileId`], [`crate::model::PackageTagId`] or
+    /// [`ProtectionRuleId`].
+    pub const NEXT_PACKAGE: Self = Self(16);
+    /// The last [`Revision`] of any series.
+    pub const LAST_REVISION: Self = Self(17);
+    /// How many policies of packages, and batches of files, may be in work at once.
+    pub const PACKAGE_CAPACITY: Self = Self(18);
     /// The number of the next wish about a publication.
     pub const NEXT_WISH: Self = Self(40);
 }
@@ -266,11 +319,22 @@ records! {
     Job = 1;
     Manifest = 1;
     Member = 1;
+    Package = 1;
+    PackageFile = 1;
+    PackageMeta = 1;
+    PackagePolicy = 1;
+    PackageSettings = 1;
+    PackageTag = 1;
+    PolicyRun = 1;
+    Project = 1;
+    ProjectUsage = 1;
+    ProtectionRule = 1;
     ProxyGroup = 1;
     ProxyUsage = 1;
     Publication = 1;
     Repository = 1;
     Run = 1;
+    Series = 1;
     SigningKey = 1;
     Tag = 1;
     Token = 1;
@@ -295,7 +359,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { BlobId CachedId GroupId ManifestId UserNumber }
+numbers! { BlobId CachedId GroupId ManifestId PackageId ProjectId UserNumber }
 
 /// A sum is stored as its bytes.
 impl super::codec::Value for Sha512 {

@@ -46,6 +46,18 @@ ids! {
     DeployTokenId;
     /// An entry of a cache of other registries' images.
     CachedId;
+    /// A project; groups and projects are numbered together.
+    ProjectId;
+    /// A package.
+    PackageId;
+    /// A file of a package: of two with one name the higher one is the newer.
+    PackageFileId;
+    /// A moving name of a package.
+    PackageTagId;
+    /// A rule that protects packages.
+    ProtectionRuleId;
+    /// How often the packages of one name had changed.
+    Revision;
     /// An access token; drawn by lot, unlike the others, since its owner sees it.
     TokenId;
 }
@@ -73,4 +85,6 @@ pub enum Referrer {
     Manifest(ManifestId),
     /// An entry of a cache of other registries' images, whatever its state.
     Cached(CachedId),
+    /// A file of a package, marked or not.
+    PackageFile(PackageFileId),
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, FormatId, GroupId, JobId, ManifestId, TagId};
+use super::{
+    BranchId, FormatId, GroupId, JobId, ManifestId, PackageFileId, PackageId, ProjectId, TagId,
+};
 
 /// What the children of a container are keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,6 +22,27 @@ pub enum Node {
     Manifest(ManifestId),
     /// A group with its groups, people, tokens and cache. Its record is the way back.
     Group(GroupId),
+    /// A project with its people, tokens and packages. Its record is the way back.
+    Project(ProjectId),
+    /// A package with its files. Its record is the way back.
+    Package(PackageId),
+    /// A file of a package. Its record is the way back.
+    PackageFile(PackageFileId),
+}
+
+impl Node {
+    /// Whether its record says where it was, so that it has no [`Entry`].
+    #[must_use]
+    pub fn is_own_way(self) -> bool {
+        match self {
+            Self::Branch(_) | Self::Tag(_) | Self::Job(_) | Self::Format(_) => false,
+            Self::Manifest(_)
+            | Self::Group(_)
+            | Self::Project(_)
+            | Self::Package(_)
+            | Self::PackageFile(_) => true,
+        }
+    }
 }
 
 /// The way back from an id to a name.

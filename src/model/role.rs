@@ -39,6 +39,24 @@ pub enum Ability {
     AdminGroup,
     /// Make a group in the group.
     CreateSubgroup,
+    /// Make a project in the group.
+    CreateProject,
+    /// See that a private project is there.
+    ReadProject,
+    /// Change the project, its members and its deploy tokens.
+    AdminProject,
+    /// Delete the project.
+    DeleteProject,
+    /// List and download packages.
+    ReadPackages,
+    /// Publish them, and move the names of their versions.
+    CreatePackage,
+    /// Remove them.
+    DestroyPackage,
+    /// Change what a project keeps of them and the rules that protect them.
+    AdminPackages,
+    /// Change what may be published again in a group.
+    AdminPackageSettings,
 }
 
 impl Role {
@@ -95,9 +113,17 @@ impl Ability {
     #[must_use]
     pub fn least(self) -> Role {
         match self {
-            Self::ReadGroup | Self::ReadDependencyProxy => Role::Guest,
-            Self::CreateSubgroup => Role::Maintainer,
-            Self::AdminDependencyProxy | Self::AdminGroup => Role::Owner,
+            Self::ReadGroup | Self::ReadProject | Self::ReadDependencyProxy => Role::Guest,
+            Self::ReadPackages => Role::Reporter,
+            Self::CreatePackage | Self::CreateProject => Role::Developer,
+            Self::CreateSubgroup
+            | Self::AdminProject
+            | Self::DestroyPackage
+            | Self::AdminPackages => Role::Maintainer,
+            Self::AdminDependencyProxy
+            | Self::AdminGroup
+            | Self::DeleteProject
+            | Self::AdminPackageSettings => Role::Owner,
         }
     }
 }

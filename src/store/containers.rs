@@ -77,7 +77,9 @@ impl View {
     ) -> Result<Vec<String>, Error> {
         let rows = &*self.snapshot;
         let image = match referrer {
-            Referrer::Artifact(..) | Referrer::Cached(_) => return Ok(Vec::new()),
+            Referrer::Artifact(..) | Referrer::Cached(_) | Referrer::PackageFile(_) => {
+                return Ok(Vec::new());
+            }
             Referrer::Image(image) => *image,
             Referrer::Manifest(id) => promised(&MANIFESTS, rows, id)?.image,
         };

@@ -185,7 +185,7 @@ impl View {
                 Referrer::Image(_) => true,
                 Referrer::Manifest(manifest) => self.has_manifest(*manifest)?,
                 // Roles in a group say who reads it, and not the rules that are asked by path.
-                Referrer::Cached(_) => false,
+                Referrer::Cached(_) | Referrer::PackageFile(_) => false,
             };
             if is_live {
                 paths.push(super::referrers::path(&self.snapshot, &referrer, id)?);

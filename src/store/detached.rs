@@ -131,6 +131,7 @@ impl Tx<'_, '_> {
                 && self.destroy_container(id, budget, gone)?),
             Node::Manifest(id) => self.destroy_manifest(id, budget),
             Node::Group(id) => self.destroy_group(id, budget),
+            Node::Project(_) | Node::Package(_) | Node::PackageFile(_) => Ok(false),
         }
     }
 

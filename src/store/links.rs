@@ -28,7 +28,11 @@ pub(super) fn is_named(rows: &impl Rows, node: Node, entry: &Entry) -> Result<bo
             Err(_) => None,
         },
         // Its record says where it is.
-        Node::Manifest(_) | Node::Group(_) => None,
+        Node::Manifest(_)
+        | Node::Group(_)
+        | Node::Project(_)
+        | Node::Package(_)
+        | Node::PackageFile(_) => None,
     };
     Ok(found == Some(node))
 }
@@ -36,7 +40,12 @@ pub(super) fn is_named(rows: &impl Rows, node: Node, entry: &Entry) -> Result<bo
 /// One level up.
 pub(super) fn parent(node: Node, entry: &Entry) -> Option<Node> {
     match node {
-        Node::Branch(_) | Node::Manifest(_) | Node::Group(_) => None,
+        Node::Branch(_)
+        | Node::Manifest(_)
+        | Node::Group(_)
+        | Node::Project(_)
+        | Node::Package(_)
+        | Node::PackageFile(_) => None,
         Node::Tag(_) => Some(Node::Branch(BranchId(entry.parent))),
         Node::Job(_) => Some(Node::Tag(TagId(entry.parent))),
         Node::Format(_) => Some(Node::Job(JobId(entry.parent))),

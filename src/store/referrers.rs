@@ -1,9 +1,13 @@
 //! Who holds a blob: whether the record behind a reference says so too (I2), and what to call it.
 
 use super::{Error, tree};
-use crate::db::schema::{ARTIFACTS, BLOBS, CACHED, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS};
+use crate::db::schema::{
+    ARTIFACTS, BLOBS, CACHED, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS, PACKAGE_FILES, PACKAGES,
+};
 use crate::db::{self, Rows};
-use crate::model::{BlobId, CachedId, GroupId, ImageId, Node, OciDigest, Referrer};
+use crate::model::{
+    BlobId, CachedId, GroupId, ImageId, Node, OciDigest, Package, PackageFileId, Referrer,
+};
 
 /// The size of the blob as the record that `referrer` is the key of has it; `None`: it does not
 /// name this blob.
@@ -26,6 +30,10 @@ pub(super) fn named_bytes(
             let cached = CACHED.get(rows, cached)?.filter(|cached| cached.blob == id);
             Ok(cached.map(|cached| cached.size))
         }
+        Referrer::PackageFile(file) => {
+            let file = PACKAGE_FILES.get(rows, file)?.filter(|file| file.blob == id);
+            Ok(file.map(|file| file.size))
+        }
     }
 }
 
@@ -42,6 +50,7 @@ pub(super) fn path(rows: &impl Rows, referrer: &Referrer, id: BlobId) -> Result<
         }
         Referrer::Manifest(manifest) => tree::path_of(rows, Node::Manifest(*manifest)),
         Referrer::Cached(cached) => cached_path(rows, *cached),
+        Referrer::PackageFile(file) => package_file_path(rows, *file),
     }
 }
 
@@ -49,6 +58,15 @@ pub(super) fn path(rows: &impl Rows, referrer: &Referrer, id: BlobId) -> Result<
 fn cached_path(rows: &impl Rows, id: CachedId) -> Result<String, Error> {
     let Some(cached) = CACHED.get(rows, &id)? else { return Ok("a cached image".to_owned()) };
     Ok(format!("{}{}", proxy_path(rows, cached.group)?, cached.file_name()))
+}
+
+/// `project 7: npm @acme/app 1.0: acme-app-1.0.tgz`
+fn package_file_path(rows: &impl Rows, id: PackageFileId) -> Result<String, Error> {
+    let Some(file) = PACKAGE_FILES.get(rows, &id)? else { return Ok("a package's file".into()) };
+    let Some(package) = PACKAGES.get(rows, &file.package)? else { return Ok(file.name) };
+    let Package { project, kind, title, version, .. } = package;
+    let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+    Ok(format!("project {}: {kind} {title}{version}: {}", project.0, file.name))
 }
 
 /// `/v2/{group}/dependency_proxy/containers/`

@@ -242,7 +242,11 @@ pub(super) fn path_of(rows: &impl Rows, node: Node) -> Result<String, Error> {
         };
         names.push(name);
         at = match node {
-            Node::Manifest(_) | Node::Group(_) => None,
+            Node::Manifest(_)
+            | Node::Group(_)
+            | Node::Project(_)
+            | Node::Package(_)
+            | Node::PackageFile(_) => None,
             Node::Branch(_) => {
                 repo = RepoId(parent);
                 None

@@ -171,6 +171,7 @@ impl View {
                 Referrer::Image(image) => (self.held_by_image(*image, id)?, None),
                 Referrer::Manifest(manifest) => self.held_by_manifest(*manifest)?,
                 Referrer::Cached(cached) => self.held_by_cached(*cached)?,
+                Referrer::PackageFile(_) => (Held::default(), None),
             };
             found.push((referrers::path(&self.snapshot, &referrer, id)?, held, root));
         }

@@ -139,7 +139,7 @@ impl Pass<'_, '_, '_> {
             Referrer::Artifact(..) => self.met.references += 1,
             Referrer::Image(_) => self.met.image_references += 1,
             Referrer::Manifest(_) => self.met.manifest_references += 1,
-            Referrer::Cached(_) => {}
+            Referrer::Cached(_) | Referrer::PackageFile(_) => {}
         }
         tally.needed += 1;
         if blob.is_none() && tally.owner.is_none() {
@@ -152,7 +152,10 @@ impl Pass<'_, '_, '_> {
                 Referrer::Artifact(format, path) => {
                     self.found.differ(what, Fix::Size(format, path));
                 }
-                Referrer::Image(_) | Referrer::Manifest(_) | Referrer::Cached(_) => {
+                Referrer::Image(_)
+                | Referrer::Manifest(_)
+                | Referrer::Cached(_)
+                | Referrer::PackageFile(_) => {
                     self.found.damage(what);
                 }
             }

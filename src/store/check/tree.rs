@@ -64,7 +64,7 @@ impl Pass<'_, '_, '_> {
         self.found.recount.checked.detached += 1;
         self.counted.queue += 1;
         // The record of a manifest or a group says where it was.
-        let is_manifest = matches!(entry.node, Node::Manifest(_) | Node::Group(_));
+        let is_manifest = entry.node.is_own_way();
         if NODES.has(self.rows, &entry.node)? {
             self.met.ways += 1;
         } else if !is_manifest {
@@ -77,7 +77,11 @@ impl Pass<'_, '_, '_> {
             Node::Tag(id) => self.jobs(id, Below::Queue)?,
             Node::Job(id) => self.formats(id, Below::Queue)?.0,
             Node::Format(id) => self.files(id)?,
-            Node::Manifest(_) | Node::Group(_) => Usage::default(),
+            Node::Manifest(_)
+            | Node::Group(_)
+            | Node::Project(_)
+            | Node::Package(_)
+            | Node::PackageFile(_) => Usage::default(),
         };
         self.counted.detached = self.counted.detached.plus(counted);
         let whose = format!("what is left below detached {}", self.path);

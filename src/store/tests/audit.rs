@@ -359,7 +359,7 @@ impl Audit {
 
 /// The record of such a thing says where it was.
 fn has_no_way(node: Node) -> bool {
-    matches!(node, Node::Manifest(_) | Node::Group(_))
+    node.is_own_way()
 }
 
 fn count(counts: &mut TagCounts, tag: &Tag) {
@@ -377,6 +377,9 @@ fn id_of(node: Node) -> u64 {
         Node::Format(id) => id.0,
         Node::Manifest(id) => id.0,
         Node::Group(id) => id.0,
+        Node::Project(id) => id.0,
+        Node::Package(id) => id.0,
+        Node::PackageFile(id) => id.0,
     }
 }
 
