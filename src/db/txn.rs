@@ -46,7 +46,7 @@ pub struct Snapshot {
     /// Which opening of the database this snapshot belongs to.
     opening: u64,
     txn: redb::ReadTransaction,
-    tables: [OnceLock<redb::ReadOnlyTable<Bytes, Bytes>>; NAMES.len()],
+    tables: Box<[OnceLock<redb::ReadOnlyTable<Bytes, Bytes>>]>,
 }
 
 impl Snapshot {
@@ -60,7 +60,7 @@ impl Snapshot {
             (shared.reopened.load(Ordering::SeqCst), txn)
         };
         let txn = txn.inspect_err(|_| shared.queue.ask_reopen(opening))?;
-        let tables = [const { OnceLock::new() }; NAMES.len()];
+        let tables = NAMES.iter().map(|_| OnceLock::new()).collect();
         Ok(Self { shared: Arc::downgrade(shared), opening, txn, tables })
     }
 
@@ -112,10 +112,13 @@ impl Rows for Snapshot {
     }
 }
 
+/// Opened at its first use.
+type OpenTable<'t> = OnceCell<RefCell<redb::Table<'t, Bytes, Bytes>>>;
+
 /// A write transaction, shared by the changes that are committed together.
 pub struct WriteTxn<'t> {
     txn: &'t redb::WriteTransaction,
-    tables: [OnceCell<RefCell<redb::Table<'t, Bytes, Bytes>>>; NAMES.len()],
+    tables: Box<[OpenTable<'t>]>,
     hot: [RefCell<Hot>; NAMES.len()],
     changed: Cell<bool>,
     failure: RefCell<Option<Error>>,
@@ -123,7 +126,7 @@ pub struct WriteTxn<'t> {
 
 impl<'t> WriteTxn<'t> {
     pub(super) fn new(txn: &'t redb::WriteTransaction) -> Self {
-        let tables = [const { OnceCell::new() }; NAMES.len()];
+        let tables = NAMES.iter().map(|_| OnceCell::new()).collect();
         let hot = std::array::from_fn(|_| RefCell::default());
         Self { txn, tables, hot, changed: Cell::new(false), failure: RefCell::new(None) }
     }
