@@ -366,6 +366,7 @@ class Work:
         threads = [threading.Thread(target=worker, daemon=True)
                    for _ in range(min(self.options.connections, count))]
         try:
+            self.show(count)
             for thread in threads:
                 thread.start()
             while any(thread.is_alive() for thread in threads):
