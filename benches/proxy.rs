@@ -169,9 +169,12 @@ impl Bench<'_> {
     fn blobs(&self) -> Result<(), Failure> {
         let chunks = self.options.large;
         let repository = images::repository(0);
-        let layer = images::push_large_image(self.larder.addr, "blob", chunks)?;
-        images::push_large_image(self.upstream.addr, "blob", chunks)?;
-        let paths = [&repository, &cached(&repository)].map(|at| format!("/v2/{at}/blobs/{layer}"));
+        let path = |addr, at: &str| {
+            let layer = images::push_large_image(addr, "blob", chunks)?;
+            Ok::<_, Failure>(format!("/v2/{at}/blobs/{layer}"))
+        };
+        let hosted = path(self.larder.addr, &repository)?;
+        let paths = [hosted, path(self.upstream.addr, &cached(&repository))?];
         let mut rows = Vec::new();
         large::get(self.larder.addr, &paths[1], chunks)?;
         for _ in 0..self.options.rounds {
