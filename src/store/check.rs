@@ -25,6 +25,7 @@ mod images;
 mod index;
 mod manifests;
 mod products;
+mod projects;
 mod publications;
 mod repos;
 mod share;
@@ -264,6 +265,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_publications()?;
         self.check_products()?;
         self.check_groups()?;
+        self.check_projects()?;
         self.check_registry()?;
         self.check_cached()?;
         self.check_totals()

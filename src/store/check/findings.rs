@@ -70,6 +70,8 @@ pub struct Checked {
     pub uploads: u64,
     /// Groups, those that are being destroyed included.
     pub groups: u64,
+    /// Projects, those that are being destroyed included.
+    pub projects: u64,
 }
 
 /// What a check of the rows found.
@@ -156,7 +158,8 @@ impl fmt::Display for Recount {
              {images} repositories, {manifests} manifests, {image_tags} tags, {image_blobs} blobs \
              of repositories, {uploads} uploads"
         )?;
-        writeln!(f, "checked {} groups", self.checked.groups)?;
+        let Checked { groups, projects, .. } = self.checked;
+        writeln!(f, "checked {groups} groups, {projects} projects")?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;
         }
