@@ -5,7 +5,7 @@
 //! changes it. A secret is made here, told once, and kept as a hash.
 
 mod deploy_tokens;
-mod members;
+pub(super) mod members;
 
 use std::fmt;
 
@@ -112,9 +112,11 @@ impl Desk<'_> {
         let (id, path) = group_of(&view, path)?;
         let (_, group) = view.group(id)?.ok_or_else(|| unknown(&path))?;
         let subgroups = view.subgroups(id, None, BATCH)?.into_iter();
+        let projects = view.projects_in_group(id, None, BATCH)?.into_iter();
         let shown = Shown {
             group: GroupLine::new(id, &path, group),
             subgroups: subgroups.map(|(name, _, _)| name.to_string()).collect(),
+            projects: projects.map(|(name, _, _)| name.to_string()).collect(),
             members: members::lines(&view, id)?,
             now: store.clock().now(),
         };
@@ -180,17 +182,27 @@ impl Desk<'_> {
 }
 
 /// The canonical text of a full path.
-fn read(path: &str) -> Result<String, Error> {
+pub(super) fn read(path: &str) -> Result<String, Error> {
     let path = GroupPath::parse(path).map_err(store::Error::from)?;
     path.check_length().map_err(store::Error::from)?;
     Ok(path.to_string())
 }
 
 /// The group of a full path.
-fn group_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
+pub(super) fn group_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
     let path = GroupPath::parse(path).map_err(store::Error::from)?;
     match view.group_at(&path)? {
         Some((id, _)) => Ok((id, path)),
+        None => Err(unknown(&path)),
+    }
+}
+
+/// The group or the project of a full path; never both have one.
+fn governed_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
+    let path = GroupPath::parse(path).map_err(store::Error::from)?;
+    let project = view.project_at(&path)?.map(|(id, _)| id.governed());
+    match view.group_at(&path)?.map(|(id, _)| id).or(project) {
+        Some(id) => Ok((id, path)),
         None => Err(unknown(&path)),
     }
 }
@@ -221,14 +233,6 @@ impl GroupLine {
     }
 }
 
-fn word(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Private => "private",
-        Visibility::Internal => "internal",
-        Visibility::Public => "public",
-    }
-}
-
 #[derive(Serialize)]
 struct List {
     groups: Vec<GroupLine>,
@@ -245,7 +249,7 @@ impl fmt::Display for List {
             [
                 group.path.clone(),
                 group.id.0.to_string(),
-                word(group.visibility).to_owned(),
+                group.visibility.to_string(),
                 group.name.clone(),
                 format!("made {}", moment(group.created, self.now)),
             ]
@@ -259,6 +263,7 @@ struct Shown {
     #[serde(flatten)]
     group: GroupLine,
     subgroups: Vec<String>,
+    projects: Vec<String>,
     members: Vec<members::Line>,
     #[serde(skip)]
     now: Timestamp,
@@ -266,8 +271,8 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, subgroups, members, now } = self;
-        let visibility = word(group.visibility);
+        let Self { group, subgroups, projects, members, now } = self;
+        let visibility = group.visibility;
         writeln!(f, "{} ({}), number {}, {visibility}", group.path, group.name, group.id.0)?;
         writeln!(f, "made {}", moment(group.created, *now))?;
         if !group.description.is_empty() {
@@ -275,6 +280,9 @@ impl fmt::Display for Shown {
         }
         if !subgroups.is_empty() {
             writeln!(f, "groups in it: {}", subgroups.join(" "))?;
+        }
+        if !projects.is_empty() {
+            writeln!(f, "projects in it: {}", projects.join(" "))?;
         }
         let number = count(members.len().try_into().unwrap_or(u64::MAX), "member");
         if members.is_empty() {

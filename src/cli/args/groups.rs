@@ -116,8 +116,8 @@ pub struct Member {
 
 const MEMBERS: &str = "\
 Roles are guest (pulls through the proxy), reporter (reads packages), developer (publishes them),
-maintainer (removes them) and owner (everything). They count in all groups below too, and the
-highest one is it.
+maintainer (removes them) and owner (everything). They count in all groups and projects below too,
+and the highest one is it.
 
 Examples:
   larder member add acme alice --role owner --data /srv/larder
@@ -127,7 +127,7 @@ Examples:
 /// What to do about members.
 #[derive(Debug, Subcommand)]
 pub enum MemberCommand {
-    /// Show the members of a group and of those above it.
+    /// Show the members of a group or project and of the groups above it.
     List(OneGroup),
     /// Make somebody a member.
     Add(PutMember),
@@ -140,7 +140,7 @@ pub enum MemberCommand {
 /// `larder member add` and `larder member change`
 #[derive(Debug, Args)]
 pub struct PutMember {
-    /// The full path of the group.
+    /// The full path of the group or project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// Who.
@@ -161,7 +161,7 @@ pub struct PutMember {
 /// `larder member remove`
 #[derive(Debug, Args)]
 pub struct RemoveMember {
-    /// The full path of the group.
+    /// The full path of the group or project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// Whose.
@@ -206,7 +206,7 @@ pub struct DeployToken {
 /// What to do about deploy tokens.
 #[derive(Debug, Subcommand)]
 pub enum DeployTokenCommand {
-    /// Make a token of a group, and print its login and itself, this once.
+    /// Make a token of a group or project, and print its login and itself, this once.
     Create(CreateDeployToken),
     /// Show the tokens, not their secrets.
     List(ListDeployTokens),
@@ -218,7 +218,7 @@ pub enum DeployTokenCommand {
 #[derive(Debug, Args)]
 #[command(after_help = DEPLOY_TOKENS)]
 pub struct CreateDeployToken {
-    /// The full path of the group that it is for, with all below.
+    /// The full path of the group that it is for, with all below, or of the project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// What it is for, to tell it from others.
@@ -249,7 +249,7 @@ Example:
 /// `larder deploy-token list`
 #[derive(Debug, Args)]
 pub struct ListDeployTokens {
-    /// Only those of this group itself.
+    /// Only those of this group or project itself.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: Option<GroupPath>,
     /// Which repository, and how to answer.
@@ -268,11 +268,11 @@ pub struct RevokeDeployToken {
     pub common: Common,
 }
 
-fn group(text: &str) -> Result<GroupPath, String> {
+pub(super) fn group(text: &str) -> Result<GroupPath, String> {
     GroupPath::parse(text).map_err(|error| error.to_string())
 }
 
-fn group_name(text: &str) -> Result<GroupName, String> {
+pub(super) fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::parse(text).map_err(|error| error.to_string())
 }
 
@@ -281,12 +281,12 @@ fn role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
 }
 
-fn visibility(text: &str) -> Result<Visibility, String> {
+pub(super) fn visibility(text: &str) -> Result<Visibility, String> {
     match text {
         "private" => Ok(Visibility::Private),
         "internal" => Ok(Visibility::Internal),
         "public" => Ok(Visibility::Public),
-        _ => Err("a group is private, internal or public".to_owned()),
+        _ => Err("write private, internal or public".to_owned()),
     }
 }
 

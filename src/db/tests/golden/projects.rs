@@ -19,7 +19,8 @@ fn project() -> Project {
 
 pub(super) fn samples() -> Vec<Sample> {
     let pending = Usage { files: 2, bytes: 300 };
-    let usage = ProjectUsage { packages: 5, live: USAGE, pending, names_revision: 258 };
+    let usage =
+        ProjectUsage { packages: 5, live: USAGE, pending, leaving: true, names_revision: 258 };
     vec![
         sample("project id", &ProjectId(513)),
         sample("project", &project()),

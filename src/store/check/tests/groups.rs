@@ -57,6 +57,8 @@ fn grouped() -> Fixture {
     it
 }
 
+mod projects;
+
 /// The check says each of `expected` and nothing else, and a repair corrects all of it.
 fn is_mended(it: &Fixture, expected: &[&str]) {
     let found = it.check();
