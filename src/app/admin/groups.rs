@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::text::{count, moment, table};
 use super::{Answer, Desk, Sweeping, Verdict};
 use crate::app::Error;
+use crate::db::Order;
 use crate::model::{
-    Group, GroupId, GroupName, GroupPath, Scope, Timestamp, Trigger, UserName, Visibility,
+    Group, GroupId, GroupName, GroupPath, ListedBy, ListedText, Scope, Timestamp, Trigger, UserName, Visibility,
 };
 use crate::store::detached::Cause;
 use crate::store::groups::{GroupChange, NewGroup};
+use crate::store::listed::ListedAfter;
 use crate::store::{self, View};
 
 pub use deploy_tokens::DeployTokens;
@@ -33,6 +35,13 @@ const BATCH: usize = 1000;
 pub enum Groups {
     /// Show all groups.
     List,
+    /// Show some groups, by name.
+    Page {
+        /// At most so many.
+        limit: usize,
+        /// Those behind the group of this full path.
+        after: Option<String>,
+    },
     /// Show one group.
     Show {
         /// Its full path.
@@ -75,6 +84,7 @@ impl Desk<'_> {
     pub(super) fn groups(&self, command: Groups) -> Result<Answer, Error> {
         match command {
             Groups::List => self.list_groups(),
+            Groups::Page { limit, after } => self.page_of_groups(limit, after.as_deref()),
             Groups::Show { group } => self.show_group(&group),
             Groups::Create { group, title, description, visibility, owner } => {
                 self.create_group(&group, title, description, visibility, owner.as_deref())
@@ -103,6 +113,27 @@ impl Desk<'_> {
             }
         }
         groups.sort_by(|one, other| one.path.cmp(&other.path));
+        Answer::new(Verdict::Fine, &List { groups, now: store.clock().now() })
+    }
+
+    fn page_of_groups(&self, limit: usize, after: Option<&str>) -> Result<Answer, Error> {
+        let store = self.house.store();
+        let view = store.view()?;
+        let mut after = after.map(|path| place_of(&view, path)).transpose()?;
+        let mut groups = Vec::new();
+        while groups.len() < limit {
+            let (by, order) = (ListedBy::GroupName, Order::Ascending);
+            let batch = view.listed(by, order, after.as_ref(), limit.min(BATCH))?;
+            let Some(last) = batch.last() else { break };
+            after = Some(last.clone());
+            for listed in batch {
+                if let Some((path, group)) = view.group(listed.id)?
+                    && groups.len() < limit
+                {
+                    groups.push(GroupLine::new(listed.id, &path, group));
+                }
+            }
+        }
         Answer::new(Verdict::Fine, &List { groups, now: store.clock().now() })
     }
 
@@ -195,6 +226,13 @@ pub(super) fn group_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), 
         Some((id, _)) => Ok((id, path)),
         None => Err(unknown(&path)),
     }
+}
+
+/// Where a group stands in the list of all.
+fn place_of(view: &View, path: &str) -> Result<ListedAfter, Error> {
+    let (id, path) = group_of(view, path)?;
+    let name = path.names().last().map(GroupName::as_str).unwrap_or_default();
+    Ok(ListedAfter { text: ListedText::of(name), id })
 }
 
 /// The group or the project of a full path; never both have one.

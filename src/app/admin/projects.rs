@@ -100,7 +100,7 @@ impl Desk<'_> {
         let (limit, mut projects) = (limit.unwrap_or(usize::MAX), Vec::new());
         while projects.len() < limit {
             let by = ListedBy::ProjectName;
-            let batch = view.listed(by, Order::Ascending, after.as_ref(), BATCH)?;
+            let batch = view.listed(by, Order::Ascending, after.as_ref(), limit.min(BATCH))?;
             let Some(last) = batch.last() else { break };
             after = Some(last.clone());
             for listed in batch {

@@ -28,8 +28,8 @@ Examples:
 /// What to do about groups.
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
-    /// Show all groups.
-    List(OnlyCommon),
+    /// Show groups.
+    List(ListGroups),
     /// Show a group and who is in it.
     Show(OneGroup),
     /// Make a group.
@@ -40,9 +40,15 @@ pub enum GroupCommand {
     Delete(OneGroup),
 }
 
-/// A command that needs nothing else.
+/// `larder group list`
 #[derive(Debug, Args)]
-pub struct OnlyCommon {
+pub struct ListGroups {
+    /// At most so many, by name; all of them by path, if not given.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Those behind this group.
+    #[arg(long, value_name = "GROUP", value_parser = group, requires = "limit")]
+    pub after: Option<GroupPath>,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,
