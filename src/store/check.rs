@@ -24,6 +24,9 @@ mod image_tags;
 mod images;
 mod index;
 mod manifests;
+mod package_fix;
+mod package_rows;
+mod packages;
 mod products;
 mod projects;
 mod publications;
@@ -268,6 +271,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_projects()?;
         self.check_registry()?;
         self.check_cached()?;
+        self.check_packages()?;
         self.check_totals()
     }
 

@@ -16,7 +16,8 @@ use super::{Answer, Desk, Sweeping, Verdict};
 use crate::app::Error;
 use crate::db::Order;
 use crate::model::{
-    Group, GroupId, GroupName, GroupPath, ListedBy, ListedText, Scope, Timestamp, Trigger, UserName, Visibility,
+    Group, GroupId, GroupName, GroupPath, ListedBy, ListedText, Scope, Timestamp, Trigger,
+    UserName, Visibility,
 };
 use crate::store::detached::Cause;
 use crate::store::groups::{GroupChange, NewGroup};

@@ -72,6 +72,10 @@ pub struct Checked {
     pub groups: u64,
     /// Projects, those that are being destroyed included.
     pub projects: u64,
+    /// Packages, those on their way out included.
+    pub packages: u64,
+    /// Their files, those on their way out included.
+    pub package_files: u64,
 }
 
 /// What a check of the rows found.
@@ -160,6 +164,8 @@ impl fmt::Display for Recount {
         )?;
         let Checked { groups, projects, .. } = self.checked;
         writeln!(f, "checked {groups} groups, {projects} projects")?;
+        let Checked { packages, package_files, .. } = self.checked;
+        writeln!(f, "checked {packages} packages with {package_files} files")?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;
         }
