@@ -20,20 +20,23 @@ pub mod detached;
 mod files;
 pub mod formats;
 pub mod garbage;
+mod governed;
 pub mod groups;
-
 pub mod image_blobs;
 pub mod image_links;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
 mod links;
+pub mod listed;
 mod loss;
 pub mod manifests;
 pub mod members;
+pub mod packages;
 pub mod policies;
 pub mod possessions;
 pub mod products;
+pub mod projects;
 pub mod proxy_groups;
 pub mod publications;
 mod pulls;
@@ -217,6 +220,27 @@ pub enum Error {
         groups::DESCRIPTION_LENGTH_MAX
     )]
     GroupText,
+    /// The name is taken by a project or a group; the text is the full path.
+    #[error("there is a project or a group {0} already, use another path")]
+    ProjectExists(String),
+    /// There is no such project, or no more; the text is its full path or its number.
+    #[error("there is no project {0}; `larder project list` shows those there are")]
+    ProjectUnknown(String),
+    /// Too short or too long.
+    #[error(
+        "the name of a project has 1 to {} bytes, its description up to {}",
+        groups::TITLE_LENGTH_MAX,
+        groups::DESCRIPTION_LENGTH_MAX
+    )]
+    ProjectText,
+    /// More people would see the project than the group that it is in.
+    #[error("{visibility} is not allowed in a {group} group, make the group {visibility} first")]
+    ProjectTooVisible {
+        /// What the project is to be.
+        visibility: crate::model::Visibility,
+        /// What its group is, together with those above.
+        group: crate::model::Visibility,
+    },
     /// Somebody is a member already.
     #[error("{0} is a member of this group already, change that instead")]
     MemberExists(crate::model::MemberName),
@@ -224,7 +248,7 @@ pub enum Error {
     #[error("{0} is not a direct member of this group, add them first")]
     MemberUnknown(crate::model::MemberName),
     /// Somebody must be able to do everything.
-    #[error("{0} is the only owner of this group, make somebody else an owner first")]
+    #[error("{0} is the only owner here, make somebody else an owner first")]
     LastOwner(UserName),
     /// No group of a directory or an account has this name.
     #[error(
@@ -239,6 +263,35 @@ pub enum Error {
         crate::model::deploy_token::DEPLOY_TOKEN_NAME_LENGTH_MAX
     )]
     DeployTokenText,
+    /// There is no such package, or it is on its way out; the text is its number.
+    #[error("there is no package {0}, it may have been deleted meanwhile")]
+    PackageUnknown(String),
+    /// The version is published, and its format lets nobody publish it again.
+    #[error("{0} was published already: raise the version")]
+    PackageExists(String),
+    /// The file is published, and its format lets nobody publish it again.
+    #[error("{0} was published already: raise the version")]
+    PackageFileExists(String),
+    /// The file is published, and the group's settings let nobody publish it again.
+    #[error(
+        "{0} was published already, and the group allows no duplicates: raise the version, or \
+         change the group's package settings"
+    )]
+    DuplicateNotAllowed(String),
+    /// A rule of the project lets only higher roles do that.
+    #[error("package {0} is protected: ask somebody with a higher role in the project")]
+    PackageProtected(String),
+    /// The name is that of another package but for its case.
+    #[error("there is a package {other} already, {name} differs from it in its case only")]
+    PackageNameTaken {
+        /// What was to be published.
+        name: String,
+        /// What there is.
+        other: String,
+    },
+    /// Settings or a rule that cannot be kept.
+    #[error(transparent)]
+    PackageRule(#[from] packages::RuleError),
 }
 
 impl Error {
@@ -282,6 +335,7 @@ struct Shared {
     reservations: quota::Reservations,
     pulls: pulls::Pulls,
     cached_reads: cached::reads::Reads,
+    package_downloads: packages::Downloads,
 }
 
 impl Store {
@@ -298,6 +352,7 @@ impl Store {
                 reservations: quota::Reservations::default(),
                 pulls: pulls::Pulls::default(),
                 cached_reads: cached::reads::Reads::default(),
+                package_downloads: packages::Downloads::default(),
             }),
         }
     }

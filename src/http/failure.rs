@@ -166,13 +166,17 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::BlobUnknown(_)
         | Error::AccountUnknown(_)
         | Error::GroupUnknown(_)
-        | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
+        | Error::MemberUnknown(_)
+        | Error::ProjectUnknown(_)
+        | Error::PackageUnknown(_) => StatusCode::NOT_FOUND,
+        Error::PackageExists(_) | Error::PackageProtected(_) => StatusCode::FORBIDDEN,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
         | Error::AccountExists(_)
         | Error::BlobInUse(_)
         | Error::GroupExists(_)
+        | Error::ProjectExists(_)
         | Error::MemberExists(_)
         | Error::LastOwner(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
@@ -187,8 +191,14 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::TokenName
         | Error::GroupName(_)
         | Error::GroupText
+        | Error::ProjectText
+        | Error::ProjectTooVisible { .. }
         | Error::TeamName
         | Error::DeployTokenText
+        | Error::PackageFileExists(_)
+        | Error::DuplicateNotAllowed(_)
+        | Error::PackageNameTaken { .. }
+        | Error::PackageRule(_)
         | Error::Version(_)
         | Error::ManifestBlobUnknown(_)
         | Error::ManifestUnknown(_)
