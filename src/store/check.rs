@@ -28,6 +28,7 @@ mod package_fix;
 mod package_rows;
 mod packages;
 mod products;
+mod projects;
 mod publications;
 mod repos;
 mod share;
@@ -267,6 +268,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_publications()?;
         self.check_products()?;
         self.check_groups()?;
+        self.check_projects()?;
         self.check_registry()?;
         self.check_cached()?;
         self.check_packages()?;
