@@ -107,6 +107,19 @@
 //!    on, and the sweeper marks, claims and deletes them in slices (I7). No entry comes back to
 //!    life; what is pulled after a purge is an entry of its own.
 //!
+//! # One package, published and deleted
+//!
+//! 1. A file's bytes are stored and summed four times over while they arrive ([`blobs::hash`]); one
+//!    transaction ([`store::packages`]) finds or makes the package, tests rules, settings and what
+//!    is there already, and puts the file, which holds its blob (I2). Of two publishers of one
+//!    version the second is refused, whoever asked first.
+//! 2. All versions of a name are a series. Each change of one raises its revision and moves the one
+//!    row that says so: a page that was built of the series is brought up to date by the rows
+//!    behind its own revision.
+//! 3. Marking takes the name's row away and queues the package, at the same price whatever it has,
+//!    and the version can be published again at once. The bytes of a project are live or pending:
+//!    they count until the sweeper drops the rows of the files, in slices (I7).
+//!
 //! # Who may do what
 //!
 //! [`http::guard`] stands at the door: [`http::route`] makes a URL a thing with one canonical path
