@@ -113,7 +113,7 @@ fn maven_and_pypi_have_folders_and_an_index() {
 }
 
 const URLS: &[(&str, &str)] = &[
-    ("projects/7/packages/generic/tool/1.0/a%2Bb/f.tgz", "GET,HEAD,PUT"),
+    ("projects/7/packages/generic/tool/1.0/a%20b/f.tgz", "GET,HEAD,PUT"),
     ("projects/a%2Fb/packages/npm/@acme/app", "GET,HEAD,PUT"),
     ("groups/a%2Fb/-/packages/npm/@acme/app", "GET,HEAD"),
     ("packages/npm/app", "GET,HEAD"),
