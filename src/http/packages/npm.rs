@@ -112,8 +112,7 @@ impl Server {
             // Of all projects those count whose top group is called as the scope.
             PackagesAt::Instance => {
                 let top = named.name.scope().and_then(|scope| GroupName::parse(scope).ok());
-                let path = top.map(|top| GroupPath::new(vec![top]));
-                let group = path.and_then(Result::ok).map(|path| view.group_at(&path));
+                let group = top.map(|top| view.group_at(&GroupPath::join(None, top)));
                 match group.transpose()?.flatten() {
                     Some((id, _)) => id,
                     None => return Err(self.nothing_for(caller, "Packages")),
