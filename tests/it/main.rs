@@ -40,6 +40,8 @@ mod ldap;
 mod ldap_faults;
 mod login;
 mod own_pages;
+mod packages_door;
+mod packages_generic;
 mod packaging;
 mod post_process;
 mod power_loss;
