@@ -23,6 +23,9 @@ pub mod image;
 pub mod job;
 pub mod json;
 pub mod manifest;
+pub mod maven_metadata;
+pub mod maven_package;
+pub mod maven_version;
 pub mod names;
 pub mod networks;
 pub mod node;
@@ -79,6 +82,9 @@ pub use image::{
 };
 pub use job::Job;
 pub use manifest::Manifest;
+pub use maven_metadata::{MavenMetadata, MavenPlugin, MavenXmlError};
+pub use maven_package::{MavenFile, MavenPath, MavenPathError, MavenPlace};
+pub use maven_version::MavenOrder;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
     ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
