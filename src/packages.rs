@@ -6,6 +6,7 @@
 //! Deliberately absent: HTTP, and rights; and asking other registries for what is not here: no
 //! name of a private package may ever be looked up elsewhere.
 
+pub mod maven;
 pub mod pages;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub struct Packages {
     space: Arc<Space>,
     inline_bytes_max: u64,
     pages: Arc<Pages>,
+    maven: Arc<maven::Maven>,
 }
 
 impl Packages {
@@ -42,7 +44,8 @@ impl Packages {
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, settings: Settings) -> Self {
         let Settings { pages_memory, inline_bytes_max } = settings;
         let pages = Arc::new(Pages::new(pages_memory));
-        Self { store, files, space, inline_bytes_max, pages }
+        let maven = Arc::default();
+        Self { store, files, space, inline_bytes_max, pages, maven }
     }
 
     /// The store below.
