@@ -22,6 +22,7 @@ pub mod ids;
 pub mod image;
 pub mod job;
 pub mod json;
+pub mod listed;
 pub mod manifest;
 pub mod maven_metadata;
 pub mod maven_package;
@@ -81,6 +82,7 @@ pub use image::{
     Reference,
 };
 pub use job::Job;
+pub use listed::{ListedBy, ListedText};
 pub use manifest::Manifest;
 pub use maven_metadata::{MavenMetadata, MavenPlugin, MavenXmlError};
 pub use maven_package::{MavenFile, MavenPath, MavenPathError, MavenPlace};
