@@ -17,8 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::Packages;
 use super::pages::{PageKey, Pages, Standing};
+use super::{Opened, Packages};
 use crate::blobs::hash::all_sums;
 use crate::model::digest::{hex, unhex};
 use crate::model::maven_metadata::MavenSnapshot;
@@ -135,8 +135,24 @@ impl Packages {
             MavenPlace::SnapshotMetadata(name, version) => {
                 self.snapshot(view, projects, name, version)
             }
-            MavenPlace::File(key) => newest(view, projects, key, path.file()),
+            MavenPlace::File(key) => {
+                let newest = newest(view, projects, key, path.file())?;
+                Ok(newest.map(|(id, file)| Found::File(id, Box::new(file))))
+            }
         }
+    }
+
+    /// Opens the file that a path leads to; `None`: it leads to none. Blocks.
+    ///
+    /// # Errors
+    /// As [`Packages::open`].
+    pub fn open_maven(
+        &self,
+        projects: &[ProjectId],
+        path: &MavenPath,
+    ) -> Result<Option<Opened>, super::Error> {
+        let MavenPlace::File(key) = path.place() else { return Ok(None) };
+        self.open(|view| newest(view, projects, key, path.file()))
     }
 
     /// Compares the text of a checksum with what it is to be of; `None`: the path is that of no
@@ -276,7 +292,7 @@ fn newest(
     projects: &[ProjectId],
     key: &PackageKey,
     file: &str,
-) -> Result<Option<Found>, store::Error> {
+) -> Result<Option<(PackageFileId, PackageFile)>, store::Error> {
     let Ok(file) = PackageFileName::parse(file) else { return Ok(None) };
     let mut newest = None;
     for project in projects {
@@ -287,7 +303,7 @@ fn newest(
         let found = view.newest_file(id, &file)?;
         newest = found.into_iter().chain(newest).max_by_key(|(id, _)| *id);
     }
-    Ok(newest.map(|(id, file)| Found::File(id, Box::new(file))))
+    Ok(newest)
 }
 
 /// The plugins of a group whose artifacts are there.
