@@ -15,6 +15,7 @@ use http::{Method, StatusCode};
 use warp::reply::Response;
 
 use super::gate::Target;
+use super::refused;
 use super::send::Page;
 use crate::blobs::hash::all_sums;
 use crate::http::api::ApiError;
@@ -31,9 +32,8 @@ use crate::model::{
 };
 use crate::packages::maven::{CHECKSUM_BYTES_MAX, Compared, Error, Found, Publisher};
 use crate::packages::{NamedFile, maven};
+use crate::store::View;
 use crate::store::packages::{Again, Publish};
-use crate::store::{self, View};
-use crate::tree;
 
 impl Server {
     /// The answer to a client of Maven.
@@ -225,18 +225,5 @@ fn refused_metadata(error: Error) -> Failure {
     match error {
         Error::Metadata(error) => ApiError::bad_request(&error.to_string()).into(),
         Error::Store(error) => refused(error.into()),
-    }
-}
-
-/// In GitLab's words (spec gitlab §6.2).
-fn refused(failure: Failure) -> Failure {
-    match failure {
-        Failure::Tree(tree::Error::Store(store::Error::DuplicateNotAllowed(_))) => {
-            ApiError::bad_request("Duplicate package is not allowed").into()
-        }
-        Failure::Tree(tree::Error::Store(store::Error::PackageProtected(_))) => {
-            ApiError::message(StatusCode::FORBIDDEN, "403 Forbidden - Package protected.").into()
-        }
-        failure => failure,
     }
 }
