@@ -119,7 +119,8 @@ impl Server {
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
-            ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
+            // Clients of packages are answered elsewhere (`packages`).
+            ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
     }
 }

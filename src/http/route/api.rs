@@ -8,8 +8,9 @@
 
 use http::Method;
 
-use super::{encode, encode_segment};
-use crate::model::{DeployTokenId, GroupId, GroupPath, TokenId, UserNumber};
+use super::packages::{self, PackagesRoute};
+use super::{Refusal, encode, encode_segment};
+use crate::model::{DeployTokenId, GroupId, GroupPath, ProjectId, TokenId, UserNumber};
 
 /// What every URL of the API begins with.
 const ROOT: &str = "/api/v4";
@@ -67,6 +68,8 @@ pub enum ApiRoute {
     ProxyCache(GroupAt),
     /// `application/settings`
     Settings,
+    /// What clients of packages use.
+    Packages(PackagesRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
     Nothing(String),
 }
@@ -82,12 +85,30 @@ pub enum GroupAt {
     Impossible,
 }
 
+/// How a URL names a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProjectAt {
+    /// By its number.
+    Id(ProjectId),
+    /// By its full path.
+    Path(GroupPath),
+    /// By what no project can be called.
+    Impossible,
+}
+
 /// Reads the decoded segments below `/api/v4/`. A slash at the end changes nothing.
-pub(super) fn api(below: &[&str]) -> ApiRoute {
+pub(super) fn api(below: &[&str]) -> Result<ApiRoute, Refusal> {
     let below = match below {
         [before @ .., ""] => before,
         below => below,
     };
+    Ok(match packages::packages(below)? {
+        Some(route) => ApiRoute::Packages(route),
+        None => of_api(below),
+    })
+}
+
+fn of_api(below: &[&str]) -> ApiRoute {
     match below {
         ["version"] => ApiRoute::Version,
         ["metadata"] => ApiRoute::Metadata,
@@ -151,11 +172,32 @@ impl GroupAt {
         GroupPath::parse(text).map_or(Self::Impossible, Self::Path)
     }
 
-    fn segment(&self) -> String {
+    pub(super) fn segment(&self) -> String {
         match self {
             Self::Id(id) => id.0.to_string(),
             Self::Path(path) => encode_segment(&path.to_string()),
             // No group is called so.
+            Self::Impossible => "-".to_owned(),
+        }
+    }
+}
+
+impl ProjectAt {
+    /// Reads what stands for a project.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        match GroupAt::read(text) {
+            GroupAt::Id(id) => Self::Id(ProjectId(id.0)),
+            GroupAt::Path(path) => Self::Path(path),
+            GroupAt::Impossible => Self::Impossible,
+        }
+    }
+
+    pub(super) fn segment(&self) -> String {
+        match self {
+            Self::Id(id) => id.0.to_string(),
+            Self::Path(path) => encode_segment(&path.to_string()),
+            // No project is called so.
             Self::Impossible => "-".to_owned(),
         }
     }
@@ -184,6 +226,7 @@ impl ApiRoute {
             Self::Groups => "groups".to_owned(),
             Self::AllDeployTokens => "deploy_tokens".to_owned(),
             Self::Settings => "application/settings".to_owned(),
+            Self::Packages(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
             Self::Subgroups(at) => format!("groups/{}/subgroups", at.segment()),
@@ -228,6 +271,7 @@ impl ApiRoute {
             Self::Teams(_) => &["DELETE", "GET", "HEAD", "POST"],
             Self::Team(..) | Self::ProxyCache(_) => &["DELETE"],
             Self::Settings => &["GET", "HEAD", "PUT"],
+            Self::Packages(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }
     }
