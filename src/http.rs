@@ -75,6 +75,8 @@ pub struct Server {
     pub registry: crate::registry::Registry,
     /// The dependency proxy, over the same store.
     pub proxy: crate::proxy::Proxy,
+    /// The package registry, over the same store.
+    pub packages: crate::packages::Packages,
     /// Who gives the space back.
     pub sweeper: Handle,
     /// Who brings released tags to other servers.
