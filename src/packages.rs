@@ -7,6 +7,7 @@
 //! name of a private package may ever be looked up elsewhere.
 
 pub mod pages;
+pub mod pypi;
 
 use std::sync::Arc;
 

@@ -190,8 +190,15 @@ impl Distribution {
             let (name, version) = (name.to_string(), text.to_owned());
             return Err(PypiError::Elsewhere { file: shown(file), name, version });
         };
-        let identity = format!("{name}-{version}-{}", found.rest.to_ascii_lowercase());
-        Ok(Self { file: file.to_owned(), identity })
+        Ok(Self { file: file.to_owned(), identity: found.identity() })
+    }
+
+    /// The file of this name, as it is in that package; `None`: it is in another, or in none.
+    #[must_use]
+    pub fn within(file: &str, package: &PackageKey) -> Option<Self> {
+        let mut readings = readings(file).into_iter();
+        let found = readings.find(|one| one.version.key(&one.name).as_ref() == Some(package))?;
+        Some(Self { file: file.to_owned(), identity: found.identity() })
     }
 
     /// Which packages a file of this name can be in: one, but for sources whose version has a
@@ -221,6 +228,12 @@ struct Reading<'a> {
     version: PypiVersion,
     /// What is behind the version: tags, or how sources end.
     rest: &'a str,
+}
+
+impl Reading<'_> {
+    fn identity(&self) -> String {
+        format!("{}-{}-{}", self.name, self.version, self.rest.to_ascii_lowercase())
+    }
 }
 
 fn readings(file: &str) -> Vec<Reading<'_>> {

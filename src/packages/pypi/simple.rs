@@ -58,12 +58,7 @@ impl Format for Simple {
         }
     }
 
-    fn frame(
-        &self,
-        _: &View,
-        key: &PageKey,
-        lines: &Lines<'_>,
-    ) -> Result<Vec<u8>, store::Error> {
+    fn frame(&self, _: &View, key: &PageKey, lines: &Lines<'_>) -> Result<Vec<u8>, store::Error> {
         Ok(match self {
             Self::Html => html_page(key.series.name.as_str(), lines),
             Self::Json => json_page(key.series.name.as_str(), lines),

@@ -73,7 +73,8 @@ fn what_is_no_text_or_too_long_is_no_name() {
 
 #[test]
 fn sums_are_compared_with_what_arrived() {
-    let sums = Sums { sha256: Digest([0xab; 32]), sha1: [0; 20], md5: [2; 16], sha512: [[3; 32]; 2] };
+    let sums =
+        Sums { sha256: Digest([0xab; 32]), sha1: [0; 20], md5: [2; 16], sha512: [[3; 32]; 2] };
     let blake2 = [4; 32];
     let all = [
         ("sha256_digest", "aB".repeat(32)),
