@@ -8,27 +8,17 @@
 //! Deliberately absent: HTTP, and who may do what.
 
 pub mod form;
+pub mod index;
 pub mod simple;
 
 use crate::model::{
-    Digest, Distribution, Package, PackageFile, PackageFileName, PackageId, PackageKey,
-    PackageKind, PackageName, ProjectId,
+    Digest, Distribution, PackageFile, PackageFileId, PackageFileName, PackageKey, PackageKind,
+    PackageName, ProjectId,
 };
 use crate::store::{Error, View};
 
 /// Names that are read at a time.
 const NAMES_AT_ONCE: usize = 1_000;
-
-/// The file that a link leads to, with the package that it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Linked {
-    /// The package's number.
-    pub id: PackageId,
-    /// The package.
-    pub package: Package,
-    /// The file.
-    pub file: PackageFile,
-}
 
 /// The packages that a file of this name can be in, of any project; none: nothing is called so.
 #[must_use]
@@ -45,18 +35,14 @@ pub fn linked(
     project: ProjectId,
     sha256: &Digest,
     file: &str,
-) -> Result<Option<Linked>, Error> {
+) -> Result<Option<(PackageFileId, PackageFile)>, Error> {
     let Ok(name) = PackageFileName::parse(file) else { return Ok(None) };
     for key in places(file) {
         let Some((id, package)) = view.package_at(project, &key)? else { continue };
-        if !package.status.is_installable() {
-            continue;
-        }
-        match view.newest_file(id, &name)? {
-            Some((_, file)) if file.sums.sha256 == *sha256 => {
-                return Ok(Some(Linked { id, package, file }));
-            }
-            _ => {}
+        let found = view.newest_file(id, &name)?;
+        let is_it = |(_, file): &(_, PackageFile)| file.sums.sha256 == *sha256;
+        if let Some(found) = found.filter(is_it).filter(|_| package.status.is_installable()) {
+            return Ok(Some(found));
         }
     }
     Ok(None)

@@ -13,14 +13,12 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::model::digest::hex;
-use crate::model::{
-    Package, PackageFile, PackageId, PackageName, PackageStatus, ProjectId, Timestamp,
-};
+use crate::model::{Package, PackageFile, PackageId, PackageStatus, ProjectId, Timestamp};
 use crate::packages::pages::{Format, Line, Lines, PageKey};
 use crate::store::{self, View};
 
 /// What is said about the form of the pages (PEP 629, PEP 700).
-const VERSION: &str = "1.1";
+pub(super) const VERSION: &str = "1.1";
 /// Files that are read at a time.
 const FILES_AT_ONCE: usize = 500;
 
@@ -80,28 +78,6 @@ impl Simple {
             Self::Json => json!(package.version).to_string(),
         };
         Line { name: file.name.clone(), text: text.into(), beside: version.into() }
-    }
-
-    /// The page of all names of `title`, in order; `root` is the address of this page, with a
-    /// slash at the end.
-    #[must_use]
-    pub fn index(self, title: &str, root: &str, names: &[PackageName]) -> Vec<u8> {
-        let names = names.iter().map(PackageName::as_str);
-        match self {
-            Self::Html => {
-                let mut page = html_head(title);
-                for name in names {
-                    let name = escape(name);
-                    let _ = writeln!(page, "<a href=\"{}{name}/\">{name}</a><br>", escape(root));
-                }
-                (page + HTML_END).into_bytes()
-            }
-            Self::Json => {
-                let projects: Vec<_> = names.map(|name| json!({ "name": name })).collect();
-                let meta = json!({ "api-version": VERSION });
-                json!({ "meta": meta, "projects": projects }).to_string().into_bytes()
-            }
-        }
     }
 }
 
@@ -175,7 +151,7 @@ fn json_page(name: &str, lines: &Lines<'_>) -> Vec<u8> {
 }
 
 /// A member of an object whose value is a list of what is JSON already.
-fn list<'a>(page: &mut Vec<u8>, name: &str, items: impl Iterator<Item = &'a [u8]>) {
+pub(super) fn list<'a>(page: &mut Vec<u8>, name: &str, items: impl Iterator<Item = &'a [u8]>) {
     page.extend_from_slice(format!("\"{name}\":[").as_bytes());
     for (at, item) in items.enumerate() {
         if at > 0 {
@@ -186,7 +162,7 @@ fn list<'a>(page: &mut Vec<u8>, name: &str, items: impl Iterator<Item = &'a [u8]
     page.push(b']');
 }
 
-fn html_head(title: &str) -> String {
+pub(super) fn html_head(title: &str) -> String {
     let title = escape(title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -195,10 +171,10 @@ fn html_head(title: &str) -> String {
     )
 }
 
-const HTML_END: &str = "</body>\n</html>\n";
+pub(super) const HTML_END: &str = "</body>\n</html>\n";
 
 /// Text that cannot become markup, also between quotes of either kind.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -69,9 +69,10 @@ impl Parts {
         let field = self.parser.next_field().await.map_err(told)?;
         self.ahead.store(0, Ordering::Relaxed);
         let Some(field) = field else { return Ok(None) };
-        self.parts_left = self.parts_left.checked_sub(1).ok_or_else(|| {
-            HttpError::Form("there are too many parts".to_owned())
-        })?;
+        self.parts_left = self
+            .parts_left
+            .checked_sub(1)
+            .ok_or_else(|| HttpError::Form("there are too many parts".to_owned()))?;
         Ok(Some(Part { field, ahead: Arc::clone(&self.ahead) }))
     }
 

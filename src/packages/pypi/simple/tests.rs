@@ -80,19 +80,3 @@ fn what_is_advised_against_is_yanked_with_its_reason() {
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["yanked"], wanted);
     }
 }
-
-#[test]
-fn the_index_names_all_names() {
-    let names = ["a", "b-c"].map(|name| PackageName::parse(name).unwrap());
-    let html = Simple::Html.index("acme <1>", "/api/v4/x/simple/", &names);
-    let html = String::from_utf8(html).unwrap();
-    for part in [
-        "<title>Links for acme &lt;1&gt;</title>",
-        "<a href=\"/api/v4/x/simple/a/\">a</a><br>\n<a href=\"/api/v4/x/simple/b-c/\">b-c</a><br>\n",
-    ] {
-        assert!(html.contains(part), "no {part} in {html}");
-    }
-    let json: Value = serde_json::from_slice(&Simple::Json.index("t", "/", &names)).unwrap();
-    let projects = json!([{ "name": "a" }, { "name": "b-c" }]);
-    assert_eq!(json, json!({ "meta": { "api-version": "1.1" }, "projects": projects }));
-}
