@@ -3,9 +3,12 @@
 //! Deliberately absent: lists and deletion, which are the API's, and everything that one format
 //! alone does.
 
+mod gate;
+mod intake;
 mod maven;
 mod npm;
 mod pypi;
+mod send;
 
 use std::sync::Arc;
 
