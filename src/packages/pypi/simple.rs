@@ -95,8 +95,8 @@ fn yanked(package: &Package) -> Option<&str> {
 }
 
 fn html_line(package: &Package, file: &PackageFile) -> String {
-    let (link, sum) = (href(package.project, file), hex(&file.sums.sha256.0));
-    let mut line = format!("<a href=\"{}#sha256={sum}\"", escape(&link));
+    let (at, sum) = (href(package.project, file), hex(&file.sums.sha256.0));
+    let mut line = format!("<a href=\"{}#sha256={sum}\"", escape(&at));
     if let Some(python) = &file.requires_python {
         let _ = write!(line, " data-requires-python=\"{}\"", escape(python));
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, future, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use multer::{Field, Multipart};
@@ -159,7 +159,7 @@ fn told(error: multer::Error) -> HttpError {
 #[cfg(test)]
 pub(super) fn in_pieces(body: &[u8], size: usize) -> RequestBody {
     let pieces: Vec<_> = body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-    Box::pin(stream::iter(pieces).chain(stream::once(future::ready(Ok(Bytes::new())))))
+    Box::pin(stream::iter(pieces).chain(stream::iter([Ok(Bytes::new())])))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use futures_util::future;
+
 use super::*;
 
 const FORM: &str = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n1.0\r\n\
