@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod names;
 pub mod networks;
 pub mod node;
+pub mod npm_package;
 pub mod oci_digest;
 pub mod oci_manifest;
 pub mod package;
