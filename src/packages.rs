@@ -7,6 +7,7 @@
 //! name of a private package may ever be looked up elsewhere.
 
 pub mod files;
+pub mod generic;
 pub mod npm;
 pub mod pages;
 pub mod pypi;

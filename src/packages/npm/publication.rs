@@ -57,6 +57,12 @@ impl Posted {
         self.document.has_attachments
     }
 
+    /// Whether it says of versions that nobody should use them, or takes that back.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.document.versions.iter().any(|(_, reason)| reason.is_some())
+    }
+
     /// What is published, under the name of the URL. Reads the tarball.
     ///
     /// # Errors
