@@ -43,6 +43,7 @@ pub mod product;
 pub mod project;
 pub mod proxy;
 pub mod publication;
+pub mod pypi_package;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -116,6 +117,7 @@ pub use proxy::{ProxyGroup, ProxyUsage, TtlPolicy, Upstream, UpstreamCredentials
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
 };
+pub use pypi_package::{Distribution, PypiError, PypiName, PypiVersion};
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use role::{Ability, Member, MemberName, Role};

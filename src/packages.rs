@@ -11,6 +11,7 @@ pub mod generic;
 pub mod maven;
 pub mod npm;
 pub mod pages;
+pub mod pypi;
 
 use std::sync::Arc;
 
