@@ -17,7 +17,7 @@ import sys
 from pip._internal.index.collector import IndexContent, parse_links
 url, html, json = sys.argv[1:]
 def found(path, kind):
-    content = IndexContent(open(path, 'rb').read(), 'utf-8', kind, url)
+    content = IndexContent(open(path, 'rb').read(), kind, 'utf-8', url)
     return sorted((l.filename, l.url_without_fragment, tuple(sorted((l._hashes or {}).items()) or
         [(l.hash_name, l.hash)]), l.requires_python, l.yanked_reason) for l in parse_links(content))
 as_html = found(html, 'text/html')
@@ -152,7 +152,7 @@ fn pip_installs_from_project_and_group_and_checks_hashes() {
     let (pip, there) = clients.pip(&index, &["Acme.Tool"]);
     pip.succeeds();
     assert_eq!(there, ["acme_tool-1.1"]);
-    let (pip, there) = clients.pip(&(index.clone() + "/"), &["--pre", "acme_tool<1.1"]);
+    let (pip, there) = clients.pip(&(index.clone() + "/"), &["--pre", "acme_tool!=1.1"]);
     pip.succeeds();
     assert_eq!(there, ["acme_tool-1.1rc1"]);
     let group = setting.server.url("/api/v4/groups/acme/-/packages/pypi/simple");
