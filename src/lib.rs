@@ -19,6 +19,7 @@
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`registry`] | the container registry |
 //! | | [`proxy`] | caches images of other registries |
+//! | | [`packages`] | the package registry |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -107,18 +108,26 @@
 //!    on, and the sweeper marks, claims and deletes them in slices (I7). No entry comes back to
 //!    life; what is pulled after a purge is an entry of its own.
 //!
-//! # One package, published and deleted
+//! # One package published
 //!
-//! 1. A file's bytes are stored and summed four times over while they arrive ([`blobs::hash`]); one
-//!    transaction ([`store::packages`]) finds or makes the package, tests rules, settings and what
-//!    is there already, and puts the file, which holds its blob (I2). Of two publishers of one
-//!    version the second is refused, whoever asked first.
-//! 2. All versions of a name are a series. Each change of one raises its revision and moves the one
-//!    row that says so: a page that was built of the series is brought up to date by the rows
-//!    behind its own revision.
-//! 3. Marking takes the name's row away and queues the package, at the same price whatever it has,
-//!    and the version can be published again at once. The bytes of a project are live or pending:
-//!    they count until the sweeper drops the rows of the files, in slices (I7).
+//! `PUT /api/v4/projects/acme%2Fapp/packages/generic/tool/1.0/tool.tgz`
+//!
+//! 1. [`http::login`] takes what packages' clients send: a token beside any login, or in a header.
+//!    [`http::route`] splits the path before it decodes its segments, and refuses for every format
+//!    what could lead elsewhere. Nobody in particular is asked to log in.
+//! 2. A role in the project or above it has to be enough. Names are read by the format's grammar.
+//! 3. The body goes through a bounded channel to one blocking task that computes four sums while
+//!    it writes to staging, within the format's limit ([`packages::files`]). Each sum that the
+//!    client named is compared; a difference keeps nothing.
+//! 4. One transaction ([`store::packages`]) finds or makes the package and tests duplicates and
+//!    rules that protect it, so the second of two publishers is refused. The file's row holds the
+//!    blob (I2), the project's usage grows, and the series of all versions gets a new revision.
+//! 5. 201. Indexes and packuments are built from one snapshot and kept ([`packages::pages`]). Each
+//!    change of a version moves the one row that says at which revision it changed: a page is
+//!    brought up to date by the rows behind its own revision.
+//! 6. Deleting takes the name away and queues the package, at the same price whatever it has, so
+//!    the version can be published again at once; bytes count as the project's until the sweeper
+//!    has dropped the rows of its files, in slices (I7).
 //!
 //! # Who may do what
 //!
@@ -210,6 +219,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod packages;
 pub mod proxy;
 pub mod publish;
 pub mod registry;

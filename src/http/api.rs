@@ -17,8 +17,9 @@ mod pages;
 pub(in crate::http) mod params;
 mod project_gate;
 mod projects;
+mod protection_rules;
 mod proxy_cache;
-mod render;
+pub(in crate::http) mod render;
 mod teams;
 mod tokens;
 mod users;
@@ -128,7 +129,10 @@ impl Server {
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
-            ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
+            ApiRoute::ProtectionRules(at) => self.api_protection_rules(asked, &at),
+            ApiRoute::ProtectionRule(at, id) => self.api_protection_rule(asked, &at, id),
+            // Clients of packages are answered elsewhere (`packages`).
+            ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
     }
 }
@@ -183,7 +187,7 @@ impl Asked {
 }
 
 /// An answer with this status and value.
-fn answer(status: StatusCode, value: &Value) -> Response {
+pub(in crate::http) fn answer(status: StatusCode, value: &Value) -> Response {
     let mut response = reply::json(value);
     *response.status_mut() = status;
     response

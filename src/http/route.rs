@@ -8,6 +8,7 @@
 //! Deliberately absent: the question whether the thing exists.
 
 mod api;
+mod packages;
 mod products;
 mod proxy;
 mod registry;
@@ -22,6 +23,9 @@ use super::{graphql, guard};
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
 pub use api::{ApiRoute, GovernedAt, GroupAt, ProjectAt, is_api};
+pub use packages::{
+    NpmThing, PackagesAt, PackagesRoute, PackagesThing, PypiThing, asks_of_packages, is_packages,
+};
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
 pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
@@ -149,7 +153,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
             Some(route) => return Ok((route, Spelling::Canonical)),
             None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         },
-        ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
+        ["api", "v4", below @ ..] => (Route::Api(api::api(below)?), Spelling::Canonical),
         _ if graphql::is_graphql(raw_path) => (Route::GraphQl, Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?
