@@ -29,6 +29,7 @@ pub mod node;
 pub mod oci_digest;
 pub mod oci_manifest;
 pub mod package;
+pub mod package_plan;
 pub mod package_policy;
 pub mod paths;
 pub mod pattern;
@@ -43,6 +44,7 @@ pub mod retry;
 pub mod role;
 pub mod run;
 pub mod signing_key;
+pub mod snapshot_file;
 pub mod standing;
 pub mod tag;
 pub mod time;
@@ -93,7 +95,8 @@ pub use package::{
     Sums,
 };
 pub use package_policy::{
-    KeepFiles, PackagePolicy, PackageSettings, PolicyRun, ProtectionRule, RuleRole,
+    KeepFiles, Kept, PackagePolicy, PackageSettings, PolicyRun, PolicyTurn, ProtectionRule,
+    RuleRole,
 };
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,
