@@ -31,6 +31,7 @@ mod links;
 mod loss;
 pub mod manifests;
 pub mod members;
+pub mod package_policies;
 pub mod policies;
 pub mod possessions;
 pub mod products;

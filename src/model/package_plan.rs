@@ -118,6 +118,8 @@ impl std::fmt::Display for PackageRule {
 #[derive(Clone, Debug)]
 pub struct Judge {
     kept: Kept,
+    /// Whether there are builds to be counted.
+    has_builds: bool,
     /// What a build is counted among, and the newest ones of those.
     builds: HashMap<(String, String), BTreeSet<(String, u64)>>,
     name: Option<String>,
@@ -125,17 +127,19 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// One that has seen nothing.
+    /// One of this package that has seen nothing.
     #[must_use]
-    pub fn new(kept: Kept) -> Self {
-        Self { kept, builds: HashMap::new(), name: None, place: 0 }
+    pub fn new(kept: Kept, kind: PackageKind, name: &str, version: Option<&str>) -> Self {
+        let version = version.filter(|_| kind == PackageKind::Maven);
+        let version = version.filter(|version| version.ends_with("-SNAPSHOT"));
+        let snapshot = version.map(|version| (name.to_owned(), version.to_owned()));
+        Self { kept, snapshot, builds: HashMap::new(), name: None, place: 0 }
     }
 
     /// Whether a package's names have to be shown first.
     #[must_use]
-    pub fn wants_names(&self, kind: PackageKind, version: Option<&str>) -> bool {
-        let is_snapshot = version.is_some_and(|version| version.ends_with("-SNAPSHOT"));
-        self.kept.snapshots.is_some() && kind == PackageKind::Maven && is_snapshot
+    pub fn wants_names(&self) -> bool {
+        self.kept.snapshots.is_some() && self.snapshot.is_some()
     }
 
     /// Takes note of a name, in any order.

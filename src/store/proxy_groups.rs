@@ -50,7 +50,7 @@ pub struct ProxyChange {
 pub type TtlPage = (Vec<(GroupId, TtlPolicy)>, Option<GroupId>);
 
 impl<T: Clone> Wish<T> {
-    fn apply(&self, to: &mut Option<T>) {
+    pub(super) fn apply(&self, to: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Unset => *to = None,
