@@ -166,7 +166,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::BlobUnknown(_)
         | Error::AccountUnknown(_)
         | Error::GroupUnknown(_)
-        | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
+        | Error::MemberUnknown(_)
+        | Error::ProjectUnknown(_)
+        | Error::PackageUnknown(_) => StatusCode::NOT_FOUND,
+        Error::PackageExists(_) | Error::PackageProtected(_) => StatusCode::FORBIDDEN,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
@@ -189,6 +192,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::GroupText
         | Error::TeamName
         | Error::DeployTokenText
+        | Error::PackageFileExists(_)
+        | Error::DuplicateNotAllowed(_)
+        | Error::PackageNameTaken { .. }
+        | Error::PackageRule(_)
         | Error::Version(_)
         | Error::ManifestBlobUnknown(_)
         | Error::ManifestUnknown(_)

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::snapshot_file::{Build, SnapshotFile};
+use super::snapshot_file::{self, Build};
 use super::{BlobId, KeepFiles, Kept, PackageFileId, PackageId, PackageKind, Usage};
 
 /// What a policy would remove of one package, or a part of that.
@@ -118,10 +118,10 @@ impl std::fmt::Display for PackageRule {
 #[derive(Clone, Debug)]
 pub struct Judge {
     kept: Kept,
-    /// Whether there are builds to be counted.
-    has_builds: bool,
+    /// Name and version of a Maven snapshot; `None`: the package is none.
+    snapshot: Option<(String, String)>,
     /// What a build is counted among, and the newest ones of those.
-    builds: HashMap<(String, String), BTreeSet<(String, u64)>>,
+    builds: HashMap<String, BTreeSet<Build>>,
     name: Option<String>,
     place: u64,
 }
@@ -144,12 +144,11 @@ impl Judge {
 
     /// Takes note of a name, in any order.
     pub fn see(&mut self, name: &str) {
-        let (Some(keep), Some(file)) = (self.kept.snapshots, SnapshotFile::parse(name)) else {
+        let (Some(keep), Some((kind, build))) = (self.kept.snapshots, self.build(name)) else {
             return;
         };
-        let Build { stamp, number } = file.build;
-        let among = self.builds.entry((file.base.to_owned(), file.rest.to_owned())).or_default();
-        among.insert((stamp.to_owned(), number));
+        let among = self.builds.entry(kind).or_default();
+        among.insert(build);
         if among.len() > usize::try_from(keep).unwrap_or(usize::MAX) {
             among.pop_first();
         }
@@ -173,16 +172,20 @@ impl Judge {
 
     fn old_build(&self, name: &str) -> Option<PackageRule> {
         let keep = self.kept.snapshots?;
-        let file = SnapshotFile::parse(name)?;
-        let among = self.builds.get(&(file.base.to_owned(), file.rest.to_owned()))?;
-        let (stamp, number) = among.first()?;
-        let oldest = Build { stamp, number: *number };
-        let text = |build: Build| format!("{}-{}", build.stamp, build.number);
-        (file.build < oldest).then(|| PackageRule::KeepSnapshots {
+        let (kind, build) = self.build(name)?;
+        let oldest = self.builds.get(&kind)?.first()?;
+        let text = |build: &Build| format!("{}-{}", build.stamp, build.number);
+        (build < *oldest).then(|| PackageRule::KeepSnapshots {
             keep,
-            build: text(file.build),
+            build: text(&build),
             oldest_kept: text(oldest),
         })
+    }
+
+    /// The build that a file is of, and the classifier and extension that it is counted among.
+    fn build(&self, file: &str) -> Option<(String, Build)> {
+        let (name, version) = self.snapshot.as_ref()?;
+        snapshot_file::read(name, version, file)
     }
 }
 
@@ -194,11 +197,15 @@ mod tests {
         Kept { files: KeepFiles::parse(files).unwrap(), snapshots }
     }
 
+    fn snapshot(kept: Kept) -> Judge {
+        Judge::new(kept, PackageKind::Maven, "com/acme/app", Some("1.0-SNAPSHOT"))
+    }
+
     /// Names in the order in which the index has them, the last one first; a name as often as it
     /// has files. Tells which files go, by name and place.
     fn doomed(kept: Kept, names: &[&str]) -> Vec<String> {
-        let mut judge = Judge::new(kept);
-        if judge.wants_names(PackageKind::Maven, Some("1.0-SNAPSHOT")) {
+        let mut judge = snapshot(kept);
+        if judge.wants_names() {
             names.iter().for_each(|name| judge.see(name));
         }
         let mut names = names.to_vec();
@@ -257,28 +264,33 @@ mod tests {
 
     #[test]
     fn builds_of_one_second_go_by_their_number() {
-        let names = ["a-20260101.000000-9.jar", "a-20260101.000000-10.jar"];
-        assert_eq!(doomed(kept("all", Some(1)), &names), ["a-20260101.000000-9.jar#1"]);
+        let names = ["app-1.0-20260101.000000-9.jar", "app-1.0-20260101.000000-10.jar"];
+        assert_eq!(doomed(kept("all", Some(1)), &names), ["app-1.0-20260101.000000-9.jar#1"]);
     }
 
     #[test]
     fn only_maven_snapshots_have_builds() {
-        let judge = Judge::new(kept("all", Some(1)));
-        assert!(judge.wants_names(PackageKind::Maven, Some("1-SNAPSHOT")));
-        assert!(!judge.wants_names(PackageKind::Maven, Some("1")));
-        assert!(!judge.wants_names(PackageKind::Maven, None));
-        assert!(!judge.wants_names(PackageKind::Generic, Some("1-SNAPSHOT")));
-        let mut judge = Judge::new(kept("all", Some(1)));
-        assert_eq!(judge.judge("a-20260101.000000-9.jar"), None, "of a package that is none");
+        let judge = |kind, version| Judge::new(kept("all", Some(1)), kind, "a/app", version);
+        assert!(judge(PackageKind::Maven, Some("1.0-SNAPSHOT")).wants_names());
+        for (kind, version) in [
+            (PackageKind::Maven, Some("1.0")),
+            (PackageKind::Maven, None),
+            (PackageKind::Generic, Some("1.0-SNAPSHOT")),
+        ] {
+            let mut judge = judge(kind, version);
+            assert!(!judge.wants_names());
+            judge.see("app-1.0-20260102.000000-2.jar");
+            assert_eq!(judge.judge("app-1.0-20260101.000000-1.jar"), None);
+        }
     }
 
     #[test]
     fn a_reason_is_a_sentence_with_numbers() {
-        let mut judge = Judge::new(kept("1", Some(1)));
-        for name in ["a-20260101.000000-1.jar", "a-20260102.000000-2.jar"] {
+        let mut judge = snapshot(kept("1", Some(1)));
+        for name in ["app-1.0-20260101.000000-1.jar", "app-1.0-20260102.000000-2.jar"] {
             judge.see(name);
         }
-        let reasons: Vec<_> = ["b", "b", "a-20260101.000000-1.jar"]
+        let reasons: Vec<_> = ["b", "b", "app-1.0-20260101.000000-1.jar"]
             .iter()
             .filter_map(|name| judge.judge(name))
             .map(|rule| rule.to_string())

@@ -44,6 +44,12 @@ impl KeepFiles {
 /// Most builds of a snapshot that a policy can keep.
 pub const KEEP_SNAPSHOTS_MAX: u32 = 1000;
 
+/// A number of builds that a policy can keep: 1 to [`KEEP_SNAPSHOTS_MAX`].
+#[must_use]
+pub fn builds(number: u64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|number| (1..=KEEP_SNAPSHOTS_MAX).contains(number))
+}
+
 /// The record of a project's policy; the project is the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackagePolicy {
@@ -89,6 +95,17 @@ pub struct Kept {
     pub files: KeepFiles,
     /// How many builds of a snapshot, for each classifier and extension; `None`: all of them.
     pub snapshots: Option<u32>,
+}
+
+/// The settings that say so.
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "keep_n_duplicated_package_files = {}", self.files.text())?;
+        match self.snapshots {
+            Some(builds) => write!(f, ", keep_snapshots = {builds}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A run that has not come to its end.

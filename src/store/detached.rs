@@ -131,7 +131,9 @@ impl Tx<'_, '_> {
                 && self.destroy_container(id, budget, gone)?),
             Node::Manifest(id) => self.destroy_manifest(id, budget),
             Node::Group(id) => self.destroy_group(id, budget),
-            Node::Project(_) | Node::Package(_) | Node::PackageFile(_) => Ok(false),
+            Node::Package(id) => self.destroy_package(id, budget, gone),
+            Node::PackageFile(id) => self.destroy_package_file(id, budget, gone),
+            Node::Project(_) => Ok(false),
         }
     }
 

@@ -201,11 +201,6 @@ fn new_policy(now: Timestamp) -> PackagePolicy {
 }
 
 impl Tx<'_, '_> {
-    fn check_project(&self, project: ProjectId) -> Result<(), Error> {
-        let unknown = || Error::ProjectUnknown(project.0.to_string());
-        live_project(self.txn, project)?.map(drop).ok_or_else(unknown)
-    }
-
     /// Writes a policy, and when it is due.
     fn save_policy(
         &self,

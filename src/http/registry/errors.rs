@@ -369,6 +369,14 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::LastOwner(_)
         | Error::TeamName
         | Error::DeployTokenText
+        | Error::ProjectUnknown(_)
+        | Error::PackageUnknown(_)
+        | Error::PackageExists(_)
+        | Error::PackageFileExists(_)
+        | Error::DuplicateNotAllowed(_)
+        | Error::PackageProtected(_)
+        | Error::PackageNameTaken { .. }
+        | Error::PackageRule(_)
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
         // The specification has one code for both that a manifest names and that are not there.
         Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {
