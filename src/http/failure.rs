@@ -176,6 +176,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::AccountExists(_)
         | Error::BlobInUse(_)
         | Error::GroupExists(_)
+        | Error::ProjectExists(_)
         | Error::MemberExists(_)
         | Error::LastOwner(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
@@ -190,6 +191,8 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::TokenName
         | Error::GroupName(_)
         | Error::GroupText
+        | Error::ProjectText
+        | Error::ProjectTooVisible { .. }
         | Error::TeamName
         | Error::DeployTokenText
         | Error::PackageFileExists(_)

@@ -130,10 +130,10 @@ impl Tx<'_, '_> {
             Node::Format(id) => Ok(self.destroy_files(id, budget, gone)?
                 && self.destroy_container(id, budget, gone)?),
             Node::Manifest(id) => self.destroy_manifest(id, budget),
-            Node::Group(id) => self.destroy_group(id, budget),
+            Node::Group(id) => self.destroy_group(id, budget, gone),
+            Node::Project(id) => self.destroy_project(id, budget, gone),
             Node::Package(id) => self.destroy_package(id, budget, gone),
             Node::PackageFile(id) => self.destroy_package_file(id, budget, gone),
-            Node::Project(_) => Ok(false),
         }
     }
 

@@ -23,8 +23,8 @@
 //! `project_usage` (below); pages in `listing`; `package_tags`, `tags_of_package`,
 //! `package_downloaded`, `package_settings(_of)`, `protection(_rules|_of)` beside their writes.
 //! For the sweeper and for projects: `Tx::destroy_packages_of(ProjectId, &Budget, &mut Usage)`
-//! (all of a project's packages, rules, settings and usage), `Tx::leave_packages(ProjectId) ->
-//! Usage` (what deleting a project gives to `detach`), `destroy_package`, `destroy_package_file`.
+//! (all of a project's packages), `Tx::leave_packages(ProjectId) -> Usage` (what deleting a project
+//! gives to `detach`), `destroy_package`, `destroy_package_file`.
 
 mod destroy;
 mod downloads;
@@ -43,18 +43,16 @@ pub use protection::{NewProtectionRule, PROTECTION_RULES_MAX, Protection};
 pub use publish::{Again, NewPackageFile, Publish, Published};
 pub use settings::{EXCEPTION_LENGTH_MAX, RuleError};
 
-use super::groups::{is_live as is_live_group, way_up};
 use super::tx::promised;
-use super::{Error, View};
+use super::{Error, View, projects};
 use crate::db::schema::{
-    PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_METAS, PACKAGE_NAMES, PACKAGES, PROJECT_NAMES,
-    PROJECT_USAGE, PROJECTS, SERIES,
+    PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_METAS, PACKAGE_NAMES, PACKAGES, PROJECT_USAGE,
+    SERIES,
 };
 use crate::db::{self, Rows, Span};
 use crate::model::{
-    GroupId, GroupName, Package, PackageFile, PackageFileId, PackageFileName, PackageId,
-    PackageKey, PackageMeta, PackageName, PackageStatus, PackageVersion, Project, ProjectId,
-    ProjectUsage, Series, SeriesKey,
+    Package, PackageFile, PackageFileId, PackageFileName, PackageId, PackageKey, PackageMeta,
+    PackageName, PackageStatus, PackageVersion, ProjectId, ProjectUsage, Series, SeriesKey,
 };
 
 impl View {
@@ -180,36 +178,25 @@ pub(super) fn file_name_of(file: &PackageFile) -> Result<PackageFileName, db::Er
 }
 
 /// `npm @acme/app 1.0`
-pub(super) fn describe(key: &PackageKey) -> String {
+fn describe(key: &PackageKey) -> String {
     let SeriesKey { kind, name } = &key.series;
     let version = key.version.as_ref().map(|version| format!(" {version}"));
     format!("{kind} {name}{}", version.unwrap_or_default())
 }
 
-/// A project that its name leads to, and the groups above theirs.
-pub(super) fn live_project(rows: &impl Rows, id: ProjectId) -> Result<Option<Project>, Error> {
-    let Some(project) = PROJECTS.get(rows, &id)? else { return Ok(None) };
-    let name = GroupName::parse(&project.path).map_err(|error| {
-        let what = format!("the name of a project: {error}");
-        db::Error::Corrupt { table: PROJECTS.name(), what }
-    })?;
-    let is_named = PROJECT_NAMES.get(rows, &(project.parent, name))? == Some(id)
-        && (project.parent == GroupId::TOP || is_live_group(rows, project.parent)?);
-    Ok(is_named.then_some(project))
+/// Whether names lead to a project.
+fn is_live(rows: &impl Rows, id: ProjectId) -> Result<bool, Error> {
+    Ok(projects::way_up(rows, id)?.is_some())
 }
 
-/// Whether names lead to a project.
-pub(super) fn is_live(rows: &impl Rows, id: ProjectId) -> Result<bool, Error> {
-    Ok(live_project(rows, id)?.is_some())
+/// `acme/app: npm @acme/app 1.0`, for people.
+pub(super) fn path(rows: &impl Rows, package: &Package) -> Result<String, Error> {
+    let project = project_path(rows, package.project)?;
+    Ok(format!("{project}: {}", describe(&key_of(package)?)))
 }
 
 /// The full path of a project for people, also of one that is on its way out.
-pub(super) fn project_path(rows: &impl Rows, id: ProjectId) -> Result<String, Error> {
-    let deleted = || format!("(deleted project {})", id.0);
-    let Some(project) = live_project(rows, id)? else { return Ok(deleted()) };
-    if project.parent == GroupId::TOP {
-        return Ok(project.path);
-    }
-    let above = way_up(rows, project.parent)?;
-    Ok(above.map_or_else(deleted, |way| format!("{}/{}", way.path(), project.path)))
+fn project_path(rows: &impl Rows, id: ProjectId) -> Result<String, Error> {
+    let way = projects::way_up(rows, id)?;
+    Ok(way.map_or_else(|| format!("(deleted project {})", id.0), |way| way.path().to_string()))
 }

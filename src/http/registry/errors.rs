@@ -364,12 +364,15 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::GroupExists(_)
         | Error::GroupName(_)
         | Error::GroupText
+        | Error::ProjectExists(_)
+        | Error::ProjectUnknown(_)
+        | Error::ProjectText
+        | Error::ProjectTooVisible { .. }
         | Error::MemberExists(_)
         | Error::MemberUnknown(_)
         | Error::LastOwner(_)
         | Error::TeamName
         | Error::DeployTokenText
-        | Error::ProjectUnknown(_)
         | Error::PackageUnknown(_)
         | Error::PackageExists(_)
         | Error::PackageFileExists(_)

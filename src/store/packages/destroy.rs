@@ -7,8 +7,7 @@
 use crate::db::Span;
 use crate::db::schema::{
     PACKAGE_DOWNLOADS, PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_FILES_IN, PACKAGE_METAS,
-    PACKAGE_SETTINGS, PACKAGE_TAGS, PACKAGE_TAGS_OF, PACKAGES, PACKAGES_IN, PROJECT_USAGE,
-    PROTECTION_RULES,
+    PACKAGE_TAGS, PACKAGE_TAGS_OF, PACKAGES, PACKAGES_IN, PROJECT_USAGE,
 };
 use crate::model::{
     Package, PackageFile, PackageFileId, PackageId, PackageStatus, ProjectId, Referrer, Usage,
@@ -75,8 +74,7 @@ impl Tx<'_, '_> {
         Ok(PACKAGES.remove(self.txn, &id)?)
     }
 
-    /// Removes all packages of a project that no name leads to any more, and what says how they
-    /// are published; `true` when nothing is left.
+    /// Removes all packages of a project that no name leads to any more; `true` when none is left.
     pub(in crate::store) fn destroy_packages_of(
         &self,
         project: ProjectId,
@@ -90,21 +88,6 @@ impl Tx<'_, '_> {
                 return Ok(false);
             }
         }
-        while let Some((key, _)) = PROTECTION_RULES.first(self.txn, Span::under(&project))? {
-            if !budget.take() {
-                return Ok(false);
-            }
-            PROTECTION_RULES.remove(self.txn, &key)?;
-        }
-        let settings = project.governed();
-        // Maybe the last slice came as far as this.
-        let is_done = !PROJECT_USAGE.has(self.txn, &project)?
-            && !PACKAGE_SETTINGS.has(self.txn, &settings)?;
-        if is_done || !budget.take() {
-            return Ok(is_done);
-        }
-        PROJECT_USAGE.remove(self.txn, &project)?;
-        PACKAGE_SETTINGS.remove(self.txn, &settings)?;
         Ok(true)
     }
 

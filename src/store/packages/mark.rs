@@ -21,7 +21,7 @@ use crate::store::{Error, Store, Tx};
 
 use super::protection::{self, may_delete};
 use super::series::Number;
-use super::{RuleError, describe, file_name_of, is_live, key_of, known, project_path, settings};
+use super::{RuleError, file_name_of, is_live, key_of, known, path, settings};
 
 /// Most packages or files that are marked in one transaction (I7).
 pub const MARKS_MAX: usize = 500;
@@ -182,7 +182,7 @@ impl Tx<'_, '_> {
         package: &mut Package,
         cause: &Cause,
     ) -> Result<(), Error> {
-        let path = self.path_of_package(package)?;
+        let path = path(self.txn, package)?;
         let usage = self.retire_package(id, package)?;
         self.detach(Node::Package(id), path, cause, usage)
     }
@@ -223,7 +223,7 @@ impl Tx<'_, '_> {
         cause: &Cause,
     ) -> Result<usize, Error> {
         let mut package = promised(&PACKAGES, self.txn, &at)?;
-        let (path, mut marked) = (self.path_of_package(&package)?, 0);
+        let (path, mut marked) = (path(self.txn, &package)?, 0);
         for (id, mut file) in files {
             let name = file_name_of(&file)?;
             // A file that is named twice is marked once.
@@ -243,12 +243,6 @@ impl Tx<'_, '_> {
             self.save_package(at, &mut package, Number::Same)?;
         }
         Ok(marked)
-    }
-
-    /// `acme/app: npm @acme/app 1.0`
-    fn path_of_package(&self, package: &Package) -> Result<String, Error> {
-        let project = project_path(self.txn, package.project)?;
-        Ok(format!("{project}: {}", describe(&key_of(package)?)))
     }
 }
 

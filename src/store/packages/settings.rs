@@ -9,7 +9,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::db::schema::PACKAGE_SETTINGS;
+use crate::db::schema::{PACKAGE_SETTINGS, PROJECTS};
 use crate::db::{Pending, Rows};
 use crate::model::package::{PACKAGE_TEXT_LENGTH_MAX, STATUS_MESSAGE_LENGTH_MAX};
 use crate::model::{GroupId, PackageKey, PackageKind, PackageSettings, PackageStatus, ProjectId};
@@ -81,9 +81,12 @@ impl Store {
         self.change(move |tx| {
             checked.clone()?;
             let project = ProjectId(group.0);
-            let is_at_top = super::live_project(tx.txn, project)?
+            let is_at_top = PROJECTS
+                .get(tx.txn, &project)?
                 .is_some_and(|project| project.parent == GroupId::TOP);
-            if !is_at_top && !is_live_group(tx.txn, group)? {
+            let is_known =
+                if is_at_top { is_live(tx.txn, project)? } else { is_live_group(tx.txn, group)? };
+            if !is_known {
                 return Err(Error::GroupUnknown(group.0.to_string()));
             }
             Ok(PACKAGE_SETTINGS.put(tx.txn, &group, &settings)?)
@@ -131,7 +134,7 @@ impl Tx<'_, '_> {
 }
 
 fn settings_of(rows: &impl Rows, project: ProjectId) -> Result<PackageSettings, Error> {
-    let parent = promised(&crate::db::schema::PROJECTS, rows, &project)?.parent;
+    let parent = promised(&PROJECTS, rows, &project)?.parent;
     let at = if parent == GroupId::TOP { project.governed() } else { parent };
     Ok(PACKAGE_SETTINGS.get(rows, &at)?.unwrap_or_default())
 }
