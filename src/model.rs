@@ -48,7 +48,6 @@ pub mod retry;
 pub mod role;
 pub mod run;
 pub mod signing_key;
-pub mod snapshot_file;
 pub mod standing;
 pub mod tag;
 pub mod time;

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::snapshot_file::{self, Build};
+use super::maven_package::{MavenBuild, MavenFile};
 use super::{BlobId, KeepFiles, Kept, PackageFileId, PackageId, PackageKind, Usage};
 
 /// What a policy would remove of one package, or a part of that.
@@ -121,7 +121,7 @@ pub struct Judge {
     /// Name and version of a Maven snapshot; `None`: the package is none.
     snapshot: Option<(String, String)>,
     /// What a build is counted among, and the newest ones of those.
-    builds: HashMap<String, BTreeSet<Build>>,
+    builds: HashMap<Among, BTreeSet<MavenBuild>>,
     name: Option<String>,
     place: u64,
 }
@@ -174,7 +174,7 @@ impl Judge {
         let keep = self.kept.snapshots?;
         let (kind, build) = self.build(name)?;
         let oldest = self.builds.get(&kind)?.first()?;
-        let text = |build: &Build| format!("{}-{}", build.stamp, build.number);
+        let text = |build: &MavenBuild| format!("{}-{}", build.timestamp, build.number);
         (build < *oldest).then(|| PackageRule::KeepSnapshots {
             keep,
             build: text(&build),
@@ -182,12 +182,16 @@ impl Judge {
         })
     }
 
-    /// The build that a file is of, and the classifier and extension that it is counted among.
-    fn build(&self, file: &str) -> Option<(String, Build)> {
+    /// The build that a file is of, and what it is counted among.
+    fn build(&self, file: &str) -> Option<(Among, MavenBuild)> {
         let (name, version) = self.snapshot.as_ref()?;
-        snapshot_file::read(name, version, file)
+        let file = MavenFile::read(name, version, file)?;
+        Some(((file.classifier, file.extension), file.build?))
     }
 }
+
+/// Classifier and extension.
+type Among = (Option<String>, String);
 
 #[cfg(test)]
 mod tests {

@@ -13,13 +13,13 @@ mod plan;
 
 use std::time::Duration;
 
-use super::packages::live_project;
+use super::projects;
 use super::proxy_groups::Wish;
 use super::{Budget, Error, Store, Tx, View};
 use crate::db::schema::{
     META, Meta, PACKAGE_POLICIES, PACKAGE_POLICIES_DUE, PACKAGE_POLICY_RUNS, PROJECT_USAGE,
 };
-use crate::db::{self, Pending, Span};
+use crate::db::{self, Pending, Rows, Span};
 use crate::model::{
     KeepFiles, Kept, PackageId, PackagePolicy, PolicyRun, PolicyTurn, ProjectId, RunId, Timestamp,
 };
@@ -181,8 +181,8 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn next_package_policy(&self) -> Result<Option<Timestamp>, Error> {
-        let first = PACKAGE_POLICIES_DUE.first(&self.snapshot, Span::all())?;
-        Ok(first.map(|((due, _), ())| due))
+        let first = first_due(&self.snapshot, self.now)?;
+        Ok(first.map(|(due, _)| if due > furthest(self.now) { self.now } else { due }))
     }
 
     /// How many policies may be in work at once.
@@ -192,6 +192,22 @@ impl View {
     pub fn package_capacity(&self) -> Result<u64, Error> {
         Ok(META.get(&self.snapshot, &Meta::PACKAGE_CAPACITY)?.unwrap_or(PACKAGE_CAPACITY))
     }
+}
+
+/// No policy waits longer on purpose: one that seems to was noted when the clock was ahead.
+fn furthest(now: Timestamp) -> Timestamp {
+    now.after(POLICY_PERIOD).after(GO_ON)
+}
+
+/// The policy that is to have the next turn.
+fn first_due(rows: &impl Rows, now: Timestamp) -> Result<Option<(Timestamp, ProjectId)>, Error> {
+    let last = PACKAGE_POLICIES_DUE.first(rows, Span::all().descending())?;
+    let ahead = last.filter(|((due, _), ())| *due > furthest(now));
+    let next = match ahead {
+        Some(ahead) => Some(ahead),
+        None => PACKAGE_POLICIES_DUE.first(rows, Span::all())?,
+    };
+    Ok(next.map(|(key, ())| key))
 }
 
 /// One that keeps everything.
@@ -219,10 +235,10 @@ impl Tx<'_, '_> {
 
     fn claim_policy(&self, due_by: Timestamp, lease: Duration) -> Result<Claimed, Error> {
         for _ in 0..PUT_OFF_MAX {
-            let first = PACKAGE_POLICIES_DUE.first(self.txn, Span::all())?;
-            let Some(((due, project), ())) = first.filter(|((due, _), ())| *due <= due_by) else {
+            let Some((due, project)) = first_due(self.txn, self.now)? else { break };
+            if due > due_by && due <= furthest(self.now) {
                 break;
-            };
+            }
             let known = match PACKAGE_POLICIES.get(self.txn, &project) {
                 Err(db::Error::Corrupt { table, what }) => {
                     PACKAGE_POLICIES_DUE.remove(self.txn, &(due, project))?;
@@ -251,11 +267,11 @@ impl Tx<'_, '_> {
         lease: Duration,
     ) -> Result<Option<Claim>, Error> {
         let mut policy = known.clone();
-        if policy.next_run <= self.now {
+        if policy.next_run <= self.now || policy.next_run > furthest(self.now) {
             policy.next_run = self.now.after(POLICY_PERIOD);
         }
         let packages = PROJECT_USAGE.get(self.txn, &project)?.unwrap_or_default().packages;
-        let has_some = packages > 0 && live_project(self.txn, project)?.is_some();
+        let has_some = packages > 0 && projects::way_up(self.txn, project)?.is_some();
         let from = known.turn.map_or(PackageId(0), |turn| turn.from);
         let until = self.now.after(lease);
         policy.turn = has_some.then_some(PolicyTurn { at: until, from });

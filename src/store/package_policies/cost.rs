@@ -34,6 +34,12 @@ impl Toll {
         }
         self.named = self.named.plus(plan.usage());
     }
+
+    /// Files that were added.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.named.files
+    }
 }
 
 impl View {

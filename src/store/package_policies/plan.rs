@@ -90,6 +90,13 @@ impl PackageWalk {
         (self.at, self.within) = (Some(package), None);
     }
 
+    /// Leaves what is to come of a package.
+    pub fn leave(&mut self, package: PackageId) {
+        if self.at == Some(package) {
+            self.pass(package);
+        }
+    }
+
     fn pass(&mut self, package: PackageId) {
         (self.at, self.within) = (package.0.checked_add(1).map(PackageId), None);
     }
