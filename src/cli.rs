@@ -7,6 +7,7 @@ mod bar;
 mod groups;
 mod health;
 mod people;
+mod policies;
 mod proxy;
 
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
         Command::Proxy(proxy) => self::proxy::proxy(proxy.command),
+        Command::Policy(policy) => policies::policy(policy.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -11,6 +11,7 @@ pub mod groups;
 mod hex;
 pub mod people;
 mod plan;
+pub mod policies;
 pub mod proxy;
 mod quota;
 mod stats;
@@ -66,6 +67,8 @@ pub enum Command {
     DeployTokens(groups::DeployTokens),
     /// Shows or changes what groups cache of other registries.
     Proxy(proxy::Proxy),
+    /// Shows, changes or runs what projects keep of their packages.
+    Policies(policies::Policies),
 }
 
 /// How to sweep.
@@ -89,6 +92,7 @@ impl Command {
             Self::Check { mode, .. } => *mode == Mode::Repair,
             Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
+            Self::Policies(command) => !command.only_reads(),
             _ => false,
         }
     }
@@ -181,6 +185,7 @@ impl Desk<'_> {
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),
+            Command::Policies(command) => self.policies(command),
         }
     }
 

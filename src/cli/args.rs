@@ -17,6 +17,7 @@ mod acl;
 pub mod groups;
 mod health;
 pub mod people;
+pub mod policies;
 pub mod proxy;
 mod quota;
 mod settings;
@@ -76,6 +77,8 @@ pub enum Command {
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),
+    /// Show and change what projects keep of their packages, and what that removes.
+    Policy(policies::Policy),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.

@@ -4,6 +4,7 @@ mod cached;
 mod groups;
 mod image_links;
 mod manifests;
+mod policies;
 mod products;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.manifests();
     audit.cached();
     audit.groups();
+    audit.policies();
     audit.found
 }
 
