@@ -13,6 +13,7 @@ pub mod errors;
 mod gate;
 mod groups;
 mod members;
+mod packages;
 mod pages;
 pub(in crate::http) mod params;
 mod proxy_cache;
@@ -84,6 +85,7 @@ impl Server {
                 | ApiRoute::Group(_)
                 | ApiRoute::Subgroups(_)
                 | ApiRoute::Descendants(_)
+                | ApiRoute::Listed(_)
                 | ApiRoute::Nothing(_)
         );
         if (reads && is_open) || self.is_somebody(&request.caller) {
@@ -119,6 +121,7 @@ impl Server {
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
+            ApiRoute::Listed(route) => self.api_listed(asked, &route),
             ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
     }

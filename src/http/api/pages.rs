@@ -16,7 +16,7 @@ use crate::http::tree::query_pairs;
 const LINES: usize = 20;
 const LINES_MAX: usize = 100;
 /// Of lists with more lines neither the total nor the last page is told.
-const TOTAL_MAX: usize = 10_000;
+pub(super) const TOTAL_MAX: usize = 10_000;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +42,17 @@ impl Page {
 
     /// Those of all lines that are on this page.
     pub(super) fn of<T>(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
-        let before = self.lines.saturating_mul(self.number - 1);
-        all.into_iter().skip(before).take(self.lines).collect()
+        all.into_iter().skip(self.before()).take(self.lines).collect()
+    }
+
+    /// How many lines are on the pages before this one.
+    pub(super) fn before(self) -> usize {
+        self.lines.saturating_mul(self.number - 1)
+    }
+
+    /// How many lines are on this page, at most.
+    pub(super) fn lines(self) -> usize {
+        self.lines
     }
 
     fn last(self, total: usize) -> usize {
