@@ -22,6 +22,7 @@ pub mod ids;
 pub mod image;
 pub mod job;
 pub mod json;
+pub mod listed;
 pub mod manifest;
 pub mod names;
 pub mod networks;
@@ -78,6 +79,7 @@ pub use image::{
     Reference,
 };
 pub use job::Job;
+pub use listed::{ListedBy, ListedText};
 pub use manifest::Manifest;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,

@@ -20,14 +20,15 @@ pub mod detached;
 mod files;
 pub mod formats;
 pub mod garbage;
+mod governed;
 pub mod groups;
-
 pub mod image_blobs;
 pub mod image_links;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
 mod links;
+pub mod listed;
 mod loss;
 pub mod manifests;
 pub mod members;
@@ -35,6 +36,7 @@ pub mod package_lists;
 pub mod policies;
 pub mod possessions;
 pub mod products;
+pub mod projects;
 pub mod proxy_groups;
 pub mod publications;
 mod pulls;
@@ -224,6 +226,27 @@ pub enum Error {
         groups::DESCRIPTION_LENGTH_MAX
     )]
     GroupText,
+    /// The name is taken by a project or a group; the text is the full path.
+    #[error("there is a project or a group {0} already, use another path")]
+    ProjectExists(String),
+    /// There is no such project, or no more; the text is its full path or its number.
+    #[error("there is no project {0}; `larder project list` shows those there are")]
+    ProjectUnknown(String),
+    /// Too short or too long.
+    #[error(
+        "the name of a project has 1 to {} bytes, its description up to {}",
+        groups::TITLE_LENGTH_MAX,
+        groups::DESCRIPTION_LENGTH_MAX
+    )]
+    ProjectText,
+    /// More people would see the project than the group that it is in.
+    #[error("{visibility} is not allowed in a {group} group, make the group {visibility} first")]
+    ProjectTooVisible {
+        /// What the project is to be.
+        visibility: crate::model::Visibility,
+        /// What its group is, together with those above.
+        group: crate::model::Visibility,
+    },
     /// Somebody is a member already.
     #[error("{0} is a member of this group already, change that instead")]
     MemberExists(crate::model::MemberName),
@@ -231,7 +254,7 @@ pub enum Error {
     #[error("{0} is not a direct member of this group, add them first")]
     MemberUnknown(crate::model::MemberName),
     /// Somebody must be able to do everything.
-    #[error("{0} is the only owner of this group, make somebody else an owner first")]
+    #[error("{0} is the only owner here, make somebody else an owner first")]
     LastOwner(UserName),
     /// No group of a directory or an account has this name.
     #[error(

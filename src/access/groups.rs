@@ -13,7 +13,8 @@ use crate::store::{self, View};
 const PULLS: [DeployScope; 2] = [DeployScope::ReadRegistry, DeployScope::WriteRegistry];
 
 impl Access {
-    /// Whether `caller` may do that in a group. Administrators may everything, as does everybody
+    /// Whether `caller` may do that in a group, or in a project by its number as one
+    /// ([`crate::model::ProjectId::governed`]). Administrators may everything, as does everybody
     /// where nobody logs in; nobody in particular may nothing.
     ///
     /// # Errors
@@ -58,10 +59,17 @@ impl Access {
     }
 }
 
-/// Deploy tokens pull and do nothing else.
+/// Deploy tokens pull, and read or publish packages, and do nothing else.
 fn has_scopes(machine: &DeployCaller, ability: Ability) -> bool {
     match ability {
         Ability::ReadDependencyProxy => are_enough(&machine.scopes),
+        Ability::ReadPackages => {
+            has(machine, DeployScope::ReadPackageRegistry)
+                || has(machine, DeployScope::WritePackageRegistry)
+        }
+        Ability::CreatePackage | Ability::DestroyPackage => {
+            has(machine, DeployScope::WritePackageRegistry)
+        }
         Ability::ReadGroup
         | Ability::AdminDependencyProxy
         | Ability::AdminGroup
@@ -70,12 +78,13 @@ fn has_scopes(machine: &DeployCaller, ability: Ability) -> bool {
         | Ability::ReadProject
         | Ability::AdminProject
         | Ability::DeleteProject
-        | Ability::ReadPackages
-        | Ability::CreatePackage
-        | Ability::DestroyPackage
         | Ability::AdminPackages
         | Ability::AdminPackageSettings => false,
     }
+}
+
+fn has(machine: &DeployCaller, scope: DeployScope) -> bool {
+    machine.scopes.contains(&scope)
 }
 
 /// Whether a deploy token with these scopes pulls through the dependency proxy.

@@ -4,11 +4,12 @@
 use crate::model::{
     ArtifactPath, BlobId, BranchId, BranchName, CachedId, CachedKind, CachedRef, DeployTokenId,
     Digest, FormatId, FormatName, GroupId, GroupName, ImageId, ImageName, ImageTagName, JobId,
-    JobName, ManifestId, MemberName, Node, OciDigest, PackageFileId, PackageFileName, PackageId,
-    PackageKey, PackageKind, PackageName, PackageTagId, PackageTagName, PackageVersion,
-    ProductBranchName, ProductName, ProjectId, ProtectionRuleId, QueueId, Referrer, RepoId,
-    Revision, RunId, SeriesKey, Sha512, TagId, TagName, Timestamp, TokenId, UploadId, UpstreamName,
-    UserName, UserNumber, VariantName, VersionId, VersionKey, VersionName, VersionNames,
+    JobName, ListedBy, ListedText, ManifestId, MemberName, Node, OciDigest, PackageFileId,
+    PackageFileName, PackageId, PackageKey, PackageKind, PackageName, PackageTagId, PackageTagName,
+    PackageVersion, ProductBranchName, ProductName, ProjectId, ProtectionRuleId, QueueId, Referrer,
+    RepoId, Revision, RunId, SeriesKey, Sha512, TagId, TagName, Timestamp, TokenId, UploadId,
+    UpstreamName, UserName, UserNumber, VariantName, VersionId, VersionKey, VersionName,
+    VersionNames,
 };
 
 /// A type that is the key of a table, or a leading part of one.
@@ -294,6 +295,34 @@ impl Key for MemberName {
             TEAM => take_text(bytes).map(|name| Self::Team(name.to_owned())),
             _ => None,
         }
+    }
+}
+
+impl Key for ListedBy {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::GroupTitle => 1,
+            Self::GroupName => 2,
+            Self::ProjectTitle => 3,
+            Self::ProjectName => 4,
+        });
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let number = u8::read(bytes)?;
+        Self::ALL.into_iter().find(|by| by.to_bytes() == [number])
+    }
+}
+
+impl Key for ListedText {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+        out.push(0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let text = take_text(bytes)?;
+        Some(Self::of(text)).filter(|read| read.as_str() == text)
     }
 }
 

@@ -10,9 +10,9 @@ use crate::model::{
     Account, Artifact, ArtifactPath, Blob, BlobId, Branch, BranchId, BranchName, Cached, CachedId,
     CachedKind, CachedRef, CachedTag, Container, DeployToken, DeployTokenId, Detached, Digest,
     Entry, Feed, Format, FormatId, FormatName, Group, GroupId, GroupName, Image, ImageBlob,
-    ImageId, ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, Manifest,
-    ManifestId, Member, MemberName, Node, OciDigest, Package, PackageFile, PackageFileId,
-    PackageFileName, PackageId, PackageKey, PackageMeta, PackageName, PackagePolicy,
+    ImageId, ImageName, ImageTag, ImageTagName, ImageUpload, Job, JobId, JobName, ListedBy,
+    ListedText, Manifest, ManifestId, Member, MemberName, Node, OciDigest, Package, PackageFile,
+    PackageFileId, PackageFileName, PackageId, PackageKey, PackageMeta, PackageName, PackagePolicy,
     PackageSettings, PackageTag, PackageTagName, PolicyRun, Project, ProjectId, ProjectUsage,
     ProtectionRule, ProtectionRuleId, ProxyGroup, ProxyUsage, Publication, PublicationKey, QueueId,
     Referrer, RepoId, Repository, Revision, Run, RunId, Series, SeriesKey, Sha512, SigningKey, Tag,
@@ -173,6 +173,8 @@ tables! {
     PROJECT_NAMES: (GroupId, GroupName) => ProjectId = "project-names.1";
     /// Truth; members and tokens are in the tables of groups, under the project's number.
     PROJECTS: ProjectId => Project = "projects.1";
+    /// Derived: groups and projects in the order of lists, those that are being destroyed included.
+    LISTED: (ListedBy, (ListedText, GroupId)) => () = "listed.1";
     /// Derived: what a project holds; the revision is truth.
     PROJECT_USAGE: ProjectId => ProjectUsage = "project-usage.1", hot;
     /// Truth: what a name and a version lead to. Packages on their way out have no row.

@@ -1,21 +1,23 @@
-//! GitLab's REST API, as far as groups, members and their tokens go (spec gitlab §3.1, §9): which
-//! handler answers. Each is thin: read the parameters, ask whether the caller may, call the
-//! store, render.
+//! GitLab's REST API, as far as groups, projects, members and their tokens go (spec gitlab §3.1,
+//! §9): which handler answers. Each is thin: read the parameters, ask whether the caller may, call
+//! the store, render.
 //!
 //! Roles decide here, not the rules of paths (`gate`); what the caller may not see is not found.
 //! All of it runs on a thread that may block, since an answer may wait for a commit.
-//! Deliberately absent: projects, and everything else that clients of the proxy and of packages do
-//! not need.
+//! Deliberately absent: everything else, which clients of the proxy and of packages do not need.
 
 mod application_settings;
 mod deploy_tokens;
 pub mod errors;
 mod gate;
 mod groups;
+mod listing;
 mod members;
 mod packages;
 mod pages;
 pub(in crate::http) mod params;
+mod project_gate;
+mod projects;
 mod proxy_cache;
 mod render;
 mod teams;
@@ -86,6 +88,9 @@ impl Server {
                 | ApiRoute::Subgroups(_)
                 | ApiRoute::Descendants(_)
                 | ApiRoute::Listed(_)
+                | ApiRoute::ProjectsInGroup(_)
+                | ApiRoute::Projects
+                | ApiRoute::Project(_)
                 | ApiRoute::Nothing(_)
         );
         if (reads && is_open) || self.is_somebody(&request.caller) {
@@ -110,6 +115,10 @@ impl Server {
             ApiRoute::Group(at) => self.api_group(asked, &at),
             ApiRoute::Subgroups(at) => self.api_subgroups(asked, &at),
             ApiRoute::Descendants(at) => self.api_descendants(asked, &at),
+            ApiRoute::ProjectsInGroup(at) => self.api_projects_in_group(asked, &at),
+            ApiRoute::ProjectsOfUser(number) => self.api_projects_of_user(asked, number),
+            ApiRoute::Projects => self.api_projects(asked),
+            ApiRoute::Project(at) => self.api_project(asked, &at),
             ApiRoute::Members(at) => self.api_members(asked, &at),
             ApiRoute::AllMembers(at) => self.api_all_members(asked, &at),
             ApiRoute::Member(at, user) => self.api_member(asked, &at, user),

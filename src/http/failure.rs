@@ -166,6 +166,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::BlobUnknown(_)
         | Error::AccountUnknown(_)
         | Error::GroupUnknown(_)
+        | Error::ProjectUnknown(_)
         | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
         Error::IsFolder(_)
         | Error::IsFile(_)
@@ -173,6 +174,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::AccountExists(_)
         | Error::BlobInUse(_)
         | Error::GroupExists(_)
+        | Error::ProjectExists(_)
         | Error::MemberExists(_)
         | Error::LastOwner(_)
         | Error::LastAdmin(_) => StatusCode::CONFLICT,
@@ -187,6 +189,8 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::TokenName
         | Error::GroupName(_)
         | Error::GroupText
+        | Error::ProjectText
+        | Error::ProjectTooVisible { .. }
         | Error::TeamName
         | Error::DeployTokenText
         | Error::Version(_)

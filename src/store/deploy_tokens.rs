@@ -1,11 +1,11 @@
-//! Deploy tokens: credentials of a group for machines, made, used, revoked (spec gitlab §9).
+//! Deploy tokens: credentials of a group or a project for machines, made, used, revoked (spec gitlab §9).
 //!
-//! One is worth something only while names lead to its group, and each use looks its row up: a
+//! One is worth something only while names lead to what it is of, and each use looks its row up: a
 //! revoked one is worth nothing from the commit on. When it was used last comes in batches, never
 //! with a use. Ids are never given twice.
 //! Deliberately absent: secrets; only their hashes come in.
 
-use super::groups::{is_live, known};
+use super::governed::{is_live, known};
 use super::tokens::BATCH_MAX;
 use super::tx::promised;
 use super::{Error, Store, Tx, View};
@@ -17,7 +17,7 @@ use crate::model::{DeployScope, DeployToken, DeployTokenId, GroupId, Timestamp};
 /// A deploy token that is to be made.
 #[derive(Clone, Debug)]
 pub struct NewDeployToken {
-    /// The group that it is for, with all below.
+    /// The group that it is for, with all below, or the project, by its number.
     pub group: GroupId,
     /// What people call it.
     pub name: String,
@@ -31,6 +31,15 @@ pub struct NewDeployToken {
     pub hash: [u8; 32],
     /// The login of whoever makes it.
     pub by: String,
+}
+
+/// A part of a list of deploy tokens.
+#[derive(Clone, Debug)]
+pub struct DeployTokenPage {
+    /// Those that are there; there may be none although more follow.
+    pub tokens: Vec<(DeployTokenId, DeployToken)>,
+    /// Where to go on; `None`: nothing follows.
+    pub next: Option<DeployTokenId>,
 }
 
 impl Store {
@@ -116,7 +125,30 @@ impl View {
         }
     }
 
-    /// The deploy tokens of a group itself, oldest first, behind `after`, at most `limit`.
+    /// The deploy tokens of all groups and projects, oldest first, behind `after`: `limit` rows are
+    /// looked at, and those told that names lead to.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn all_deploy_tokens(
+        &self,
+        after: Option<DeployTokenId>,
+        limit: usize,
+    ) -> Result<DeployTokenPage, Error> {
+        let rows = &self.snapshot;
+        let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
+        let found = DEPLOY_TOKENS.page(rows, span, limit)?;
+        let next = found.last().map(|(id, _)| *id).filter(|_| found.len() >= limit);
+        let mut page = DeployTokenPage { next, tokens: Vec::new() };
+        for (id, token) in found {
+            if is_live(rows, token.group)? {
+                page.tokens.push((id, token));
+            }
+        }
+        Ok(page)
+    }
+
+    /// The deploy tokens of a group or a project itself, oldest first, behind `after`, at most `limit`.
     ///
     /// # Errors
     /// [`Error::Db`].

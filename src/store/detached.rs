@@ -130,8 +130,9 @@ impl Tx<'_, '_> {
             Node::Format(id) => Ok(self.destroy_files(id, budget, gone)?
                 && self.destroy_container(id, budget, gone)?),
             Node::Manifest(id) => self.destroy_manifest(id, budget),
-            Node::Group(id) => self.destroy_group(id, budget),
-            Node::Project(_) | Node::Package(_) | Node::PackageFile(_) => Ok(false),
+            Node::Group(id) => self.destroy_group(id, budget, gone),
+            Node::Project(id) => self.destroy_project(id, budget, gone),
+            Node::Package(_) | Node::PackageFile(_) => Ok(false),
         }
     }
 

@@ -4,13 +4,14 @@
 //! and a group counts only while names lead to it from the top: what is below a deleted group is
 //! gone at once, for every reader. Every change looks its group up again in its own transaction
 //! (I9). Lists come in pages: nothing here walks over all groups.
+//! A group and a project never have one name in one place.
 //! Deliberately absent: who may do what (`access`), and moving a group into another.
 
 mod destroy;
 
 use super::detached::Cause;
 use super::{Error, Store, Tx, View};
-use crate::db::schema::{GROUP_NAMES, GROUPS, Meta};
+use crate::db::schema::{GROUP_NAMES, GROUPS, Meta, PROJECT_NAMES};
 use crate::db::{self, Pending, Rows, Span};
 use crate::model::group::GROUP_DEPTH_MAX;
 use crate::model::{Group, GroupId, GroupName, GroupPath, Node, Usage, UserName, Visibility};
@@ -101,14 +102,12 @@ impl Tx<'_, '_> {
             parent => Some(known(self.txn, parent)?.path()),
         };
         let path = GroupPath::join(above.as_ref(), name.clone());
-        path.check_length()?;
-        if GROUP_NAMES.has(self.txn, &(parent, name.clone()))? {
-            return Err(Error::GroupExists(path.to_string()));
-        }
+        self.check_free(parent, &name, &path)?;
         let id = GroupId(self.next(Meta::NEXT_GROUP)?);
         let (path, created) = (name.as_str().to_owned(), self.now);
         let group = Group { parent, path, name: title, description, visibility, created };
         GROUPS.put(self.txn, &id, &group)?;
+        self.list(id, &[], &group.listed())?;
         GROUP_NAMES.put(self.txn, &(parent, name), &id)?;
         if let Some(owner) = owner {
             self.make_owner(id, owner)?;
@@ -125,19 +124,20 @@ impl Tx<'_, '_> {
         group.visibility = visibility.unwrap_or(group.visibility);
         check_texts(&group.name, &group.description)?;
         if let Some(name) = name.filter(|name| *name != way.here.name) {
-            self.check_free(&way, &name)?;
+            self.check_free(group.parent, &name, &way.path_as(name.clone()))?;
             GROUP_NAMES.remove(self.txn, &way.here.key())?;
             name.as_str().clone_into(&mut group.path);
             GROUP_NAMES.put(self.txn, &(group.parent, name), &id)?;
         }
+        self.list(id, &way.here.group.listed(), &group.listed())?;
         Ok(GROUPS.put(self.txn, &id, &group)?)
     }
 
-    /// Whether a group may get another name.
-    fn check_free(&self, way: &Way, name: &GroupName) -> Result<(), Error> {
-        let path = way.path_as(name.clone());
+    /// Whether a group may get this name.
+    fn check_free(&self, parent: GroupId, name: &GroupName, path: &GroupPath) -> Result<(), Error> {
         path.check_length()?;
-        if GROUP_NAMES.has(self.txn, &(way.here.group.parent, name.clone()))? {
+        let key = (parent, name.clone());
+        if GROUP_NAMES.has(self.txn, &key)? || PROJECT_NAMES.has(self.txn, &key)? {
             return Err(Error::GroupExists(path.to_string()));
         }
         Ok(())
@@ -182,6 +182,12 @@ impl Way {
 
     pub(super) fn path(&self) -> GroupPath {
         self.path_as(self.here.name.clone())
+    }
+
+    /// Who may see it: of what it says and what those above say, the narrowest.
+    pub(super) fn visibility(&self) -> Visibility {
+        let says = self.above.iter().map(|step| step.group.visibility);
+        says.fold(self.here.group.visibility, Ord::min)
     }
 
     /// The path that it would have by this name.
@@ -322,23 +328,5 @@ impl View {
             }
         }
         Ok(page)
-    }
-
-    /// Whether a group is `ancestor` or lies in it, however deep, and names lead to it.
-    ///
-    /// # Errors
-    /// [`Error::Db`].
-    pub fn is_within(&self, group: GroupId, ancestor: GroupId) -> Result<bool, Error> {
-        let way = way_up(&self.snapshot, group)?;
-        Ok(way.is_some_and(|way| way.steps().any(|step| step.id == ancestor)))
-    }
-
-    /// Who may see a group: of what it says and what those above say, the narrowest.
-    ///
-    /// # Errors
-    /// [`Error::Db`].
-    pub fn visibility(&self, group: GroupId) -> Result<Option<Visibility>, Error> {
-        let way = way_up(&self.snapshot, group)?;
-        Ok(way.and_then(|way| way.steps().map(|step| step.group.visibility).min()))
     }
 }

@@ -1,4 +1,4 @@
-//! Who is what in a group: people by login, and everybody in a team of a directory or an account.
+//! Who is what in a group or in a project: people by login, and everybody in a team of a directory or an account.
 //!
 //! A role counts downwards, and the highest one found on the way up is it. It counts while it has
 //! not expired, and for the very account that was meant: another account of that login, made
@@ -8,11 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::groups::{GroupPage, Step, known, way_up};
+use super::governed::{Governed, governed, known};
+use super::groups::GroupPage;
+use super::projects::ProjectPage;
 use super::{Error, Store, Tx, View};
 use crate::db::schema::{ACCOUNTS, MEMBERS, MEMBERSHIPS};
 use crate::db::{Pending, Rows, Span};
-use crate::model::{GroupId, Member, MemberName, Role, Timestamp, User, UserName};
+use crate::model::{GroupId, Member, MemberName, ProjectId, Role, Timestamp, User, UserName};
 
 /// Longest name of a team, in bytes.
 pub const TEAM_NAME_LENGTH_MAX: usize = 255;
@@ -65,7 +67,7 @@ impl Store {
             let Some(member) = MEMBERS.get(tx.txn, &key)? else {
                 return Err(Error::MemberUnknown(name.clone()));
             };
-            tx.check_owner_stays(&way.here, &name, &member, None)?;
+            tx.check_owner_stays((group, &way), &name, &member, None)?;
             MEMBERS.remove(tx.txn, &key)?;
             MEMBERSHIPS.remove(tx.txn, &(name.clone(), group))?;
             Ok(())
@@ -95,7 +97,7 @@ impl Tx<'_, '_> {
             (PutMode::Add, None) => self.add_member(group, &name, (role, expires), by),
             (PutMode::Change, Some(old)) => {
                 let new = Member { role, by, expires, ..old.clone() };
-                self.check_owner_stays(&way.here, &name, &old, Some(&new))?;
+                self.check_owner_stays((group, &way), &name, &old, Some(&new))?;
                 Ok(MEMBERS.put(self.txn, &(group, name), &new)?)
             }
         }
@@ -117,18 +119,18 @@ impl Tx<'_, '_> {
     /// Below the top there are always owners above.
     fn check_owner_stays(
         &self,
-        Step { id, group, .. }: &Step,
+        (id, way): (GroupId, &Governed),
         name: &MemberName,
         old: &Member,
         new: Option<&Member>,
     ) -> Result<(), Error> {
         let MemberName::User(login) = name else { return Ok(()) };
         let owns = |member: &Member| member.role == Role::Owner && member.is_valid_at(self.now);
-        if group.parent != GroupId::TOP
+        if !way.is_at_top()
             || new.is_some_and(owns)
             || old.role != Role::Owner
             || !counts(self.txn, name, old, self.now)?
-            || self.has_owner_but(*id, name)?
+            || self.has_owner_but(id, name)?
         {
             return Ok(());
         }
@@ -193,16 +195,24 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn role(&self, user: &User, group: GroupId) -> Result<Option<Role>, Error> {
-        let Some(way) = way_up(&self.snapshot, group)? else { return Ok(None) };
+        let Some(way) = governed(&self.snapshot, group)? else { return Ok(None) };
         let names = names_of(user);
         let mut highest = None;
-        for step in way.steps() {
-            highest = highest.max(self.direct_role(&names, step.id)?);
+        for step in way.steps {
+            highest = highest.max(self.direct_role(&names, step)?);
             if highest == Some(Role::Owner) {
                 break;
             }
         }
         Ok(highest)
+    }
+
+    /// What a user is in a group or a project itself.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn direct_role_of(&self, user: &User, group: GroupId) -> Result<Option<Role>, Error> {
+        self.direct_role(&names_of(user), group)
     }
 
     fn direct_role(
@@ -253,7 +263,7 @@ impl View {
         after: Option<&MemberName>,
         limit: usize,
     ) -> Result<Vec<(MemberName, Member)>, Error> {
-        if limit == 0 || way_up(&self.snapshot, group)?.is_none() {
+        if limit == 0 || governed(&self.snapshot, group)?.is_none() {
             return Ok(Vec::new());
         }
         self.direct_members(group, after, limit)
@@ -292,15 +302,15 @@ impl View {
         after: Option<&MemberName>,
         limit: usize,
     ) -> Result<Vec<(MemberName, Member, GroupId)>, Error> {
-        let Some(way) = way_up(&self.snapshot, group)?.filter(|_| limit > 0) else {
+        let Some(way) = governed(&self.snapshot, group)?.filter(|_| limit > 0) else {
             return Ok(Vec::new());
         };
         let mut highest: BTreeMap<MemberName, (Member, GroupId)> = BTreeMap::new();
-        for step in way.steps() {
-            for (name, member) in self.direct_members(step.id, after, limit)? {
+        for step in way.steps {
+            for (name, member) in self.direct_members(step, after, limit)? {
                 let known = highest.get(&name);
                 if known.is_none_or(|(known, _)| known.role < member.role) {
-                    highest.insert(name, (member, step.id));
+                    highest.insert(name, (member, step));
                 }
             }
         }
@@ -319,6 +329,37 @@ impl View {
         after: Option<GroupId>,
         limit: usize,
     ) -> Result<GroupPage, Error> {
+        let (ids, next) = self.memberships(user, after, limit)?;
+        let mut page = self.group_page(&ids, limit)?;
+        page.next = next;
+        Ok(page)
+    }
+
+    /// As [`Self::groups_of`], of projects.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn projects_of(
+        &self,
+        user: &User,
+        after: Option<ProjectId>,
+        limit: usize,
+    ) -> Result<ProjectPage, Error> {
+        let after = after.map(ProjectId::governed);
+        let (ids, next) = self.memberships(user, after, limit)?;
+        let mut page = self.project_page(ids.into_iter().map(|id| ProjectId(id.0)))?;
+        page.next = next.map(|id| ProjectId(id.0));
+        Ok(page)
+    }
+
+    /// Of the next `limit` memberships of a user those that count, and behind which one more
+    /// follow.
+    fn memberships(
+        &self,
+        user: &User,
+        after: Option<GroupId>,
+        limit: usize,
+    ) -> Result<(Vec<GroupId>, Option<GroupId>), Error> {
         let names = names_of(user);
         let mut ids = BTreeSet::new();
         for name in &names {
@@ -331,14 +372,13 @@ impl View {
             ids.extend(found.into_iter().map(|((_, id), ())| id));
         }
         let ids: Vec<_> = ids.into_iter().take(limit).collect();
-        let mut page = self.group_page(&ids, limit)?;
-        let mut groups = Vec::new();
-        for found in page.groups {
-            if self.direct_role(&names, found.0)?.is_some() {
-                groups.push(found);
+        let next = ids.last().copied().filter(|_| ids.len() >= limit);
+        let mut counted = Vec::new();
+        for id in ids {
+            if self.direct_role(&names, id)?.is_some() {
+                counted.push(id);
             }
         }
-        page.groups = groups;
-        Ok(page)
+        Ok((counted, next))
     }
 }

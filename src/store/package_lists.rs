@@ -202,7 +202,8 @@ impl PackageFilter {
     }
 
     /// Whether what is listed is far less than there is.
-    fn is_narrow(&self) -> bool {
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
         !self.words.is_empty() || self.version.is_some() || self.series.is_some()
     }
 }

@@ -1,5 +1,6 @@
-//! `/groups/:id/deploy_tokens`: credentials of a group for machines, made by its owners (spec
-//! gitlab §9); `/deploy_tokens`: those of all groups, for administrators.
+//! `/groups/:id/deploy_tokens` and `/projects/:id/deploy_tokens`: credentials for machines, made by
+//! owners of the group or maintainers of the project (spec gitlab §9); `/deploy_tokens`: those of
+//! all of them, for administrators.
 //!
 //! The secret is told once, when the token is made; only its hash is kept.
 
@@ -7,12 +8,13 @@ use serde_json::{Value, json};
 use warp::reply::Response;
 
 use super::pages::Page;
+use super::project_gate::Matter;
 use super::{ApiError, Asked, created, no_content, render};
 use crate::access::tokens::DeploySecret;
 use crate::http::failure::Failure;
-use crate::http::route::GroupAt;
+use crate::http::route::GovernedAt;
 use crate::http::{Server, reply};
-use crate::model::{Ability, DeployScope, DeployToken, DeployTokenId, GroupId, Timestamp};
+use crate::model::{DeployScope, DeployToken, DeployTokenId, GroupId, Timestamp};
 use crate::store::deploy_tokens::NewDeployToken;
 use crate::store::{self, View};
 
@@ -26,10 +28,10 @@ impl Server {
     pub(super) fn api_deploy_tokens(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let group = self.group_for(&view, asked, at, Ability::AdminGroup)?.id;
+        let group = self.governed_for(&view, asked, at, Matter::Admin)?;
         if !asked.reads() {
             return self.add_deploy_token(asked, group);
         }
@@ -46,28 +48,24 @@ impl Server {
         let mut tokens = Vec::new();
         let mut after = None;
         loop {
-            let page = view.all_groups(after, BATCH)?;
-            for (group, _, _) in page.groups {
-                add_of(&view, group, &mut tokens)?;
-            }
+            let page = view.all_deploy_tokens(after, BATCH)?;
+            tokens.extend(page.tokens);
             after = page.next;
             if after.is_none() {
-                break;
+                return self.list_deploy_tokens(asked, tokens);
             }
         }
-        tokens.sort_by_key(|(id, _)| *id);
-        self.list_deploy_tokens(asked, tokens)
     }
 
     pub(super) fn api_deploy_token(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
         id: Option<DeployTokenId>,
     ) -> Result<Response, Failure> {
         let id = id.ok_or_else(|| super::params::invalid("token_id"))?;
         let view = self.api_view()?;
-        let group = self.group_for(&view, asked, at, Ability::AdminGroup)?.id;
+        let group = self.governed_for(&view, asked, at, Matter::Admin)?;
         let unknown = || ApiError::not_found("DeployToken");
         let token = view.deploy_token(id)?.filter(|token| token.group == group);
         let token = token.ok_or_else(unknown)?;

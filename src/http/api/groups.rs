@@ -10,13 +10,14 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::gate::Found;
-use super::pages::Page;
+use super::listing::{Kind, Sorting};
+use super::pages::{Count, Page};
 use super::params::{Params, invalid, no_value};
 use super::{ApiError, Asked, accepted, created, render};
 use crate::http::failure::Failure;
 use crate::http::route::GroupAt;
 use crate::http::{Server, reply};
-use crate::model::{Ability, Caller, Group, GroupId, GroupName, GroupPath, Role, Visibility};
+use crate::model::{Ability, Caller, Group, GroupId, GroupName, Role, Visibility};
 use crate::store::detached::Cause;
 use crate::store::groups::{GroupChange, NewGroup};
 use crate::store::{self, View};
@@ -29,17 +30,10 @@ impl Server {
         if !asked.reads() {
             return self.create_group(asked);
         }
-        self.list_groups(asked, &self.api_view()?, |view, each| {
-            let mut after = None;
-            loop {
-                let page = view.all_groups(after, BATCH)?;
-                page.groups.into_iter().try_for_each(|(id, path, group)| each(id, path, group))?;
-                after = page.next;
-                if after.is_none() {
-                    return Ok(());
-                }
-            }
-        })
+        let view = self.api_view()?;
+        let sorting = Sorting::groups(&asked.params)?;
+        let count = Count::of(view.group_records()?);
+        self.list_groups(asked, &view, count, sorting.all(&view, Kind::Groups))
     }
 
     pub(super) fn api_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
@@ -57,48 +51,43 @@ impl Server {
     pub(super) fn api_subgroups(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
         let view = self.api_view()?;
         let top = self.group_found(&view, asked, at)?;
-        self.list_groups(asked, &view, |view, each| below(view, top.id, &top.path, each))
+        let sorting = Sorting::groups(&asked.params)?;
+        let mut found = Vec::new();
+        below(&view, top.id, &mut |id, group| found.push((sorting.text_of_group(&group), id)))?;
+        self.list_groups(asked, &view, Count::All, sorting.sorted(found))
     }
 
     pub(super) fn api_descendants(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
         let view = self.api_view()?;
         let top = self.group_found(&view, asked, at)?;
-        self.list_groups(asked, &view, |view, each| {
-            let mut parents = vec![(top.id, top.path.clone())];
-            while let Some((parent, path)) = parents.pop() {
-                below(view, parent, &path, &mut |id, path, group| {
-                    parents.push((id, path.clone()));
-                    each(id, path, group)
-                })?;
-            }
-            Ok(())
-        })
+        let sorting = Sorting::groups(&asked.params)?;
+        let (mut found, mut parents) = (Vec::new(), vec![top.id]);
+        while let Some(parent) = parents.pop() {
+            below(&view, parent, &mut |id, group| {
+                parents.push(id);
+                found.push((sorting.text_of_group(&group), id));
+            })?;
+        }
+        self.list_groups(asked, &view, Count::All, sorting.sorted(found))
     }
 
-    /// Those groups of `walk` that the caller may see and that the request asks for. What sorts
-    /// them is kept of each, and the records of one page are read again.
+    /// Those of these groups that the caller may see and that the request asks for.
     fn list_groups(
         &self,
         asked: &Asked,
         view: &View,
-        walk: impl FnOnce(&View, &mut Each) -> Result<(), Failure>,
+        count: Count,
+        ids: impl Iterator<Item = Result<GroupId, Failure>>,
     ) -> Result<Response, Failure> {
-        let page = Page::read(&asked.params)?;
-        let (filter, order) = (Filter::read(asked)?, Order::read(&asked.params)?);
-        let mut found: Vec<(SortKey, GroupId)> = Vec::new();
-        walk(view, &mut |id, path, group| {
-            if filter.fits(view, id, &group)? && self.sees_group(view, &asked.caller, id)? {
-                found.push((order.key(id, &path, &group), id));
-            }
-            Ok(())
+        let (page, filter) = (Page::read(&asked.params)?, Filter::read(asked)?);
+        let (found, total) = page.pick(count, ids, |id| {
+            let Some((path, group)) = view.group(id)? else { return Ok(None) };
+            let is_shown =
+                filter.fits(view, id, &group)? && self.sees_group(view, &asked.caller, id)?;
+            Ok(is_shown.then_some(Found { id, path, group }))
         })?;
-        found.sort_unstable();
-        let total = found.len();
-        let ids = found.into_iter().map(|(_, id)| id);
-        let ids = if order.is_descending { page.of(ids.rev()) } else { page.of(ids) };
-        let lines = ids.into_iter().map(|id| line(view, asked, id));
-        let lines = lines.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-        Ok(page.answer(asked, &lines, total))
+        let lines = found.iter().map(|found| render::group(view, &asked.address, found));
+        Ok(page.answer_of(asked, &lines.collect::<Result<Vec<_>, _>>()?, total))
     }
 
     fn create_group(&self, asked: &Asked) -> Result<Response, Failure> {
@@ -156,17 +145,18 @@ impl Server {
     }
 }
 
-/// Is given groups one after the other.
-type Each<'e> = dyn FnMut(GroupId, GroupPath, Group) -> Result<(), Failure> + 'e;
-
-/// The groups directly in another.
-fn below(view: &View, parent: GroupId, path: &GroupPath, each: &mut Each) -> Result<(), Failure> {
+/// The groups directly in another, one after the other.
+pub(super) fn below(
+    view: &View,
+    parent: GroupId,
+    each: &mut dyn FnMut(GroupId, Group),
+) -> Result<(), Failure> {
     let mut after: Option<GroupName> = None;
     loop {
         let found = view.subgroups(parent, after.as_ref(), BATCH)?;
         let is_last = found.len() < BATCH;
         for (name, id, group) in found {
-            each(id, GroupPath::join(Some(path), name.clone()), group)?;
+            each(id, group);
             after = Some(name);
         }
         if is_last {
@@ -227,47 +217,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// How a list is sorted; the id breaks ties.
-struct Order {
-    by: OrderBy,
-    is_descending: bool,
-}
-
-enum OrderBy {
-    Name,
-    Path,
-    Id,
-}
-
-type SortKey = (String, u64);
-
-impl Order {
-    fn read(params: &Params) -> Result<Self, ApiError> {
-        let by = match params.text("order_by")?.as_deref() {
-            None | Some("name" | "similarity" | "") => OrderBy::Name,
-            Some("path") => OrderBy::Path,
-            Some("id") => OrderBy::Id,
-            Some(_) => return Err(no_value("order_by")),
-        };
-        let is_descending = match params.text("sort")?.as_deref() {
-            None | Some("asc" | "") => false,
-            Some("desc") => true,
-            Some(_) => return Err(no_value("sort")),
-        };
-        Ok(Self { by, is_descending })
-    }
-
-    fn key(&self, id: GroupId, path: &GroupPath, group: &Group) -> SortKey {
-        let text = match self.by {
-            OrderBy::Name => group.name.to_lowercase(),
-            OrderBy::Path => path.to_string(),
-            OrderBy::Id => String::new(),
-        };
-        (text, id.0)
-    }
-}
-
-fn visibility(params: &Params) -> Result<Option<Visibility>, ApiError> {
+pub(super) fn visibility(params: &Params) -> Result<Option<Visibility>, ApiError> {
     match params.text("visibility")?.as_deref() {
         None | Some("") => Ok(None),
         Some("private") => Ok(Some(Visibility::Private)),

@@ -1,6 +1,8 @@
-//! `/groups/:id/members`: people in a group, and in those above (spec gitlab §9).
+//! `/groups/:id/members` and `/projects/:id/members`: people in a group or a project, and in the
+//! groups above (spec gitlab §9).
 //!
-//! Whoever sees the group sees who is in it, once they are logged in; owners change it.
+//! Whoever sees it sees who is in it, once they are logged in. Owners of a group change that, and
+//! maintainers of a project as far as they have the role themselves.
 //! Deliberately absent: teams ([`super::teams`]), whose people nobody can list.
 
 use serde_json::Value;
@@ -8,11 +10,12 @@ use warp::reply::Response;
 
 use super::pages::Page;
 use super::params::{Params, invalid, no_value};
+use super::project_gate::Matter;
 use super::{ApiError, Asked, created, no_content, render};
 use crate::http::failure::Failure;
-use crate::http::route::GroupAt;
+use crate::http::route::GovernedAt;
 use crate::http::{Server, reply};
-use crate::model::{Ability, GroupId, Member, MemberName, Role, Timestamp, UserName, UserNumber};
+use crate::model::{GroupId, Member, MemberName, Role, Timestamp, UserName, UserNumber};
 use crate::store::members::{MemberPut, PutMode};
 use crate::store::{self, View};
 
@@ -23,25 +26,29 @@ const BATCH: usize = 1000;
 type Line = (UserName, Member);
 
 impl Server {
-    pub(super) fn api_members(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+    pub(super) fn api_members(&self, asked: &Asked, at: &GovernedAt) -> Result<Response, Failure> {
         if !asked.reads() {
             return self.add_member(asked, at);
         }
         let view = self.api_view()?;
-        let group = self.group_found(&view, asked, at)?.id;
+        let group = self.governed_found(&view, asked, at)?;
         self.list_members(asked, &view, &people(&view, group)?)
     }
 
-    pub(super) fn api_all_members(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+    pub(super) fn api_all_members(
+        &self,
+        asked: &Asked,
+        at: &GovernedAt,
+    ) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let group = self.group_found(&view, asked, at)?.id;
+        let group = self.governed_found(&view, asked, at)?;
         self.list_members(asked, &view, &people_here_and_above(&view, group)?)
     }
 
     pub(super) fn api_member(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
         number: Option<UserNumber>,
     ) -> Result<Response, Failure> {
         let number = number.ok_or_else(|| invalid("user_id"))?;
@@ -50,7 +57,7 @@ impl Server {
             "DELETE" => self.remove_member(asked, at, number),
             _ => {
                 let view = self.api_view()?;
-                let group = self.group_found(&view, asked, at)?.id;
+                let group = self.governed_found(&view, asked, at)?;
                 let (login, member) = direct(&view, group, number)?;
                 Ok(reply::json(&self.member_line(asked, &login, &member)?))
             }
@@ -60,12 +67,12 @@ impl Server {
     pub(super) fn api_any_member(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
         number: Option<UserNumber>,
     ) -> Result<Response, Failure> {
         let number = number.ok_or_else(|| invalid("user_id"))?;
         let view = self.api_view()?;
-        let group = self.group_found(&view, asked, at)?.id;
+        let group = self.governed_found(&view, asked, at)?;
         let login = view.user_of(number)?;
         let people = people_here_and_above(&view, group)?;
         let found = people.into_iter().find(|(name, _)| Some(name) == login.as_ref());
@@ -110,11 +117,12 @@ impl Server {
         Ok(line)
     }
 
-    fn add_member(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
+    fn add_member(&self, asked: &Asked, at: &GovernedAt) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let group = self.group_for(&view, asked, at, Ability::AdminGroup)?.id;
+        let group = self.governed_for(&view, asked, at, Matter::Admin)?;
         asked.params.require(&["access_level"])?;
         let role = role(&asked.params, "access_level")?;
+        self.must_have(&view, asked, group, role)?;
         let login = self.named_user(&view, asked)?;
         let expires = asked.params.end("expires_at", self.api_now())?;
         self.put_member(asked, group, &login, (role, expires), PutMode::Add)?;
@@ -125,14 +133,15 @@ impl Server {
     fn change_member(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
         number: UserNumber,
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let group = self.group_for(&view, asked, at, Ability::AdminGroup)?.id;
+        let group = self.governed_for(&view, asked, at, Matter::Admin)?;
         let (login, member) = direct(&view, group, number)?;
         asked.params.require(&["access_level"])?;
         let role = role(&asked.params, "access_level")?;
+        self.must_have(&view, asked, group, role.max(member.role))?;
         // What is not said stays; what is said to be nothing goes.
         let expires = if asked.params.has("expires_at") {
             asked.params.end("expires_at", self.api_now())?
@@ -148,7 +157,7 @@ impl Server {
     fn remove_member(
         &self,
         asked: &Asked,
-        at: &GroupAt,
+        at: &GovernedAt,
         number: UserNumber,
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
@@ -156,9 +165,12 @@ impl Server {
             Some(login) => view.user_number(login)? == Some(number),
             None => false,
         };
-        let ability = if is_own { Ability::ReadGroup } else { Ability::AdminGroup };
-        let group = self.group_for(&view, asked, at, ability)?.id;
+        let matter = if is_own { Matter::See } else { Matter::Admin };
+        let group = self.governed_for(&view, asked, at, matter)?;
         let (login, member) = direct(&view, group, number)?;
+        if !is_own {
+            self.must_have(&view, asked, group, member.role)?;
+        }
         asked.check_unmodified(member.since)?;
         let removed = self.tree.store().remove_member(group, MemberName::User(login)).wait();
         removed.map_err(unchanged)?;

@@ -364,6 +364,10 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::GroupExists(_)
         | Error::GroupName(_)
         | Error::GroupText
+        | Error::ProjectExists(_)
+        | Error::ProjectUnknown(_)
+        | Error::ProjectText
+        | Error::ProjectTooVisible { .. }
         | Error::MemberExists(_)
         | Error::MemberUnknown(_)
         | Error::LastOwner(_)

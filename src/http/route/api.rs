@@ -6,8 +6,13 @@
 //! numbers that are none), so that who asks comes first and the answer has GitLab's form.
 //! Deliberately absent: whether anything is there, and who may do what: roles decide, not paths.
 
+mod listed;
+mod projects;
+
 use http::Method;
 
+pub use self::listed::{ListedRoute, OfPackage};
+pub use self::projects::{GovernedAt, ProjectAt};
 use super::{encode, encode_segment};
 use crate::model::{DeployTokenId, GroupId, GroupPath, TokenId, UserNumber};
 
@@ -45,28 +50,38 @@ pub enum ApiRoute {
     Subgroups(GroupAt),
     /// `groups/:id/descendant_groups`
     Descendants(GroupAt),
-    /// `groups/:id/members`
-    Members(GroupAt),
-    /// `groups/:id/members/all`: with those of the groups above.
-    AllMembers(GroupAt),
-    /// `groups/:id/members/:user_id`
-    Member(GroupAt, Option<UserNumber>),
-    /// `groups/:id/members/all/:user_id`
-    AnyMember(GroupAt, Option<UserNumber>),
+    /// `groups/:id/projects`
+    ProjectsInGroup(GroupAt),
+    /// `users/:id/projects`: those that they are a member of themselves.
+    ProjectsOfUser(Option<UserNumber>),
+    /// `projects`
+    Projects,
+    /// `projects/:id`
+    Project(ProjectAt),
+    /// `groups/:id/members` or `projects/:id/members`
+    Members(GovernedAt),
+    /// `…/members/all`: with those of the groups above.
+    AllMembers(GovernedAt),
+    /// `…/members/:user_id`
+    Member(GovernedAt, Option<UserNumber>),
+    /// `…/members/all/:user_id`
+    AnyMember(GovernedAt, Option<UserNumber>),
     /// `groups/:id/ldap_group_links`: teams.
     Teams(GroupAt),
     /// `groups/:id/ldap_group_links/[:provider/]:cn`
     Team(GroupAt, String),
-    /// `groups/:id/deploy_tokens`
-    DeployTokens(GroupAt),
-    /// `groups/:id/deploy_tokens/:token_id`
-    DeployToken(GroupAt, Option<DeployTokenId>),
-    /// `deploy_tokens`: of all groups.
+    /// `groups/:id/deploy_tokens` or `projects/:id/deploy_tokens`
+    DeployTokens(GovernedAt),
+    /// `…/deploy_tokens/:token_id`
+    DeployToken(GovernedAt, Option<DeployTokenId>),
+    /// `deploy_tokens`: of all groups and projects.
     AllDeployTokens,
     /// `groups/:id/dependency_proxy/cache`
     ProxyCache(GroupAt),
     /// `application/settings`
     Settings,
+    /// Packages by number, and lists of them.
+    Listed(ListedRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
     Nothing(String),
 }
@@ -100,12 +115,20 @@ pub(super) fn api(below: &[&str]) -> ApiRoute {
         ["users", id, "personal_access_tokens"] => {
             ApiRoute::TokensOfUser(number(id).map(UserNumber))
         }
+        ["users", id, "projects"] => ApiRoute::ProjectsOfUser(number(id).map(UserNumber)),
         ["personal_access_tokens"] => ApiRoute::Tokens,
         ["personal_access_tokens", "self"] => ApiRoute::OwnToken,
         ["personal_access_tokens", id] => ApiRoute::Token(number(id).map(TokenId)),
         ["groups"] => ApiRoute::Groups,
         ["groups", id, below @ ..] => {
             of_group(GroupAt::read(id), below).unwrap_or_else(|| nothing(&["groups", id], below))
+        }
+        ["projects"] => ApiRoute::Projects,
+        ["projects", id, below @ ..] => {
+            let at = ProjectAt::read(id);
+            let listed = listed::of_project(&at, below).map(ApiRoute::Listed);
+            let found = listed.or_else(|| projects::of_project(at, below));
+            found.unwrap_or_else(|| nothing(&["projects", id], below))
         }
         below => nothing(&[], below),
     }
@@ -116,18 +139,14 @@ fn of_group(at: GroupAt, below: &[&str]) -> Option<ApiRoute> {
         [] => ApiRoute::Group(at),
         ["subgroups"] => ApiRoute::Subgroups(at),
         ["descendant_groups"] => ApiRoute::Descendants(at),
-        ["members"] => ApiRoute::Members(at),
-        ["members", "all"] => ApiRoute::AllMembers(at),
-        ["members", "all", user] => ApiRoute::AnyMember(at, number(user).map(UserNumber)),
-        ["members", user] => ApiRoute::Member(at, number(user).map(UserNumber)),
+        ["projects"] => ApiRoute::ProjectsInGroup(at),
+        ["packages"] => ApiRoute::Listed(ListedRoute::OfGroup(at)),
         ["ldap_group_links"] => ApiRoute::Teams(at),
         ["ldap_group_links", team] | ["ldap_group_links", _, team] => {
             ApiRoute::Team(at, (*team).to_owned())
         }
-        ["deploy_tokens"] => ApiRoute::DeployTokens(at),
-        ["deploy_tokens", id] => ApiRoute::DeployToken(at, number(id).map(DeployTokenId)),
         ["dependency_proxy", "cache"] => ApiRoute::ProxyCache(at),
-        _ => return None,
+        below => return projects::of_governed(GovernedAt::Group(at), below),
     })
 }
 
@@ -184,25 +203,32 @@ impl ApiRoute {
             Self::Groups => "groups".to_owned(),
             Self::AllDeployTokens => "deploy_tokens".to_owned(),
             Self::Settings => "application/settings".to_owned(),
+            Self::Listed(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
             Self::Subgroups(at) => format!("groups/{}/subgroups", at.segment()),
             Self::Descendants(at) => format!("groups/{}/descendant_groups", at.segment()),
-            Self::Members(at) => format!("groups/{}/members", at.segment()),
-            Self::AllMembers(at) => format!("groups/{}/members/all", at.segment()),
+            Self::ProjectsInGroup(at) => format!("groups/{}/projects", at.segment()),
+            Self::ProjectsOfUser(id) => {
+                format!("users/{}/projects", numbered(id.map(|id| id.0)))
+            }
+            Self::Projects => "projects".to_owned(),
+            Self::Project(at) => format!("projects/{}", at.segment()),
+            Self::Members(at) => format!("{}/members", at.path()),
+            Self::AllMembers(at) => format!("{}/members/all", at.path()),
             Self::Member(at, id) => {
-                format!("groups/{}/members/{}", at.segment(), numbered(id.map(|id| id.0)))
+                format!("{}/members/{}", at.path(), numbered(id.map(|id| id.0)))
             }
             Self::AnyMember(at, id) => {
-                format!("groups/{}/members/all/{}", at.segment(), numbered(id.map(|id| id.0)))
+                format!("{}/members/all/{}", at.path(), numbered(id.map(|id| id.0)))
             }
             Self::Teams(at) => format!("groups/{}/ldap_group_links", at.segment()),
             Self::Team(at, team) => {
                 format!("groups/{}/ldap_group_links/{}", at.segment(), encode_segment(team))
             }
-            Self::DeployTokens(at) => format!("groups/{}/deploy_tokens", at.segment()),
+            Self::DeployTokens(at) => format!("{}/deploy_tokens", at.path()),
             Self::DeployToken(at, id) => {
-                format!("groups/{}/deploy_tokens/{}", at.segment(), numbered(id.map(|id| id.0)))
+                format!("{}/deploy_tokens/{}", at.path(), numbered(id.map(|id| id.0)))
             }
             Self::ProxyCache(at) => format!("groups/{}/dependency_proxy/cache", at.segment()),
         }
@@ -220,14 +246,21 @@ impl ApiRoute {
             | Self::Descendants(_)
             | Self::AllMembers(_)
             | Self::AnyMember(..)
+            | Self::ProjectsInGroup(_)
+            | Self::ProjectsOfUser(_)
             | Self::AllDeployTokens => &["GET", "HEAD"],
             Self::MyTokens | Self::TokensOfUser(_) => &["POST"],
             Self::OwnToken | Self::Token(_) | Self::DeployToken(..) => &["DELETE", "GET", "HEAD"],
-            Self::Groups | Self::Members(_) | Self::DeployTokens(_) => &["GET", "HEAD", "POST"],
-            Self::Group(_) | Self::Member(..) => &["DELETE", "GET", "HEAD", "PUT"],
+            Self::Groups | Self::Projects | Self::Members(_) | Self::DeployTokens(_) => {
+                &["GET", "HEAD", "POST"]
+            }
+            Self::Group(_) | Self::Project(_) | Self::Member(..) => {
+                &["DELETE", "GET", "HEAD", "PUT"]
+            }
             Self::Teams(_) => &["DELETE", "GET", "HEAD", "POST"],
             Self::Team(..) | Self::ProxyCache(_) => &["DELETE"],
             Self::Settings => &["GET", "HEAD", "PUT"],
+            Self::Listed(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }
     }
@@ -275,7 +308,7 @@ mod tests {
         ] {
             assert_eq!(read(&format!("/api/v4/groups/{segment}")), ApiRoute::Group(at.clone()));
             let members = format!("/api/v4/groups/{segment}/members/");
-            assert_eq!(read(&members), ApiRoute::Members(at));
+            assert_eq!(read(&members), ApiRoute::Members(GovernedAt::Group(at)));
         }
         let nothing = read("/api/v4/groups/a/b/members");
         assert_eq!(nothing, ApiRoute::Nothing("groups/a/b/members".to_owned()));

@@ -1,11 +1,12 @@
-//! Destroying groups that were deleted, in slices (I7): the groups in it first, then people,
+//! Destroying groups that were deleted, in slices (I7): the groups and
+//! projects in it first, then people,
 //! tokens and cache, and the record last, so that a slice can end anywhere.
 
 use crate::db::Span;
 use crate::db::schema::{
     DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS,
 };
-use crate::model::GroupId;
+use crate::model::{GroupId, Usage};
 use crate::store::{Budget, Error, Tx};
 
 impl Tx<'_, '_> {
@@ -14,22 +15,33 @@ impl Tx<'_, '_> {
         &self,
         id: GroupId,
         budget: &Budget,
+        gone: &mut Usage,
     ) -> Result<bool, Error> {
-        let is_empty = self.destroy_subgroups(id, budget)?
+        let is_empty = self.destroy_subgroups(id, budget, gone)?
+            && self.destroy_projects_of(id, budget, gone)?
             && self.destroy_members(id, budget)?
             && self.destroy_deploy_tokens(id, budget)?
             && self.destroy_cached_of(id, budget)?;
         // Maybe the last slice came as far as this.
-        if is_empty && GROUPS.has(self.txn, &id)? {
-            return Ok(budget.take() && GROUPS.remove(self.txn, &id)?);
+        let Some(group) = GROUPS.get(self.txn, &id)?.filter(|_| is_empty) else {
+            return Ok(is_empty);
+        };
+        if !budget.take() {
+            return Ok(false);
         }
-        Ok(is_empty)
+        self.list(id, &group.listed(), &[])?;
+        Ok(GROUPS.remove(self.txn, &id)?)
     }
 
     /// As deep as groups lie in one another, which is bounded.
-    fn destroy_subgroups(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+    fn destroy_subgroups(
+        &self,
+        at: GroupId,
+        budget: &Budget,
+        gone: &mut Usage,
+    ) -> Result<bool, Error> {
         while let Some((key, id)) = GROUP_NAMES.first(self.txn, Span::under(&at))? {
-            if !self.destroy_group(id, budget)? {
+            if !self.destroy_group(id, budget, gone)? {
                 return Ok(false);
             }
             GROUP_NAMES.remove(self.txn, &key)?;
@@ -37,7 +49,11 @@ impl Tx<'_, '_> {
         Ok(true)
     }
 
-    fn destroy_members(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+    pub(in crate::store) fn destroy_members(
+        &self,
+        at: GroupId,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
         while let Some(((_, name), _)) = MEMBERS.first(self.txn, Span::under(&at))? {
             if !budget.take() {
                 return Ok(false);
@@ -48,7 +64,11 @@ impl Tx<'_, '_> {
         Ok(true)
     }
 
-    fn destroy_deploy_tokens(&self, at: GroupId, budget: &Budget) -> Result<bool, Error> {
+    pub(in crate::store) fn destroy_deploy_tokens(
+        &self,
+        at: GroupId,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
         while let Some((key, ())) = DEPLOY_TOKENS_OF.first(self.txn, Span::under(&at))? {
             if !budget.take() {
                 return Ok(false);

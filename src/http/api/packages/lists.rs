@@ -7,7 +7,7 @@ use warp::reply::Response;
 
 use super::render::Lines;
 use crate::http::Server;
-use crate::http::api::pages::{Page, TOTAL_MAX};
+use crate::http::api::pages::{Page, TOTAL_MAX, Total};
 use crate::http::api::params::{Params, no_value};
 use crate::http::api::{ApiError, Asked};
 use crate::http::failure::Failure;
@@ -66,7 +66,9 @@ impl Server {
         let path = places.first().map(|place| place.path.clone()).unwrap_or_default();
         let list = PackageList { places, filter, order, direction };
         let (skip, take) = (page.before(), page.lines());
-        let count_max = TOTAL_MAX.max(skip.saturating_add(take));
+        let behind = skip.saturating_add(take);
+        let is_counted = list.filter.is_narrow() || is_short(view, &list.places)?;
+        let count_max = if is_counted { TOTAL_MAX.max(behind) } else { behind };
         let part = Part { skip, take, count_max, ..Part::default() };
         let found = view.list_packages(&list, &part)?;
         let mut rights = HashMap::new();
@@ -75,7 +77,7 @@ impl Server {
             let path = paths.get(&listed.package.project).unwrap_or(&path);
             lines.push(self.line(asked, view, of, path, listed, &mut rights)?);
         }
-        Ok(page.answer(asked, &lines, found.total.unwrap_or(usize::MAX)))
+        Ok(page.answer_of(asked, &lines, found.total.map_or(Total::More, Total::Known)))
     }
 
     fn line(
@@ -105,6 +107,18 @@ impl Server {
         }
         Ok(line)
     }
+}
+
+/// Whether there are so few packages in all that their number is told.
+fn is_short(view: &View, places: &[Place]) -> Result<bool, Failure> {
+    let mut number = 0_u64;
+    for place in places {
+        number = number.saturating_add(view.usage_of_project(place.project)?.packages);
+        if usize::try_from(number).is_ok_and(|number| number > TOTAL_MAX) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn order(params: &Params, of: Of) -> Result<PackageOrder, ApiError> {

@@ -32,11 +32,6 @@ pub enum OfPackage {
     Download(Option<PackageFileId>),
 }
 
-/// Reads what is below `groups/:id/`.
-pub(super) fn of_group(at: &GroupAt, below: &[&str]) -> Option<ListedRoute> {
-    (below == ["packages"]).then(|| ListedRoute::OfGroup(at.clone()))
-}
-
 /// Reads what is below `projects/:id/`. A package that a word names is none of these.
 pub(super) fn of_project(at: &ProjectAt, below: &[&str]) -> Option<ListedRoute> {
     let ["packages", below @ ..] = below else { return None };
