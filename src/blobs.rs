@@ -72,7 +72,12 @@ impl BlobFiles {
 
     /// Begins to take in bytes; they are compared with `claim` at the end.
     pub fn begin(&self, claim: Option<&Checksum>) -> Result<Draft, Error> {
-        Draft::begin(self.clone(), claim)
+        Draft::begin(self.clone(), hash::Hasher::new(claim))
+    }
+
+    /// As [`Self::begin`], for [`Hashed::sums`].
+    pub fn begin_with_sums(&self, claim: Option<&Checksum>) -> Result<Draft, Error> {
+        Draft::begin(self.clone(), hash::Hasher::with_sums(claim))
     }
 
     /// Goes on with the draft of an upload of which a row says that `bytes` were acknowledged:

@@ -33,6 +33,7 @@ mod loss;
 pub mod manifests;
 pub mod members;
 pub mod package_lists;
+pub mod packages;
 pub mod policies;
 pub mod possessions;
 pub mod products;
@@ -269,6 +270,35 @@ pub enum Error {
         crate::model::deploy_token::DEPLOY_TOKEN_NAME_LENGTH_MAX
     )]
     DeployTokenText,
+    /// There is no such package, or it is on its way out; the text is its number.
+    #[error("there is no package {0}, it may have been deleted meanwhile")]
+    PackageUnknown(String),
+    /// The version is published, and its format lets nobody publish it again.
+    #[error("{0} was published already: raise the version")]
+    PackageExists(String),
+    /// The file is published, and its format lets nobody publish it again.
+    #[error("{0} was published already: raise the version")]
+    PackageFileExists(String),
+    /// The file is published, and the group's settings let nobody publish it again.
+    #[error(
+        "{0} was published already, and the group allows no duplicates: raise the version, or \
+         change the group's package settings"
+    )]
+    DuplicateNotAllowed(String),
+    /// A rule of the project lets only higher roles do that.
+    #[error("package {0} is protected: ask somebody with a higher role in the project")]
+    PackageProtected(String),
+    /// The name is that of another package but for its case.
+    #[error("there is a package {other} already, {name} differs from it in its case only")]
+    PackageNameTaken {
+        /// What was to be published.
+        name: String,
+        /// What there is.
+        other: String,
+    },
+    /// Settings or a rule that cannot be kept.
+    #[error(transparent)]
+    PackageRule(#[from] packages::RuleError),
 }
 
 impl Error {
@@ -312,6 +342,7 @@ struct Shared {
     reservations: quota::Reservations,
     pulls: pulls::Pulls,
     cached_reads: cached::reads::Reads,
+    package_downloads: packages::Downloads,
 }
 
 impl Store {
@@ -328,6 +359,7 @@ impl Store {
                 reservations: quota::Reservations::default(),
                 pulls: pulls::Pulls::default(),
                 cached_reads: cached::reads::Reads::default(),
+                package_downloads: packages::Downloads::default(),
             }),
         }
     }

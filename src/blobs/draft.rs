@@ -38,12 +38,11 @@ pub struct Staged {
 }
 
 impl Draft {
-    pub(super) fn begin(files: BlobFiles, claim: Option<&Checksum>) -> Result<Self, Error> {
+    pub(super) fn begin(files: BlobFiles, hasher: Hasher) -> Result<Self, Error> {
         let suffix = Suffix(rand::random());
         let path = files.layout.draft(suffix);
         let file = files.disk.create(&path).map_err(Error::io("create", &path))?;
-        let (name, hasher) = (Name::new(files, path), Hasher::new(claim));
-        Ok(Self::of(name, file, suffix, hasher))
+        Ok(Self::of(Name::new(files, path), file, suffix, hasher))
     }
 
     /// See [`BlobFiles::resume`].
@@ -67,7 +66,7 @@ impl Draft {
         name.files.disk.cut(&file, bytes).map_err(name.error("shorten"))?;
         let hasher = match known.filter(|known| known.size() == bytes) {
             Some(known) => known,
-            None => hash_again(&file, None).map_err(name.error("read"))?,
+            None => hash_again(&file, Hasher::new(None)).map_err(name.error("read"))?,
         };
         Ok(Self::of(name, file, suffix, hasher))
     }
@@ -145,7 +144,8 @@ impl Draft {
             return Ok(());
         }
         self.flush()?;
-        self.hasher = hash_again(&self.file, Some(claim)).map_err(self.name.error("read"))?;
+        let hasher = self.hasher.anew(claim);
+        self.hasher = hash_again(&self.file, hasher).map_err(self.name.error("read"))?;
         Ok(())
     }
 
@@ -204,9 +204,8 @@ impl Staged {
     }
 }
 
-/// A hasher that has seen all of `file`, whose position stays where it is.
-fn hash_again(file: &File, claim: Option<&Checksum>) -> io::Result<Hasher> {
-    let mut hasher = Hasher::new(claim);
+/// Shows all of `file`, whose position stays where it is, to a new hasher.
+fn hash_again(file: &File, mut hasher: Hasher) -> io::Result<Hasher> {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         match file.read_at(&mut buffer, hasher.size()) {

@@ -2,13 +2,14 @@
 //!
 //! SHA-256 always; another algorithm only when the client's checksum uses it, and then as a fact
 //! that is compared and never as an identity. A SHA-512 is told too: the registry's clients go
-//! on naming the blob by it, so it is recorded beside the identity.
+//! on naming the blob by it, so it is recorded beside the identity. Files of packages are told by
+//! four sums, which are all computed for those that ask for it; nobody else pays for them.
 
 use sha2::Sha256;
 use sha2::digest::{Digest as Hash, DynDigest};
 
 use crate::model::digest::Algorithm;
-use crate::model::{Checksum, Digest, Sha512};
+use crate::model::{Checksum, Digest, Sha512, Sums};
 
 /// What is known about bytes once all of them were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Hashed {
     pub claim: Claim,
     /// Their SHA-512, computed when the client's checksum is one.
     pub sha512: Option<Sha512>,
+    /// All four sums, where they were asked for.
+    pub sums: Option<Sums>,
 }
 
 /// A client's checksum, compared with the bytes.
@@ -42,12 +45,50 @@ pub fn hash_bytes(bytes: &[u8], claim: Option<&Checksum>) -> Hashed {
     hasher.finish()
 }
 
+/// As [`hash_bytes`], with [`Hashed::sums`].
+#[must_use]
+pub fn hash_bytes_with_sums(bytes: &[u8], claim: Option<&Checksum>) -> Hashed {
+    let mut hasher = Hasher::with_sums(claim);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
 /// Hashes bytes as they arrive.
 pub struct Hasher {
     sha256: Sha256,
     size: u64,
     claim: Option<Checksum>,
     other: Option<Box<dyn DynDigest + Send>>,
+    more: Option<Box<More>>,
+}
+
+/// What is computed beside the identity for [`Hashed::sums`].
+#[derive(Clone, Default)]
+struct More {
+    sha1: sha1::Sha1,
+    md5: md5::Md5,
+    sha512: sha2::Sha512,
+}
+
+impl More {
+    /// Whether a claim of this kind can be compared without more work.
+    fn has(algorithm: Algorithm) -> bool {
+        matches!(algorithm, Algorithm::Sha1 | Algorithm::Md5 | Algorithm::Sha512)
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        Hash::update(&mut self.sha1, bytes);
+        Hash::update(&mut self.md5, bytes);
+        Hash::update(&mut self.sha512, bytes);
+    }
+
+    fn finish(self, sha256: Digest) -> Sums {
+        let whole: [u8; 64] = Hash::finalize(self.sha512).into();
+        let mut sha512 = [[0; 32]; 2];
+        sha512.as_flattened_mut().copy_from_slice(&whole);
+        let (sha1, md5) = (Hash::finalize(self.sha1).into(), Hash::finalize(self.md5).into());
+        Sums { sha256, sha1, md5, sha512 }
+    }
 }
 
 impl Hasher {
@@ -55,14 +96,33 @@ impl Hasher {
     #[must_use]
     pub fn new(claim: Option<&Checksum>) -> Self {
         let other = claim.and_then(|claim| other(claim.algorithm));
-        Self { sha256: Sha256::default(), size: 0, claim: claim.cloned(), other }
+        Self { sha256: Sha256::default(), size: 0, claim: claim.cloned(), other, more: None }
+    }
+
+    /// As [`Self::new`], for [`Hashed::sums`]. The four together take some three times as long as
+    /// the identity alone.
+    #[must_use]
+    pub fn with_sums(claim: Option<&Checksum>) -> Self {
+        let hasher = Self::new(claim);
+        let other = hasher.other.filter(|_| claim.is_some_and(|it| !More::has(it.algorithm)));
+        Self { more: Some(Box::default()), other, ..hasher }
+    }
+
+    /// One that has seen no bytes, and computes what this does, for another claim.
+    pub(super) fn anew(&self, claim: &Checksum) -> Self {
+        match self.more {
+            Some(_) => Self::with_sums(Some(claim)),
+            None => Self::new(Some(claim)),
+        }
     }
 
     /// Compares with `claim` at the end instead. `false`: that needs another algorithm, which has
     /// not seen the bytes so far; show them to a new hasher.
     pub(super) fn compare_with(&mut self, claim: &Checksum) -> bool {
         let known = self.claim.as_ref().map(|claim| claim.algorithm);
-        let is_known = claim.algorithm == Algorithm::Sha256 || known == Some(claim.algorithm);
+        let is_computed = self.more.is_some() && More::has(claim.algorithm);
+        let is_known =
+            claim.algorithm == Algorithm::Sha256 || known == Some(claim.algorithm) || is_computed;
         if is_known {
             self.other = self.other.take().filter(|_| known == Some(claim.algorithm));
             self.claim = Some(claim.clone());
@@ -76,13 +136,17 @@ impl Hasher {
         if let Some(other) = &mut self.other {
             other.update(bytes);
         }
+        if let Some(more) = &mut self.more {
+            more.update(bytes);
+        }
         self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 
     /// Another one that has seen the same bytes, and compares them with nothing so far.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { sha256: self.sha256.clone(), size: self.size, claim: None, other: None }
+        let (sha256, more) = (self.sha256.clone(), self.more.clone());
+        Self { sha256, size: self.size, claim: None, other: None, more }
     }
 
     /// How many bytes were seen.
@@ -95,16 +159,29 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Hashed {
         let digest = Digest(Hash::finalize(self.sha256).into());
-        let other = self.other.map(DynDigest::finalize);
+        let sums = self.more.map(|more| more.finish(digest));
+        let algorithm = self.claim.as_ref().map_or(Algorithm::Sha256, |claim| claim.algorithm);
+        let other = self.other.map(|other| other.finalize().into_vec());
+        let other = other.or_else(|| sums.and_then(|sums| value(&sums, algorithm)));
         let computed = other.as_deref().unwrap_or(&digest.0);
         let claim = match &self.claim {
             None => Claim::None,
             Some(claim) if claim.value == computed => Claim::Matches,
             Some(_) => Claim::Differs,
         };
-        let is_sha512 = self.claim.is_some_and(|claim| claim.algorithm == Algorithm::Sha512);
+        let is_sha512 = algorithm == Algorithm::Sha512;
         let sha512 = other.filter(|_| is_sha512).and_then(|sum| sum[..].try_into().ok());
-        Hashed { digest, size: self.size, claim, sha512: sha512.map(Sha512) }
+        Hashed { digest, size: self.size, claim, sha512: sha512.map(Sha512), sums }
+    }
+}
+
+/// The sum of this kind; `None`: it is the identity, or none of the four.
+fn value(sums: &Sums, algorithm: Algorithm) -> Option<Vec<u8>> {
+    match algorithm {
+        Algorithm::Sha1 => Some(sums.sha1.to_vec()),
+        Algorithm::Md5 => Some(sums.md5.to_vec()),
+        Algorithm::Sha512 => Some(sums.sha512().0.to_vec()),
+        Algorithm::Sha256 | Algorithm::Sha224 | Algorithm::Sha384 => None,
     }
 }
 
@@ -145,12 +222,32 @@ mod tests {
             hasher.update(b"bc");
             let sha512 = (claim.algorithm == Algorithm::Sha512)
                 .then(|| Sha512(claim.value.clone().try_into().unwrap()));
-            let expected = Hashed { digest, size: 3, claim: Claim::Matches, sha512 };
+            let expected = Hashed { digest, size: 3, claim: Claim::Matches, sha512, sums: None };
             assert_eq!((hasher.size(), hasher.finish()), (3, expected), "{claim:?}");
             assert_eq!(hash_bytes(b"abd", Some(&claim)).claim, Claim::Differs, "{claim:?}");
         }
-        let plain = Hashed { digest, size: 3, claim: Claim::None, sha512: None };
+        let plain = Hashed { digest, size: 3, claim: Claim::None, sha512: None, sums: None };
         assert_eq!(hash_bytes(b"abc", None), plain);
+    }
+
+    #[test]
+    fn all_four_sums_are_computed_where_they_are_asked_for() {
+        let values = ABC.map(|claim| Checksum::parse(claim).unwrap().value);
+        for claim in ABC.map(|claim| Checksum::parse(claim).unwrap()) {
+            let mut hasher = Hasher::with_sums(Some(&claim));
+            hasher.update(b"ab");
+            let mut fork = hasher.fork();
+            hasher.update(b"c");
+            fork.update(b"c");
+            let Hashed { claim: compared, sums, size, .. } = hasher.finish();
+            let sums = sums.unwrap();
+            assert_eq!((compared, size), (Claim::Matches, 3), "{claim:?}");
+            assert_eq!((&sums.md5[..], &sums.sha1[..]), (&values[0][..], &values[1][..]));
+            assert_eq!(sums.sha256.0[..], values[3]);
+            assert_eq!(sums.sha512().0[..], values[5]);
+            assert_eq!(fork.finish().sums, Some(sums));
+        }
+        assert_eq!(hash_bytes_with_sums(b"abc", None).sums.unwrap().sha1[..], values[1]);
     }
 
     #[test]

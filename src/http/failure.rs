@@ -166,8 +166,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::BlobUnknown(_)
         | Error::AccountUnknown(_)
         | Error::GroupUnknown(_)
+        | Error::MemberUnknown(_)
         | Error::ProjectUnknown(_)
-        | Error::MemberUnknown(_) => StatusCode::NOT_FOUND,
+        | Error::PackageUnknown(_) => StatusCode::NOT_FOUND,
+        Error::PackageExists(_) | Error::PackageProtected(_) => StatusCode::FORBIDDEN,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)
@@ -193,6 +195,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::ProjectTooVisible { .. }
         | Error::TeamName
         | Error::DeployTokenText
+        | Error::PackageFileExists(_)
+        | Error::DuplicateNotAllowed(_)
+        | Error::PackageNameTaken { .. }
+        | Error::PackageRule(_)
         | Error::Version(_)
         | Error::ManifestBlobUnknown(_)
         | Error::ManifestUnknown(_)

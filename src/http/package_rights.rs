@@ -56,13 +56,12 @@ impl Server {
         caller: &Caller,
         package: &Package,
     ) -> Result<bool, Error> {
-        let (_, least) = view.protection(package)?;
-        let Some(least) = least else { return Ok(false) };
-        Ok(self.standing(view, caller, package.project)? < Some(least))
+        let protection = view.protection(package)?;
+        Ok(!protection.may_delete(self.standing(view, caller, package.project)?))
     }
 
-    /// As what the caller deletes in a project.
-    fn standing(
+    /// As what the caller, who may delete packages in a project, does so; `None`: as a token.
+    pub(in crate::http) fn standing(
         &self,
         view: &View,
         caller: &Caller,
@@ -71,11 +70,11 @@ impl Server {
         if self.access.trusts(caller) {
             return Ok(Some(RuleRole::Admin));
         }
-        Ok(match caller {
+        let role = match caller {
+            Caller::Deploy(_) => return Ok(None),
             Caller::Anonymous => None,
-            Caller::User(user) => view.role(user, project.governed())?.map(RuleRole::Role),
-            // They may do what maintainers may, where they may do anything.
-            Caller::Deploy(_) => Some(RuleRole::Role(Role::Maintainer)),
-        })
+            Caller::User(user) => view.role(user, project.governed())?,
+        };
+        Ok(Some(RuleRole::Role(role.unwrap_or(Role::Guest))))
     }
 }

@@ -35,6 +35,8 @@ pub struct ProjectUsage {
     /// Files that were marked, themselves or with their package, and are not destroyed yet: their
     /// bytes count as used until then (statement 25).
     pub pending: Usage,
+    /// Whether the project is being destroyed, so that all of its files are pending.
+    pub leaving: bool,
     /// Raised when the name of a package appears or goes.
     pub names_revision: u64,
 }

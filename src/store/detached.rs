@@ -132,7 +132,8 @@ impl Tx<'_, '_> {
             Node::Manifest(id) => self.destroy_manifest(id, budget),
             Node::Group(id) => self.destroy_group(id, budget, gone),
             Node::Project(id) => self.destroy_project(id, budget, gone),
-            Node::Package(_) | Node::PackageFile(_) => Ok(false),
+            Node::Package(id) => self.destroy_package(id, budget, gone),
+            Node::PackageFile(id) => self.destroy_package_file(id, budget, gone),
         }
     }
 

@@ -14,8 +14,7 @@ use super::{Error, Store, Tx, View};
 use crate::db::schema::{GROUP_NAMES, Meta, PROJECT_NAMES, PROJECT_USAGE, PROJECTS};
 use crate::db::{self, Pending, Rows, Span};
 use crate::model::{
-    GroupId, GroupName, GroupPath, Node, Project, ProjectId, ProjectUsage, Usage, UserName,
-    Visibility,
+    GroupId, GroupName, GroupPath, Node, Project, ProjectId, ProjectUsage, UserName, Visibility,
 };
 
 /// A project that is to be made.
@@ -86,7 +85,8 @@ impl Store {
             let way = known(tx.txn, id)?;
             let path = format!("/projects/{}/", way.path());
             PROJECT_NAMES.remove(tx.txn, &way.key())?;
-            tx.detach(Node::Project(id), path, &cause, Usage::default())
+            let usage = tx.leave_packages(id)?;
+            tx.detach(Node::Project(id), path, &cause, usage)
         })
     }
 }

@@ -1,13 +1,11 @@
 //! Who holds a blob: whether the record behind a reference says so too (I2), and what to call it.
 
-use super::{Error, tree};
+use super::{Error, packages, tree};
 use crate::db::schema::{
     ARTIFACTS, BLOBS, CACHED, IMAGE_BLOBS, IMAGE_NAMES, MANIFESTS, PACKAGE_FILES, PACKAGES,
 };
 use crate::db::{self, Rows};
-use crate::model::{
-    BlobId, CachedId, GroupId, ImageId, Node, OciDigest, Package, PackageFileId, Referrer,
-};
+use crate::model::{BlobId, CachedId, GroupId, ImageId, Node, OciDigest, PackageFileId, Referrer};
 
 /// The size of the blob as the record that `referrer` is the key of has it; `None`: it does not
 /// name this blob.
@@ -60,13 +58,11 @@ fn cached_path(rows: &impl Rows, id: CachedId) -> Result<String, Error> {
     Ok(format!("{}{}", proxy_path(rows, cached.group)?, cached.file_name()))
 }
 
-/// `project 7: npm @acme/app 1.0: acme-app-1.0.tgz`
+/// `acme/app: npm @acme/app 1.0: acme-app-1.0.tgz`
 fn package_file_path(rows: &impl Rows, id: PackageFileId) -> Result<String, Error> {
     let Some(file) = PACKAGE_FILES.get(rows, &id)? else { return Ok("a package's file".into()) };
     let Some(package) = PACKAGES.get(rows, &file.package)? else { return Ok(file.name) };
-    let Package { project, kind, title, version, .. } = package;
-    let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-    Ok(format!("project {}: {kind} {title}{version}: {}", project.0, file.name))
+    Ok(format!("{}: {}", packages::path(rows, &package)?, file.name))
 }
 
 /// `/v2/{group}/dependency_proxy/containers/`

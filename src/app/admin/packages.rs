@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::text::{bytes, count, table};
 use super::{Answer, Desk, Sweeping, Verdict};
 use crate::app::Error;
-use crate::model::{PackageId, PackageKind, PackageStatus, Scope, Trigger, Usage};
+use crate::model::{
+    PackageId, PackageKind, PackageStatus, Role, RuleRole, Scope, Trigger, Usage,
+};
 use crate::store::detached::Cause;
 use crate::store::package_lists::{Listed, PackageCost};
 use select::Chosen;
@@ -127,6 +129,11 @@ impl Desk<'_> {
     }
 
     fn delete_packages(&mut self, selection: &Selection) -> Result<Answer, Error> {
+        // With the lowest role every rule that protects from deletion keeps what it speaks of.
+        let role = match selection.protected {
+            Protected::Keep => RuleRole::Role(Role::Guest),
+            Protected::Delete => RuleRole::Admin,
+        };
         let mut done = Done::default();
         let mut after = None;
         loop {
@@ -136,13 +143,14 @@ impl Desk<'_> {
             drop(view);
             done.protected += protected;
             if !packages.is_empty() {
-                let ids = packages.iter().map(|listed| listed.id).collect();
+                let ids = packages.iter().map(|listed| (listed.id, Some(role))).collect();
                 for listed in &packages {
                     done.named = done.named.plus(listed.package.usage);
                 }
                 let cause = Cause::request("");
                 let marked = self.house.store().mark_packages(ids, cause).wait()?;
-                done.number += u64::try_from(marked).unwrap_or(u64::MAX);
+                done.number += number(marked.marked);
+                done.protected += number(marked.protected.len());
                 self.tell("packages", done.number, None);
             }
             after = next;
@@ -158,6 +166,10 @@ impl Desk<'_> {
         }
         Answer::new(Verdict::Fine, &done)
     }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Which of those that are selected.

@@ -22,6 +22,7 @@ use crate::http::{Server, reply};
 use crate::model::{Ability, Package, PackageId, PackageStatus, Scope, Trigger};
 use crate::store::View;
 use crate::store::detached::Cause;
+use crate::store::packages::Marked;
 
 /// Most lines of a page of pipelines.
 const PIPELINES_MAX: u64 = 20;
@@ -89,10 +90,20 @@ impl Server {
         let view = self.api_view()?;
         let found = self.package_to_destroy(&view, asked, at, id)?;
         asked.check_unmodified(found.package.updated)?;
+        let standing = self.standing(&view, &asked.caller, found.project.id)?;
         drop(view);
         let cause = Cause::request(&asked.by());
-        if self.tree.store().mark_packages(vec![id], cause).wait()? == 0 {
-            return Err(unknown().into());
+        let marked = self.tree.store().mark_packages(vec![(id, standing)], cause).wait()?;
+        self.marked(&marked, unknown())
+    }
+
+    /// 204, unless nothing was marked.
+    fn marked(&self, marked: &Marked, unknown: ApiError) -> Result<Response, Failure> {
+        if !marked.protected.is_empty() {
+            return Err(protected().into());
+        }
+        if marked.marked == 0 {
+            return Err(unknown.into());
         }
         self.sweeper.ask(Scope::Reclaim, Trigger::Delete);
         Ok(no_content())
@@ -160,8 +171,7 @@ impl Server {
         let project = self.project_for(view, asked, at, Ability::DestroyPackage)?;
         let found = find(view, project, id)?;
         if self.is_delete_protected(view, &asked.caller, &found.package)? {
-            let why = "403 Forbidden - Package is deletion protected.";
-            return Err(ApiError::message(http::StatusCode::FORBIDDEN, why).into());
+            return Err(protected().into());
         }
         Ok(found)
     }
@@ -183,6 +193,11 @@ fn find(view: &View, project: FoundProject, id: PackageId) -> Result<FoundPackag
     });
     let package = package.ok_or_else(unknown)?;
     Ok(FoundPackage { project, id, package })
+}
+
+fn protected() -> ApiError {
+    let why = "403 Forbidden - Package is deletion protected.";
+    ApiError::message(http::StatusCode::FORBIDDEN, why)
 }
 
 fn unknown() -> ApiError {

@@ -14,7 +14,7 @@ use crate::db::Pending;
 use crate::http::Server;
 use crate::http::failure::own_fault;
 use crate::model::{
-    Ability, Caller, GroupId, Package, ProjectId, Scope, Trigger, Upstream, UpstreamCredentials,
+    Ability, Caller, GroupId, ProjectId, RuleRole, Scope, Trigger, Upstream, UpstreamCredentials,
     Visibility,
 };
 use crate::proxy;
@@ -111,10 +111,10 @@ impl Asked {
         places.map_err(|error| fault(&error))
     }
 
-    /// Whether a rule keeps the caller from deleting a package.
-    pub fn is_protected(&self, package: &Package) -> Result<bool> {
-        let is = self.server.is_delete_protected(&self.view(), &self.caller, package);
-        is.map_err(|error| fault(&error))
+    /// As what the caller deletes packages of a project, for the rules that protect them.
+    pub fn standing(&self, project: ProjectId) -> Result<Option<RuleRole>> {
+        let standing = self.server.standing(&self.view(), &self.caller, project);
+        standing.map_err(|error| fault(&error))
     }
 
     /// Has the space of what was deleted given back.

@@ -347,6 +347,7 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::JobLocked
         | Error::DirtyFormats
         | Error::IsImage
+        | Error::ListTooLong
         | Error::QuotaExceeded { .. } => OciError::new(Code::Denied, why),
         Error::FormatConflict { format, version, job } => OciError::new(Code::Denied, why)
             .about(json!({ "format": format.as_str(), "version": version, "job": job })),
@@ -373,6 +374,13 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::LastOwner(_)
         | Error::TeamName
         | Error::DeployTokenText
+        | Error::PackageUnknown(_)
+        | Error::PackageExists(_)
+        | Error::PackageFileExists(_)
+        | Error::DuplicateNotAllowed(_)
+        | Error::PackageProtected(_)
+        | Error::PackageNameTaken { .. }
+        | Error::PackageRule(_)
         | Error::TokenName => OciError::new(Code::Unsupported, why).bad(),
         // The specification has one code for both that a manifest names and that are not there.
         Error::ManifestBlobUnknown(digest) | Error::ManifestUnknown(digest) => {

@@ -4,7 +4,7 @@
 
 use crate::db::Span;
 use crate::db::schema::{
-    DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS,
+    DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS, PACKAGE_SETTINGS,
 };
 use crate::model::{GroupId, Usage};
 use crate::store::{Budget, Error, Tx};
@@ -30,6 +30,7 @@ impl Tx<'_, '_> {
             return Ok(false);
         }
         self.list(id, &group.listed(), &[])?;
+        PACKAGE_SETTINGS.remove(self.txn, &id)?;
         Ok(GROUPS.remove(self.txn, &id)?)
     }
 

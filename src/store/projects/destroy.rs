@@ -3,8 +3,8 @@
 
 use crate::db::Span;
 use crate::db::schema::{
-    PACKAGE_POLICIES, PACKAGE_POLICIES_DUE, PACKAGE_POLICY_RUNS, PACKAGE_SETTINGS, PACKAGES_IN,
-    PROJECT_NAMES, PROJECT_USAGE, PROJECTS, PROTECTION_RULES,
+    PACKAGE_POLICIES, PACKAGE_POLICIES_DUE, PACKAGE_POLICY_RUNS, PACKAGE_SETTINGS, PROJECT_NAMES,
+    PROJECT_USAGE, PROJECTS, PROTECTION_RULES,
 };
 use crate::model::{GroupId, ProjectId, Usage};
 use crate::store::{Budget, Error, Tx};
@@ -51,11 +51,6 @@ impl Tx<'_, '_> {
             PROJECT_NAMES.remove(self.txn, &key)?;
         }
         Ok(true)
-    }
-
-    /// Packages are destroyed by whoever knows what is in one.
-    fn destroy_packages_of(&self, at: ProjectId, _: &Budget, _: &mut Usage) -> Result<bool, Error> {
-        Ok(!PACKAGES_IN.has_any(self.txn, Span::under(&at))?)
     }
 
     fn destroy_protection_rules(&self, at: ProjectId, budget: &Budget) -> Result<bool, Error> {

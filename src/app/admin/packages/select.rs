@@ -158,8 +158,7 @@ fn is_kept(view: &View, selection: &Selection, package: &Package) -> Result<bool
     if selection.protected == Protected::Delete {
         return Ok(false);
     }
-    let (_, delete) = view.protection(package)?;
-    Ok(delete.is_some())
+    Ok(view.protection(package)?.delete.is_some())
 }
 
 /// `*` stands for any characters.

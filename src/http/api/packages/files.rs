@@ -7,10 +7,10 @@ use super::{lists, render};
 use crate::http::Server;
 use crate::http::api::pages::Page;
 use crate::http::api::params::{Params, no_value};
-use crate::http::api::{ApiError, Asked, no_content};
+use crate::http::api::{ApiError, Asked};
 use crate::http::failure::Failure;
 use crate::http::route::ProjectAt;
-use crate::model::{PackageFile, PackageFileId, PackageId, Scope, Trigger};
+use crate::model::{PackageFile, PackageFileId, PackageId};
 use crate::store::View;
 use crate::store::detached::Cause;
 use crate::store::package_lists::{FileOrder, FilePart};
@@ -42,16 +42,14 @@ impl Server {
         id: PackageFileId,
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        self.package_to_destroy(&view, asked, at, package)?;
+        let found = self.package_to_destroy(&view, asked, at, package)?;
+        let standing = self.standing(&view, &asked.caller, found.project.id)?;
         let file = find(&view, package, id)?;
         asked.check_unmodified(file.created)?;
         drop(view);
         let cause = Cause::request(&asked.by());
-        if self.tree.store().mark_package_files(vec![id], cause).wait()? == 0 {
-            return Err(ApiError::not_found("").into());
-        }
-        self.sweeper.ask(Scope::Reclaim, Trigger::Delete);
-        Ok(no_content())
+        let marked = self.tree.store().mark_package_files(vec![(id, standing)], cause).wait()?;
+        self.marked(&marked, ApiError::not_found(""))
     }
 }
 

@@ -11,8 +11,9 @@ use crate::http::graphql::asked::{Asked, asked};
 use crate::http::graphql::document::document;
 use crate::http::graphql::errors::{argument, fault, unavailable};
 use crate::http::graphql::ids::PackagesPackageID;
-use crate::model::{Ability, PackageId};
+use crate::model::{Ability, PackageId, PackageStatus};
 use crate::store::detached::Cause;
+use crate::store::packages::Marked;
 
 /// Most packages of one call.
 const PACKAGES_MAX: usize = 20;
@@ -96,18 +97,13 @@ async fn destroy_all(context: &Context<'_>, ids: &[PackagesPackageID]) -> Result
             return Err(unavailable());
         }
     }
-    let mut errors = Vec::new();
-    let mut marked = Vec::new();
-    for PackageAt { id, record } in packages {
-        if asked.is_protected(&record)? {
-            errors.push(format!("Package '{}' is deletion protected.", record.title));
-        } else {
-            marked.push(id);
-        }
-    }
     let failed = "Failed to mark the packages as pending destruction";
-    errors.extend(mark(asked, marked, failed).await);
-    Ok(errors)
+    let Some(protected) = mark(asked, &packages).await? else {
+        return Ok(vec![failed.to_owned()]);
+    };
+    let kept = packages.iter().filter(|package| protected.contains(&package.id));
+    let kept = kept.map(|kept| format!("Package '{}' is deletion protected.", kept.record.title));
+    Ok(kept.collect())
 }
 
 /// Those of these packages that lists show, each once.
@@ -128,31 +124,34 @@ async fn destroy_one(context: &Context<'_>, id: PackageId) -> Result<Vec<String>
     let asked = asked(context)?;
     asked.check_changes()?;
     let found = asked.view().package(id).map_err(|error| fault(&error))?;
-    let found = found.filter(|package| package.status.is_displayable());
-    let package = found.ok_or_else(unavailable)?;
-    if !asked.may(package.project.governed(), Ability::DestroyPackage)? {
+    let found = found.filter(|package| package.status != PackageStatus::PendingDestruction);
+    let record = found.ok_or_else(unavailable)?;
+    if !asked.may(record.project.governed(), Ability::DestroyPackage)? {
         return Err(unavailable());
     }
-    if asked.is_protected(&package)? {
-        return Ok(vec!["Package is deletion protected.".to_owned()]);
-    }
-    let failed = "Failed to mark the package as pending destruction";
-    Ok(mark(asked, vec![id], failed).await.into_iter().collect())
+    let error = match mark(asked, &[PackageAt { id, record }]).await? {
+        None => "Failed to mark the package as pending destruction",
+        Some(protected) if !protected.is_empty() => "Package is deletion protected.",
+        Some(_) => return Ok(Vec::new()),
+    };
+    Ok(vec![error.to_owned()])
 }
 
-/// Marks packages; why that did not happen.
-async fn mark(asked: &Asked, packages: Vec<PackageId>, failed: &str) -> Option<String> {
-    if packages.is_empty() {
-        return None;
+/// Marks packages; those that rules kept, or nothing where that could not be done.
+async fn mark(asked: &Asked, packages: &[PackageAt]) -> Result<Option<Vec<PackageId>>> {
+    let mut marks = Vec::with_capacity(packages.len());
+    for package in packages {
+        marks.push((package.id, asked.standing(package.record.project)?));
+    }
+    if marks.is_empty() {
+        return Ok(Some(Vec::new()));
     }
     let cause = Cause::request(asked.caller().name());
-    match asked.change(|store| store.mark_packages(packages, cause)).await {
-        Ok(count) => {
-            log::info!("{} deleted {count} packages", asked.caller().name());
-            asked.reclaim();
-            None
-        }
-        // It is in the log.
-        Err(_) => Some(failed.to_owned()),
+    // Why it failed is in the log.
+    let marked = asked.change(|store| store.mark_packages(marks, cause)).await.ok();
+    if let Some(Marked { marked, .. }) = &marked {
+        log::info!("{} deleted {marked} packages", asked.caller().name());
+        asked.reclaim();
     }
+    Ok(marked.map(|marked| marked.protected))
 }

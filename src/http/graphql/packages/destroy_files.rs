@@ -2,6 +2,8 @@
 //!
 //! Defends I7: files are marked in one transaction, and the sweeper does the rest.
 
+use std::collections::BTreeSet;
+
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::http::graphql::asked::{Asked, asked};
@@ -10,6 +12,7 @@ use crate::http::graphql::ids::PackagesPackageFileID;
 use crate::http::graphql::project;
 use crate::model::{Ability, Package, PackageFileId, PackageId, PackageStatus};
 use crate::store::detached::Cause;
+use crate::store::packages::Marked;
 
 /// Most files of one call.
 const FILES_MAX: usize = 100;
@@ -108,26 +111,13 @@ async fn destroy_all(
     if files.is_empty() || files.iter().any(|file| file.record.project != project.id) {
         return Err(argument("All files must be in the requested project"));
     }
-    let mut errors = Vec::new();
-    let mut marked = Vec::new();
-    let mut last: Option<(PackageId, bool)> = None;
-    for file in files {
-        let is_protected = match last {
-            Some((package, known)) if package == file.package => known,
-            _ => asked.is_protected(&file.record)?,
-        };
-        last = Some((file.package, is_protected));
-        if is_protected {
-            errors.push(format!("Package '{}' is deletion protected.", file.record.title));
-        } else {
-            marked.push(file.id);
-        }
-    }
-    errors.sort_unstable();
-    errors.dedup();
     let failed = "Failed to mark the package files as pending destruction";
-    errors.extend(mark(asked, marked, failed).await);
-    Ok(errors)
+    let Some(protected) = mark(asked, &files).await? else {
+        return Ok(vec![failed.to_owned()]);
+    };
+    let kept = files.iter().filter(|file| protected.contains(&file.package));
+    let kept = kept.map(|kept| format!("Package '{}' is deletion protected.", kept.record.title));
+    Ok(kept.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 async fn destroy_one(context: &Context<'_>, id: PackageFileId) -> Result<Vec<String>> {
@@ -137,11 +127,12 @@ async fn destroy_one(context: &Context<'_>, id: PackageFileId) -> Result<Vec<Str
     if !asked.may(file.record.project.governed(), Ability::DestroyPackage)? {
         return Err(unavailable());
     }
-    if asked.is_protected(&file.record)? {
-        return Ok(vec!["Package is deletion protected.".to_owned()]);
-    }
-    let failed = "Failed to mark the package file as pending destruction";
-    Ok(mark(asked, vec![id], failed).await.into_iter().collect())
+    let error = match mark(asked, &[file]).await? {
+        None => "Failed to mark the package file as pending destruction",
+        Some(protected) if !protected.is_empty() => "Package is deletion protected.",
+        Some(_) => return Ok(Vec::new()),
+    };
+    Ok(vec![error.to_owned()])
 }
 
 /// A file of this id that was not deleted, nor its package.
@@ -154,19 +145,18 @@ fn find(asked: &Asked, id: PackageFileId) -> Result<Option<Found>> {
     Ok(record.map(|record| Found { id, package: file.package, record }))
 }
 
-/// Marks files; why that did not happen.
-async fn mark(asked: &Asked, files: Vec<PackageFileId>, failed: &str) -> Option<String> {
-    if files.is_empty() {
-        return None;
+/// Marks files; the packages that rules kept, or nothing where that could not be done.
+async fn mark(asked: &Asked, files: &[Found]) -> Result<Option<Vec<PackageId>>> {
+    let mut marks = Vec::with_capacity(files.len());
+    for file in files {
+        marks.push((file.id, asked.standing(file.record.project)?));
     }
     let cause = Cause::request(asked.caller().name());
-    match asked.change(|store| store.mark_package_files(files, cause)).await {
-        Ok(count) => {
-            log::info!("{} deleted {count} files of packages", asked.caller().name());
-            asked.reclaim();
-            None
-        }
-        // It is in the log.
-        Err(_) => Some(failed.to_owned()),
+    // Why it failed is in the log.
+    let marked = asked.change(|store| store.mark_package_files(marks, cause)).await.ok();
+    if let Some(Marked { marked, .. }) = &marked {
+        log::info!("{} deleted {marked} files of packages", asked.caller().name());
+        asked.reclaim();
     }
+    Ok(marked.map(|marked| marked.protected))
 }

@@ -91,6 +91,7 @@ impl Wanted {
             version: self.version.filter(|version| !version.is_empty()),
             versionless,
             status: self.status.map(model::PackageStatus::from),
+            ..PackageFilter::default()
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::http::graphql::ids::PackagesPackageID;
 use crate::http::graphql::project::{self, Project};
 use crate::http::graphql::scalars::Time;
 use crate::model::{Ability, Package as Record, PackageId};
+use crate::store::packages::Protection;
 
 /// A package, shared by what tells of it.
 pub struct Node {
@@ -162,7 +163,7 @@ impl BaseFields {
     /// Whether a rule protects it.
     async fn protection_rule_exists(&self, context: &Context<'_>) -> Result<bool> {
         let rules = asked(context)?.view().protection(&self.0.record);
-        let (push, delete) = rules.map_err(|error| fault(&error))?;
+        let Protection { push, delete } = rules.map_err(|error| fault(&error))?;
         Ok(push.is_some() || delete.is_some())
     }
 
