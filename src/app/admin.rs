@@ -9,6 +9,7 @@
 mod check;
 pub mod groups;
 mod hex;
+pub mod packages;
 pub mod people;
 mod plan;
 pub mod proxy;
@@ -66,6 +67,8 @@ pub enum Command {
     DeployTokens(groups::DeployTokens),
     /// Shows or changes what groups cache of other registries.
     Proxy(proxy::Proxy),
+    /// Shows or deletes packages.
+    Packages(packages::Packages),
 }
 
 /// How to sweep.
@@ -89,6 +92,7 @@ impl Command {
             Self::Check { mode, .. } => *mode == Mode::Repair,
             Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
+            Self::Packages(command) => !command.only_reads(),
             _ => false,
         }
     }
@@ -181,6 +185,7 @@ impl Desk<'_> {
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),
+            Command::Packages(command) => self.packages(command),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::model::Digest;
 mod acl;
 pub mod groups;
 mod health;
+pub mod packages;
 pub mod people;
 pub mod proxy;
 mod quota;
@@ -76,6 +77,8 @@ pub enum Command {
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),
+    /// Show and delete packages of projects.
+    Package(packages::Package),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.

@@ -112,6 +112,9 @@ impl Desk<'_> {
     }
 
     fn read(&self, view: &View, selection: &Selection) -> Result<(PackageList, Test), Error> {
+        if selection.unused_for.is_some() {
+            self.house.store().flush_package_downloads()?;
+        }
         let now = self.house.store().clock().now();
         let test = Test {
             name: selection.name.as_deref().map(pattern),
