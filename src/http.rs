@@ -19,6 +19,7 @@ pub mod listen;
 pub mod login;
 mod own;
 mod package_rights;
+mod packages;
 mod proxy;
 mod proxy_door;
 mod publications;
@@ -54,7 +55,7 @@ pub use error::HttpError;
 use failure::Failure;
 use listen::Peer;
 use login::{Door, Head, Pass};
-use route::{Route, Routed, Spelling};
+use route::{ApiRoute, Route, Routed, Spelling};
 
 /// The target of the line that is logged for each request.
 const ACCESS: &str = "larder::access";
@@ -75,6 +76,8 @@ pub struct Server {
     pub registry: crate::registry::Registry,
     /// The dependency proxy, over the same store.
     pub proxy: crate::proxy::Proxy,
+    /// The package registry, over the same store.
+    pub packages: crate::packages::Packages,
     /// Who gives the space back.
     pub sweeper: Handle,
     /// Who brings released tags to other servers.
@@ -221,6 +224,7 @@ impl Server {
             Route::TokenService => self.token_service(request).await,
             Route::Registry(route) => self.registry(request, route).await,
             Route::Proxy(route) => self.proxied(request, route).await,
+            Route::Api(ApiRoute::Packages(route)) => self.package(request, route).await,
             Route::Api(route) => self.api(request, route).await,
             Route::NoProxy(none) => Err(none.refusal().into()),
             Route::GraphQl => self.graphql(request).await,

@@ -197,6 +197,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod model;
+pub mod packages;
 pub mod proxy;
 pub mod publish;
 pub mod registry;

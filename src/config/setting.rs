@@ -3,6 +3,7 @@
 //! The flag is the name; variable and key follow from it by one rule. A setting's default is in
 //! [`Settings::default`] and its bounds are here; nothing else knows either.
 
+mod packages;
 mod proxy;
 mod registry;
 
@@ -249,6 +250,7 @@ pub static SETTINGS: &[Setting] = &[
     proxy::FRESH,
     proxy::REQUESTS,
     proxy::KEY_FILE,
+    packages::PAGES_MEMORY,
     Setting {
         section: "publish",
         flag: "publish-url",

@@ -37,6 +37,8 @@ pub struct Settings {
     pub registry: Registry,
     /// Which registries are cached, and how they are asked.
     pub proxy: Proxy,
+    /// Rules of the package registry.
+    pub package: Package,
     /// Which servers releases go to.
     pub publish: Publish,
     /// The directory that knows people.
@@ -121,6 +123,19 @@ impl Proxy {
             requests_max: self.requests,
             key_file: key_file.unwrap_or_else(|| data.join(crate::proxy::seal::KEY_FILE)),
         }
+    }
+}
+
+/// Rules of the package registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Memory in bytes for what was built for clients.
+    pub pages_memory: u64,
+}
+
+impl Default for Package {
+    fn default() -> Self {
+        Self { pages_memory: crate::packages::PAGES_MEMORY }
     }
 }
 

@@ -131,7 +131,8 @@ impl Server {
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
             ApiRoute::Listed(route) => self.api_listed(asked, &route),
-            ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
+            // Clients of packages are answered elsewhere (`packages`).
+            ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
     }
 }

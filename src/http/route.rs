@@ -8,6 +8,7 @@
 //! Deliberately absent: the question whether the thing exists.
 
 mod api;
+mod packages;
 mod products;
 mod proxy;
 mod registry;
@@ -24,6 +25,7 @@ use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, Ta
 pub use api::{
     ApiRoute, GovernedAt, GroupAt, ListedRoute, OfPackage, ProjectAt, is_api,
 };
+pub use packages::{NpmThing, PackagesAt, PackagesRoute, PackagesThing, PypiThing, is_packages};
 pub use products::{ProductRoute, VersionAt, VersionFormatAt};
 pub use proxy::{NoProxy, ProxyRoute, ProxyThing, is_proxy};
 pub use registry::{Invalid, RegistryRoute, is_registry, right_of as registry_right_of};
@@ -151,7 +153,7 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
             Some(route) => return Ok((route, Spelling::Canonical)),
             None => (Route::Registry(registry::registry(below)?), Spelling::Canonical),
         },
-        ["api", "v4", below @ ..] => (Route::Api(api::api(below)), Spelling::Canonical),
+        ["api", "v4", below @ ..] => (Route::Api(api::api(below)?), Spelling::Canonical),
         _ if graphql::is_graphql(raw_path) => (Route::GraphQl, Spelling::Canonical),
         [root @ ("branches" | "products"), below @ ..] => {
             repository(method, Repo::Shared, root, below)?

@@ -9,6 +9,7 @@ use crate::config::{self, Settings};
 use crate::http::Server;
 use crate::http::login::Door;
 use crate::http::sendfile::Sendfile;
+use crate::packages::{self, Packages};
 use crate::proxy::{self, Proxy};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
@@ -45,6 +46,16 @@ impl House {
         Proxy::new(self.store.clone(), files, space, Arc::clone(&self.upstreams), limits)
     }
 
+    /// The package registry of this house.
+    #[must_use]
+    pub fn packages(&self, settings: &Settings) -> Packages {
+        let settings = packages::Settings {
+            pages_memory: settings.package.pages_memory,
+            inline_bytes_max: settings.store.inline_max,
+        };
+        Packages::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), settings)
+    }
+
     /// What the handlers of this house work on.
     #[must_use]
     pub fn server(
@@ -64,6 +75,7 @@ impl House {
             tree: with_post_process(self.tree(settings), settings, stop),
             registry: self.registry(settings),
             proxy: self.proxy(settings),
+            packages: self.packages(settings),
             sweeper,
             publisher: self.publisher.clone(),
             stall_max: settings.uploads.upload_idle,

@@ -26,6 +26,7 @@ use crate::db::tests::disk::TestDisk as RowDisk;
 use crate::http::host::Hosts;
 use crate::http::login::Door;
 use crate::model::{Networks, Rank, Timestamp, User, UserName};
+use crate::packages::{self, Packages};
 use crate::proxy::{self, Proxy, Upstreams};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
@@ -44,6 +45,11 @@ pub(in crate::http) struct Bench {
 }
 
 /// A proxy whose upstream is never asked: it is at an address that nobody named.
+fn packages(store: Store, files: BlobFiles, space: Arc<Space>) -> Packages {
+    let settings = packages::Settings { pages_memory: 1 << 20, inline_bytes_max: 64 };
+    Packages::new(store, files, space, settings)
+}
+
 fn proxy(store: Store, files: BlobFiles, space: Arc<Space>, folder: &Path) -> Proxy {
     let settings = proxy::Settings {
         upstream: "http://127.0.0.1:9".to_owned(),
@@ -107,6 +113,7 @@ impl Bench {
                 Arc::clone(&space),
                 registry::Limits { inline_bytes_max: 64, upload_bytes_max: None },
             ),
+            packages: packages(store.clone(), files.clone(), Arc::clone(&space)),
             proxy: proxy(store, files, space, folder.path()),
             sweeper: sweeper.handle(),
             publisher: crate::publish::Handle::default(),

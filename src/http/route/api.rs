@@ -13,7 +13,8 @@ use http::Method;
 
 pub use self::listed::{ListedRoute, OfPackage};
 pub use self::projects::{GovernedAt, ProjectAt};
-use super::{encode, encode_segment};
+use super::packages::{self, PackagesRoute};
+use super::{Refusal, encode, encode_segment};
 use crate::model::{DeployTokenId, GroupId, GroupPath, TokenId, UserNumber};
 
 /// What every URL of the API begins with.
@@ -82,6 +83,8 @@ pub enum ApiRoute {
     Settings,
     /// Packages by number, and lists of them.
     Listed(ListedRoute),
+    /// What clients of packages use.
+    Packages(PackagesRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
     Nothing(String),
 }
@@ -98,11 +101,18 @@ pub enum GroupAt {
 }
 
 /// Reads the decoded segments below `/api/v4/`. A slash at the end changes nothing.
-pub(super) fn api(below: &[&str]) -> ApiRoute {
+pub(super) fn api(below: &[&str]) -> Result<ApiRoute, Refusal> {
     let below = match below {
         [before @ .., ""] => before,
         below => below,
     };
+    Ok(match packages::packages(below)? {
+        Some(route) => ApiRoute::Packages(route),
+        None => of_api(below),
+    })
+}
+
+fn of_api(below: &[&str]) -> ApiRoute {
     match below {
         ["version"] => ApiRoute::Version,
         ["metadata"] => ApiRoute::Metadata,
@@ -170,7 +180,7 @@ impl GroupAt {
         GroupPath::parse(text).map_or(Self::Impossible, Self::Path)
     }
 
-    fn segment(&self) -> String {
+    pub(super) fn segment(&self) -> String {
         match self {
             Self::Id(id) => id.0.to_string(),
             Self::Path(path) => encode_segment(&path.to_string()),
@@ -204,6 +214,7 @@ impl ApiRoute {
             Self::AllDeployTokens => "deploy_tokens".to_owned(),
             Self::Settings => "application/settings".to_owned(),
             Self::Listed(route) => route.below(),
+            Self::Packages(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
             Self::Subgroups(at) => format!("groups/{}/subgroups", at.segment()),
@@ -261,6 +272,7 @@ impl ApiRoute {
             Self::Team(..) | Self::ProxyCache(_) => &["DELETE"],
             Self::Settings => &["GET", "HEAD", "PUT"],
             Self::Listed(route) => route.allow(),
+            Self::Packages(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }
     }

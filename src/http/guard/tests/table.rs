@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::*;
-use crate::http::route::{ApiRoute, ProductRoute, RegistryRoute};
+use crate::http::route::{ApiRoute, PackagesRoute, PackagesThing, ProductRoute, RegistryRoute};
 
 /// One name for each kind of route; a route that is missing here does not compile.
 macro_rules! kinds {
@@ -82,6 +82,10 @@ kinds! {
     Route::Api(ApiRoute::Projects) => "projects",
     Route::Api(ApiRoute::Project(_)) => "project",
     Route::Api(ApiRoute::Settings) => "settings",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Generic { .. }, .. })) => "file of a generic package",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) => "npm",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) => "Maven",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) => "PyPI",
     Route::Api(ApiRoute::Nothing(_)) => "nothing of the API",
     Route::Proxy(_) => "proxy",
     Route::NoProxy(_) => "nothing of the proxy",
@@ -188,6 +192,21 @@ const EXAMPLES: &[&str] = &[
     "/api/v4/deploy_tokens",
     "/api/v4/groups/1/dependency_proxy/cache",
     "/api/v4/application/settings",
+    "/api/v4/projects/1/packages/generic/n/1/f",
+    "/api/v4/packages/npm/@g%2Fn",
+    "/api/v4/groups/1/-/packages/npm/@g%2Fn",
+    "/api/v4/projects/1/packages/npm/@g%2Fn",
+    "/api/v4/projects/1/packages/npm/@g/n/-/@g/n-1.0.0.tgz",
+    "/api/v4/projects/1/packages/npm/-/package/n/dist-tags",
+    "/api/v4/projects/1/packages/npm/-/package/n/dist-tags/t",
+    "/api/v4/projects/1/packages/npm/-/whoami",
+    "/api/v4/packages/maven/g/a/1/a-1.jar",
+    "/api/v4/groups/1/-/packages/maven/g/a/1/a-1.jar",
+    "/api/v4/projects/1/packages/maven/g/a/1/a-1.jar",
+    "/api/v4/projects/1/packages/pypi",
+    "/api/v4/projects/1/packages/pypi/simple",
+    "/api/v4/groups/1/-/packages/pypi/simple/n",
+    "/api/v4/groups/1/-/packages/pypi/files/ab/f",
     "/api/v4/groups/1/projects",
     "/api/v4/users/1/projects",
     "/api/v4/projects",

@@ -1,0 +1,77 @@
+//! Floor 3: the package registry: what publishing and installing need beyond one store call (spec
+//! gitlab §2-7).
+//!
+//! [`Packages`] holds what the formats share; each format has a module of its own. What clients ask
+//! for again and again is built once ([`pages`]).
+//! Deliberately absent: HTTP, and rights; and asking other registries for what is not here: no
+//! name of a private package may ever be looked up elsewhere.
+
+pub mod pages;
+
+use std::sync::Arc;
+
+use crate::blobs::{BlobFiles, Space};
+use crate::store::Store;
+use pages::Pages;
+
+/// Memory for [`Pages`] in bytes, unless told otherwise.
+pub const PAGES_MEMORY: u64 = 64 << 20;
+
+/// What the package registry is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Memory in bytes for pages that were built.
+    pub pages_memory: u64,
+    /// Files of up to this many bytes are stored as rows.
+    pub inline_bytes_max: u64,
+}
+
+/// The package registry. Clones share everything.
+#[derive(Clone)]
+pub struct Packages {
+    store: Store,
+    files: BlobFiles,
+    space: Arc<Space>,
+    inline_bytes_max: u64,
+    pages: Arc<Pages>,
+}
+
+impl Packages {
+    /// A registry over a store and the files of its blobs.
+    #[must_use]
+    pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, settings: Settings) -> Self {
+        let Settings { pages_memory, inline_bytes_max } = settings;
+        let pages = Arc::new(Pages::new(pages_memory));
+        Self { store, files, space, inline_bytes_max, pages }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The files of blobs.
+    #[must_use]
+    pub fn files(&self) -> &BlobFiles {
+        &self.files
+    }
+
+    /// The room on the disk.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// Files of up to this many bytes are stored as rows.
+    #[must_use]
+    pub fn inline_bytes_max(&self) -> u64 {
+        self.inline_bytes_max
+    }
+
+    /// What was built.
+    #[must_use]
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+}
