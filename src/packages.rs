@@ -6,12 +6,15 @@
 //! Deliberately absent: HTTP, and rights; and asking other registries for what is not here: no
 //! name of a private package may ever be looked up elsewhere.
 
+pub mod files;
+pub mod generic;
 pub mod pages;
 
 use std::sync::Arc;
 
 use crate::blobs::{BlobFiles, Space};
 use crate::store::Store;
+pub use files::{Arrived, Error, FileLimits, Incoming, NamedFile, Opened};
 use pages::Pages;
 
 /// Memory for [`Pages`] in bytes, unless told otherwise.
@@ -24,6 +27,8 @@ pub struct Settings {
     pub pages_memory: u64,
     /// Files of up to this many bytes are stored as rows.
     pub inline_bytes_max: u64,
+    /// Most bytes of a file.
+    pub limits: FileLimits,
 }
 
 /// The package registry. Clones share everything.
@@ -33,6 +38,7 @@ pub struct Packages {
     files: BlobFiles,
     space: Arc<Space>,
     inline_bytes_max: u64,
+    limits: FileLimits,
     pages: Arc<Pages>,
 }
 
@@ -40,9 +46,9 @@ impl Packages {
     /// A registry over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, settings: Settings) -> Self {
-        let Settings { pages_memory, inline_bytes_max } = settings;
+        let Settings { pages_memory, inline_bytes_max, limits } = settings;
         let pages = Arc::new(Pages::new(pages_memory));
-        Self { store, files, space, inline_bytes_max, pages }
+        Self { store, files, space, inline_bytes_max, limits, pages }
     }
 
     /// The store below.
@@ -67,6 +73,12 @@ impl Packages {
     #[must_use]
     pub fn inline_bytes_max(&self) -> u64 {
         self.inline_bytes_max
+    }
+
+    /// Most bytes of a file of each kind.
+    #[must_use]
+    pub fn limits(&self) -> FileLimits {
+        self.limits
     }
 
     /// What was built.

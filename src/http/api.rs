@@ -19,7 +19,7 @@ pub(in crate::http) mod params;
 mod project_gate;
 mod projects;
 mod proxy_cache;
-mod render;
+pub(in crate::http) mod render;
 mod teams;
 mod tokens;
 mod users;
@@ -187,7 +187,7 @@ impl Asked {
 }
 
 /// An answer with this status and value.
-fn answer(status: StatusCode, value: &Value) -> Response {
+pub(in crate::http) fn answer(status: StatusCode, value: &Value) -> Response {
     let mut response = reply::json(value);
     *response.status_mut() = status;
     response
