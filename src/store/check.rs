@@ -24,6 +24,9 @@ mod image_tags;
 mod images;
 mod index;
 mod manifests;
+mod package_fix;
+mod package_rows;
+mod packages;
 mod products;
 mod publications;
 mod repos;
@@ -266,6 +269,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_groups()?;
         self.check_registry()?;
         self.check_cached()?;
+        self.check_packages()?;
         self.check_totals()
     }
 

@@ -70,6 +70,10 @@ pub struct Checked {
     pub uploads: u64,
     /// Groups, those that are being destroyed included.
     pub groups: u64,
+    /// Packages, those on their way out included.
+    pub packages: u64,
+    /// Their files, those on their way out included.
+    pub package_files: u64,
 }
 
 /// What a check of the rows found.
@@ -157,6 +161,8 @@ impl fmt::Display for Recount {
              of repositories, {uploads} uploads"
         )?;
         writeln!(f, "checked {} groups", self.checked.groups)?;
+        let Checked { packages, package_files, .. } = self.checked;
+        writeln!(f, "checked {packages} packages with {package_files} files")?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;
         }
