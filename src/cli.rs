@@ -50,6 +50,10 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Group(group) => groups::group(group.command),
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
+        Command::Package(package) => {
+            let (common, command) = package.command.command();
+            admin::run(&common, app::admin::Command::Packages(command))
+        }
         Command::Proxy(proxy) => self::proxy::proxy(proxy.command),
         Command::Policy(policy) => policies::policy(policy.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),

@@ -31,8 +31,8 @@ pub use kind::Kind;
 pub use loaded::{Form, Loaded};
 pub use setting::{Alias, SETTINGS, Setting};
 pub use settings::{
-    Auth, INLINE_MAX_BYTES, Ldap, Log, PostProcess, Proxy, Publish, Server, Settings, Space, Store,
-    Sweeper, Tree, Uploads, Users,
+    Auth, INLINE_MAX_BYTES, Ldap, Log, Package, PostProcess, Proxy, Publish, Server, Settings,
+    Space, Store, Sweeper, Tree, Uploads, Users,
 };
 pub use text::{duration, size as parse_size};
 pub use values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};

@@ -15,6 +15,7 @@ pub mod deploy_token;
 mod detached;
 pub mod digest;
 pub mod format;
+pub mod generic_package;
 pub mod grants;
 pub mod group;
 pub mod human;

@@ -7,12 +7,15 @@
 //! name of a private package may ever be looked up elsewhere.
 
 pub mod cleanup;
+pub mod files;
+pub mod generic;
 pub mod pages;
 
 use std::sync::Arc;
 
 use crate::blobs::{BlobFiles, Space};
 use crate::store::Store;
+pub use files::{Arrived, Error, FileLimits, Incoming, NamedFile, Opened};
 use pages::Pages;
 
 /// Memory for [`Pages`] in bytes, unless told otherwise.
@@ -25,6 +28,8 @@ pub struct Settings {
     pub pages_memory: u64,
     /// Files of up to this many bytes are stored as rows.
     pub inline_bytes_max: u64,
+    /// Most bytes of a file.
+    pub limits: FileLimits,
 }
 
 /// The package registry. Clones share everything.
@@ -34,6 +39,7 @@ pub struct Packages {
     files: BlobFiles,
     space: Arc<Space>,
     inline_bytes_max: u64,
+    limits: FileLimits,
     pages: Arc<Pages>,
 }
 
@@ -41,9 +47,9 @@ impl Packages {
     /// A registry over a store and the files of its blobs.
     #[must_use]
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, settings: Settings) -> Self {
-        let Settings { pages_memory, inline_bytes_max } = settings;
+        let Settings { pages_memory, inline_bytes_max, limits } = settings;
         let pages = Arc::new(Pages::new(pages_memory));
-        Self { store, files, space, inline_bytes_max, pages }
+        Self { store, files, space, inline_bytes_max, limits, pages }
     }
 
     /// The store below.
@@ -68,6 +74,12 @@ impl Packages {
     #[must_use]
     pub fn inline_bytes_max(&self) -> u64 {
         self.inline_bytes_max
+    }
+
+    /// Most bytes of a file of each kind.
+    #[must_use]
+    pub fn limits(&self) -> FileLimits {
+        self.limits
     }
 
     /// What was built.

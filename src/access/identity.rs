@@ -66,6 +66,8 @@ pub struct Reach {
     pub elsewhere: Extent,
     /// In the registry.
     pub registry: Extent,
+    /// In the package registry, as clients of packages ask.
+    pub packages: Extent,
     /// In the dependency proxy of groups.
     pub proxy: Pulls,
     /// What a token of the registry narrows that down to.
@@ -99,6 +101,7 @@ impl Reach {
     pub const FULL: Self = Self {
         elsewhere: Extent::Everything,
         registry: Extent::Everything,
+        packages: Extent::Everything,
         proxy: Pulls::Yes,
         grants: None,
     };
@@ -121,21 +124,31 @@ impl Reach {
         let has = |scope| scopes.contains(&scope);
         let pulls = has(TokenScope::Api)
             || (has(TokenScope::ReadRegistry) && has(TokenScope::WriteRegistry));
-        Self { elsewhere, registry, proxy: Pulls::when(pulls), grants: None }
+        let proxy = Pulls::when(pulls);
+        Self { elsewhere, registry, packages: elsewhere, proxy, grants: None }
     }
 
-    /// Of a deploy token with these scopes: below its group, and nowhere else.
+    /// Of a deploy token with these scopes: in its group or project, and nowhere else.
     #[must_use]
     pub fn of_deploy(scopes: &[DeployScope]) -> Self {
+        let has = |scope| scopes.contains(&scope);
+        let packages =
+            match (has(DeployScope::WritePackageRegistry), has(DeployScope::ReadPackageRegistry)) {
+                (true, _) => Extent::Everything,
+                (false, true) => Extent::Reading,
+                (false, false) => Extent::Nothing,
+            };
+        let (elsewhere, registry) = (Extent::Nothing, Extent::Nothing);
         let proxy = Pulls::when(groups::are_enough(scopes));
-        Self { elsewhere: Extent::Nothing, registry: Extent::Nothing, proxy, grants: None }
+        Self { elsewhere, registry, packages, proxy, grants: None }
     }
 
     /// The same in the registry, as far as a token says: `grants`, and `proxy`.
     #[must_use]
     pub fn narrowed(self, grants: Grants, proxy: Pulls) -> Self {
         let proxy = if self.proxy == Pulls::Yes { proxy } else { self.proxy };
-        Self { elsewhere: Extent::Nothing, proxy, grants: Some(Arc::new(grants)), ..self }
+        let grants = Some(Arc::new(grants));
+        Self { elsewhere: Extent::Nothing, packages: Extent::Nothing, proxy, grants, ..self }
     }
 }
 
@@ -216,9 +229,11 @@ mod tests {
         ] {
             let reach = Reach::of(scopes);
             assert_eq!((reach.elsewhere, reach.registry), (elsewhere, registry), "{scopes:?}");
+            assert_eq!(reach.packages, elsewhere, "{scopes:?}");
         }
         let narrowed = Reach::FULL.narrowed(Grants::default(), Pulls::Yes);
         assert_eq!((narrowed.elsewhere, narrowed.registry), (Nothing, Everything));
+        assert_eq!(narrowed.packages, Nothing);
     }
 
     #[test]
@@ -257,6 +272,20 @@ mod tests {
             let reach = Reach::of_deploy(scopes);
             assert_eq!((reach.elsewhere, reach.registry), (Extent::Nothing, Extent::Nothing));
             assert_eq!(reach.proxy, proxy, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn a_deploy_token_reads_packages_or_publishes_them_as_its_scopes_say() {
+        use DeployScope::{ReadPackageRegistry, ReadRegistry, WritePackageRegistry, WriteRegistry};
+        use Extent::{Everything, Nothing, Reading};
+        for (scopes, packages) in [
+            (&[ReadRegistry, WriteRegistry][..], Nothing),
+            (&[ReadPackageRegistry], Reading),
+            (&[WritePackageRegistry], Everything),
+            (&DeployScope::ALL, Everything),
+        ] {
+            assert_eq!(Reach::of_deploy(scopes).packages, packages, "{scopes:?}");
         }
     }
 }

@@ -9,6 +9,7 @@
 mod check;
 pub mod groups;
 mod hex;
+pub mod packages;
 pub mod people;
 mod plan;
 pub mod policies;
@@ -67,6 +68,8 @@ pub enum Command {
     DeployTokens(groups::DeployTokens),
     /// Shows or changes what groups cache of other registries.
     Proxy(proxy::Proxy),
+    /// Shows or deletes packages.
+    Packages(packages::Packages),
     /// Shows, changes or runs what projects keep of their packages.
     Policies(policies::Policies),
 }
@@ -92,6 +95,7 @@ impl Command {
             Self::Check { mode, .. } => *mode == Mode::Repair,
             Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
+            Self::Packages(command) => !command.only_reads(),
             Self::Policies(command) => !command.only_reads(),
             _ => false,
         }
@@ -185,6 +189,7 @@ impl Desk<'_> {
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),
+            Command::Packages(command) => self.packages(command),
             Command::Policies(command) => self.policies(command),
         }
     }

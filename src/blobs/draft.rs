@@ -198,6 +198,11 @@ impl Staged {
         self.hashed
     }
 
+    /// Reads bytes from `at` on, at most as many as fit; 0 at the end.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, at)
+    }
+
     /// Removes the file, also when the draft was synced: no row names it (any more).
     pub fn discard(mut self) {
         self.name.remove();

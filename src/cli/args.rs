@@ -16,6 +16,7 @@ use crate::model::Digest;
 mod acl;
 pub mod groups;
 mod health;
+pub mod packages;
 pub mod people;
 pub mod policies;
 pub mod proxy;
@@ -77,6 +78,8 @@ pub enum Command {
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),
+    /// Show and delete packages of projects.
+    Package(packages::Package),
     /// Show and change what projects keep of their packages, and what that removes.
     Policy(policies::Policy),
     /// Show the effective settings and where each one comes from.

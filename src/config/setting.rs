@@ -251,6 +251,10 @@ pub static SETTINGS: &[Setting] = &[
     proxy::REQUESTS,
     proxy::KEY_FILE,
     packages::PAGES_MEMORY,
+    packages::GENERIC_MAX,
+    packages::NPM_MAX,
+    packages::MAVEN_MAX,
+    packages::PYPI_MAX,
     Setting {
         section: "publish",
         flag: "publish-url",

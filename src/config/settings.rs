@@ -131,11 +131,25 @@ impl Proxy {
 pub struct Package {
     /// Memory in bytes for what was built for clients.
     pub pages_memory: u64,
+    /// Largest file in bytes of a generic package; zero: no limit but the disk's.
+    pub generic_max: u64,
+    /// Largest tarball in bytes of npm; zero: no limit but the disk's.
+    pub npm_max: u64,
+    /// Largest file in bytes of Maven; zero: no limit but the disk's.
+    pub maven_max: u64,
+    /// Largest file in bytes of `PyPI`; zero: no limit but the disk's.
+    pub pypi_max: u64,
 }
 
 impl Default for Package {
     fn default() -> Self {
-        Self { pages_memory: crate::packages::PAGES_MEMORY }
+        Self {
+            pages_memory: crate::packages::PAGES_MEMORY,
+            generic_max: 5 << 30,
+            npm_max: 500 * MIB,
+            maven_max: 3 << 30,
+            pypi_max: 3 << 30,
+        }
     }
 }
 

@@ -13,12 +13,14 @@ mod gate;
 mod groups;
 mod listing;
 mod members;
+mod package_policy;
+mod packages;
 mod pages;
 pub(in crate::http) mod params;
 mod project_gate;
 mod projects;
 mod proxy_cache;
-mod render;
+pub(in crate::http) mod render;
 mod teams;
 mod tokens;
 mod users;
@@ -86,6 +88,7 @@ impl Server {
                 | ApiRoute::Group(_)
                 | ApiRoute::Subgroups(_)
                 | ApiRoute::Descendants(_)
+                | ApiRoute::Listed(_)
                 | ApiRoute::ProjectsInGroup(_)
                 | ApiRoute::Projects
                 | ApiRoute::Project(_)
@@ -128,6 +131,8 @@ impl Server {
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
+            ApiRoute::Listed(route) => self.api_listed(asked, &route),
+            ApiRoute::PackagePolicy(route) => self.api_package_policy(asked, &route),
             // Clients of packages are answered elsewhere (`packages`).
             ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }
@@ -184,7 +189,7 @@ impl Asked {
 }
 
 /// An answer with this status and value.
-fn answer(status: StatusCode, value: &Value) -> Response {
+pub(in crate::http) fn answer(status: StatusCode, value: &Value) -> Response {
     let mut response = reply::json(value);
     *response.status_mut() = status;
     response

@@ -13,7 +13,7 @@ use super::api::ApiError;
 use super::registry::errors::{self, OciError};
 use super::{HttpError, reply};
 use crate::tree::post_process::Failed;
-use crate::{db, registry, store, tree};
+use crate::{db, packages, registry, store, tree};
 
 /// Why there is no ordinary answer.
 #[derive(Debug)]
@@ -77,6 +77,19 @@ impl From<store::Error> for Failure {
 impl From<registry::Error> for Failure {
     fn from(error: registry::Error) -> Self {
         Self::Registry(Box::new(error))
+    }
+}
+
+impl From<packages::Error> for Failure {
+    fn from(error: packages::Error) -> Self {
+        match error {
+            packages::Error::Store(error) => Self::Tree(error.into()),
+            packages::Error::Files(error) => Self::Tree(error.into()),
+            packages::Error::TooLarge { .. } => ApiError::bad_request("File is too large").into(),
+            error @ packages::Error::Mismatch { .. } => {
+                ApiError::bad_request(&error.to_string()).into()
+            }
+        }
     }
 }
 
@@ -205,6 +218,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::TagTaken { .. }
         | Error::ProductTaken(_)
         | Error::IsImage
+        | Error::ListTooLong
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } | Error::ManifestTooLarge { .. } => {
             StatusCode::PAYLOAD_TOO_LARGE

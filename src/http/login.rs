@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::failure::Failure;
 use super::host::Hosts;
-use super::route::is_proxy;
+use super::route::{asks_of_packages, is_packages, is_proxy};
 use super::tree::query_value;
 use super::{graphql, token_service};
 use crate::access::backend::Lane;
@@ -28,6 +28,7 @@ use crate::access::login::{
 };
 use crate::access::registry_token::is_registry_token;
 use crate::access::throttle::Origin;
+use crate::access::tokens::{DeployTokenText, TokenText};
 use crate::model::Caller;
 
 /// Passwords that are hashed at once.
@@ -39,6 +40,8 @@ const QUESTIONS_MAX: usize = 16;
 static PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 /// GitLab's header for a deploy token.
 static DEPLOY_TOKEN: HeaderName = HeaderName::from_static("deploy-token");
+/// GitLab's header for the token of a CI job; here it may be any token.
+static JOB_TOKEN: HeaderName = HeaderName::from_static("job-token");
 /// Whom a proxy in front speaks for: the last of its addresses is the one that the proxy saw.
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -161,6 +164,7 @@ impl Guarded {
         let Identity { caller, reach, basis } = self.identify_as(credentials, origin).await?;
         // What a document of GraphQL does is looked at when it is run.
         let reads = graphql::is_graphql(head.path)
+            || asks_of_packages(head.path)
             || matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
         match extent(&reach, head.path) {
             Extent::Everything => {}
@@ -263,6 +267,7 @@ fn extent(reach: &Reach, path: &str) -> Extent {
         path if path.starts_with(REGISTRY) && is_proxy(path) => Extent::Everything,
         REGISTRY if reach.proxy == Pulls::Yes => Extent::Everything,
         path if path.starts_with(REGISTRY) => reach.registry,
+        path if is_packages(path) => reach.packages,
         _ => reach.elsewhere,
     }
 }
@@ -289,7 +294,8 @@ pub(super) fn has_registry_token(headers: &HeaderMap) -> bool {
 
 /// Whether a request comes with credentials of any kind, good or bad.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
-    [&AUTHORIZATION, &PRIVATE_TOKEN, &DEPLOY_TOKEN].iter().any(|name| headers.contains_key(*name))
+    let known = [&AUTHORIZATION, &PRIVATE_TOKEN, &DEPLOY_TOKEN, &JOB_TOKEN];
+    known.iter().any(|name| headers.contains_key(*name))
 }
 
 /// What the headers of a client say.
@@ -299,6 +305,10 @@ fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     }
     if let Some(token) = text(headers, DEPLOY_TOKEN.as_str()).filter(|text| !text.is_empty()) {
         return Credentials::Deploy(token);
+    }
+    let of_job = || text(headers, JOB_TOKEN.as_str()).filter(|text| !text.is_empty());
+    if let Some(token) = path.starts_with(API).then(of_job).flatten() {
+        return Credentials::of_bearer(token);
     }
     let Some(value) = text(headers, AUTHORIZATION.as_str()) else { return Credentials::None };
     let Some((scheme, rest)) = value.split_once(' ') else { return Credentials::None };
@@ -314,6 +324,11 @@ fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     }
     let decoded = BASE64.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+    if let Some((_, password)) =
+        pair.filter(|(_, password)| is_packages(path) && is_token(password))
+    {
+        return Credentials::of_bearer(password.to_owned());
+    }
     match pair.filter(|(login, _)| !login.is_empty()) {
         Some((login, password)) => {
             Credentials::Basic { login: login.to_owned(), password: password.to_owned() }
@@ -322,11 +337,24 @@ fn credentials(path: &str, headers: &HeaderMap) -> Credentials {
     }
 }
 
+/// Whether it is a token's text, good or bad: clients of packages send one as a password, beside
+/// any login or none.
+fn is_token(text: &str) -> bool {
+    TokenText::parse(text).is_some() || DeployTokenText::parse(text).is_some()
+}
+
 /// The token in the query of a request to the API: there clients know no better, and elsewhere a
 /// link that somebody passes on would carry it along.
 fn in_query(path: &str, query: &str) -> Credentials {
-    let token = path.starts_with(API).then(|| query_value(query, "private_token")).flatten();
-    token.filter(|token| !token.is_empty()).map_or(Credentials::None, Credentials::Token)
+    let named = |name| query_value(query, name).filter(|token| !token.is_empty());
+    if !path.starts_with(API) {
+        return Credentials::None;
+    }
+    match (named("private_token"), named("job_token")) {
+        (Some(token), _) => Credentials::Token(token),
+        (None, Some(token)) => Credentials::of_bearer(token),
+        (None, None) => Credentials::None,
+    }
 }
 
 /// A header of a proxy. Twice, one is the client's own, and nobody can tell which; and bytes
@@ -350,103 +378,4 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(name: &str, value: &str) -> Credentials {
-        let name: HeaderName = name.parse().unwrap();
-        credentials("/", &[(name, value.parse().unwrap())].into_iter().collect())
-    }
-
-    fn basic(text: &[u8]) -> Credentials {
-        read("Authorization", &format!("Basic {}", BASE64.encode(text)))
-    }
-
-    #[test]
-    fn what_is_not_well_formed_is_nobody() {
-        assert!(credentials("/", &HeaderMap::new()) == Credentials::None);
-        for value in ["", "Basic", "Basic !!", "Digest x=y", "Bearer ", "Negotiate abc"] {
-            assert!(read("Authorization", value) == Credentials::None, "{value}");
-        }
-        for text in [&b"nocolon"[..], b"", b":password", b":", b"\xff:x"] {
-            assert!(basic(text) == Credentials::None, "{text:?}");
-        }
-        assert!(read("PRIVATE-TOKEN", "") == Credentials::None);
-    }
-
-    #[test]
-    fn what_is_well_formed_is_read() {
-        let known = |login: &str, password: &str| Credentials::Basic {
-            login: login.into(),
-            password: password.into(),
-        };
-        assert!(basic(b"eve:a:b") == known("eve", "a:b"));
-        assert!(basic("zoë:".as_bytes()) == known("zoë", ""));
-        assert!(read("Authorization", "bAsIc  ZXZlOmE") == known("eve", "a"));
-        for (name, value) in
-            [("Authorization", "Bearer t"), ("authorization", "bearer   t"), ("Private-Token", "t")]
-        {
-            assert!(read(name, value) == Credentials::Token("t".into()), "{value}");
-        }
-    }
-
-    #[test]
-    fn a_deploy_token_comes_in_its_header_or_as_a_bearer() {
-        let text = format!("larder_deploy_7_{}", "ab".repeat(32));
-        assert!(read("Deploy-Token", &text) == Credentials::Deploy(text.clone()));
-        assert!(read("deploy-token", "guess") == Credentials::Deploy("guess".into()));
-        assert!(read("Deploy-Token", "") == Credentials::None);
-        let bearer = read("Authorization", &format!("Bearer {text}"));
-        assert!(bearer == Credentials::Deploy(text.clone()));
-        assert!(read("PRIVATE-TOKEN", &text) == Credentials::Token(text));
-    }
-
-    #[test]
-    fn what_credentials_are_worth_hangs_on_the_path() {
-        use Extent::{Everything, Nothing, Reading};
-        let deploy = |proxy| Reach { elsewhere: Nothing, registry: Nothing, proxy, grants: None };
-        let reader = Reach { registry: Reading, ..deploy(Pulls::Never) };
-        for (path, machine, powerless, reads) in [
-            ("/v2/", Everything, Nothing, Reading),
-            ("/jwt/auth", Everything, Everything, Everything),
-            ("/v2/g/dependency_proxy/containers/x/manifests/t", Everything, Everything, Everything),
-            ("/v2/a/manifests/t", Nothing, Nothing, Reading),
-            ("/v2/_catalog", Nothing, Nothing, Reading),
-            ("/v2", Nothing, Nothing, Nothing),
-            ("/%76%32/g/dependency_proxy/containers/x/manifests/t", Nothing, Nothing, Nothing),
-            ("/jwt/auth/", Nothing, Nothing, Nothing),
-            ("/", Nothing, Nothing, Nothing),
-            ("/api/v4/groups", Nothing, Nothing, Nothing),
-        ] {
-            assert_eq!(extent(&deploy(Pulls::Yes), path), machine, "{path}");
-            assert_eq!(extent(&deploy(Pulls::Never), path), powerless, "{path}");
-            assert_eq!(extent(&reader, path), reads, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_token_in_the_query_counts_below_the_api_alone() {
-        let query = "page=2&private_token=a%2Bb";
-        assert!(in_query("/api/v4/groups", query) == Credentials::Token("a+b".into()));
-        for (path, query) in
-            [("/", query), ("/apis/x", query), ("/v2/", query), ("/api/v4/x", "private_token=")]
-        {
-            assert!(in_query(path, query) == Credentials::None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_few_pages_are_for_everybody() {
-        let is_public = |method: Method, path: &str| {
-            let headers = &HeaderMap::new();
-            is_public(&Head { method: &method, path, query: "", headers, peer: None })
-        };
-        for path in ["/favicon.ico", "/static/x.css", "/-/health", "/-/ready"] {
-            assert!(is_public(Method::GET, path) && is_public(Method::HEAD, path), "{path}");
-            assert!(!is_public(Method::POST, path), "{path}");
-        }
-        for path in ["/", "/static", "/static/../branches/", "/static/%2e%2e/b", "/-/stats"] {
-            assert!(!is_public(Method::GET, path), "{path}");
-        }
-    }
-}
+mod tests;

@@ -49,9 +49,21 @@ impl House {
     /// The package registry of this house.
     #[must_use]
     pub fn packages(&self, settings: &Settings) -> Packages {
+        let config::Package { generic_max, npm_max, maven_max, pypi_max, .. } = settings.package;
+        // What holds for every upload holds for these too.
+        let most = |own: u64| {
+            let own = (own > 0).then_some(own);
+            own.into_iter().chain(upload_bytes_max(settings)).min()
+        };
         let settings = packages::Settings {
             pages_memory: settings.package.pages_memory,
             inline_bytes_max: settings.store.inline_max,
+            limits: packages::FileLimits {
+                generic: most(generic_max),
+                npm: most(npm_max),
+                maven: most(maven_max),
+                pypi: most(pypi_max),
+            },
         };
         Packages::new(self.store.clone(), self.files.clone(), Arc::clone(&self.space), settings)
     }

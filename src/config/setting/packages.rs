@@ -10,3 +10,35 @@ pub(super) const PAGES_MEMORY: Setting = Setting {
     alias: Alias::None,
     kind: Kind::Size(MIB..=TIB, |s| &mut s.package.pages_memory),
 };
+
+pub(super) const GENERIC_MAX: Setting = Setting {
+    section: "package",
+    flag: "package-generic-max",
+    help: "Largest file of a generic package; 0: no limit but the disk's",
+    alias: Alias::None,
+    kind: Kind::Size(0..=1024 * TIB, |s| &mut s.package.generic_max),
+};
+
+pub(super) const NPM_MAX: Setting = Setting {
+    section: "package",
+    flag: "package-npm-max",
+    help: "Largest tarball of an npm package; 0: no limit but the disk's",
+    alias: Alias::None,
+    kind: Kind::Size(0..=1024 * TIB, |s| &mut s.package.npm_max),
+};
+
+pub(super) const MAVEN_MAX: Setting = Setting {
+    section: "package",
+    flag: "package-maven-max",
+    help: "Largest file of a Maven package; 0: no limit but the disk's",
+    alias: Alias::None,
+    kind: Kind::Size(0..=1024 * TIB, |s| &mut s.package.maven_max),
+};
+
+pub(super) const PYPI_MAX: Setting = Setting {
+    section: "package",
+    flag: "package-pypi-max",
+    help: "Largest file of a Python package; 0: no limit but the disk's",
+    alias: Alias::None,
+    kind: Kind::Size(0..=1024 * TIB, |s| &mut s.package.pypi_max),
+};

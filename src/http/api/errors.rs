@@ -3,17 +3,21 @@
 //! `/api`. The one place that knows which text an error has there.
 //!
 //! What is the client's to mend gets its own words; what is ours is logged in full and told in
-//! general, as in [`crate::http::failure`]. There is no challenge: clients of the API have tokens.
+//! general, as in [`crate::http::failure`]. There is no challenge, since clients of the API have
+//! tokens; those of packages get one, and send what they know only then.
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::reply::Response;
 
 use crate::http::failure::{self, Failure};
 use crate::http::reply;
-use crate::http::route::{is_api, render_allow};
+use crate::http::route::{is_api, is_packages, render_allow};
 use crate::tree;
+
+/// How clients of packages are asked who they are.
+const PACKAGES: &str = "Basic realm=\"GitLab Packages Registry\"";
 
 /// An answer that is not what was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +139,9 @@ pub(in crate::http) fn in_form<T>(
     }
     answer.map_err(|failure| {
         log::debug!("{method} {path}: {failure:?}");
-        told(failure).into()
+        let error = told(failure);
+        let is_asked = error.status == StatusCode::UNAUTHORIZED && is_packages(path);
+        if is_asked { error.with(WWW_AUTHENTICATE, PACKAGES).into() } else { error.into() }
     })
 }
 

@@ -22,7 +22,7 @@ pub(in crate::http) struct Found {
 
 impl Server {
     /// Whether it is known who asks, or nobody is asked.
-    pub(super) fn is_somebody(&self, caller: &Caller) -> bool {
+    pub(in crate::http) fn is_somebody(&self, caller: &Caller) -> bool {
         matches!(caller, Caller::User(_)) || self.access.trusts(caller)
     }
 
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// Whether the caller may see that a group is there.
-    pub(super) fn sees_group(
+    pub(in crate::http) fn sees_group(
         &self,
         view: &View,
         caller: &Caller,

@@ -10,7 +10,7 @@ use crate::model::{Group, GroupId, Timestamp, UserName, UserNumber};
 use crate::store::{self, View};
 
 /// `2030-12-31T23:59:59.000Z`
-pub(super) fn moment(at: Timestamp) -> String {
+pub(in crate::http) fn moment(at: Timestamp) -> String {
     let millis = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
     let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()

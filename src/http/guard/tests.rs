@@ -46,7 +46,11 @@ pub(in crate::http) struct Bench {
 
 /// A proxy whose upstream is never asked: it is at an address that nobody named.
 fn packages(store: Store, files: BlobFiles, space: Arc<Space>) -> Packages {
-    let settings = packages::Settings { pages_memory: 1 << 20, inline_bytes_max: 64 };
+    let settings = packages::Settings {
+        pages_memory: 1 << 20,
+        inline_bytes_max: 64,
+        limits: packages::FileLimits::default(),
+    };
     Packages::new(store, files, space, settings)
 }
 

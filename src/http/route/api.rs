@@ -6,10 +6,14 @@
 //! numbers that are none), so that who asks comes first and the answer has GitLab's form.
 //! Deliberately absent: whether anything is there, and who may do what: roles decide, not paths.
 
+mod listed;
+mod policy;
 mod projects;
 
 use http::Method;
 
+pub use self::listed::{ListedRoute, OfPackage};
+pub use self::policy::{PolicyPart, PolicyRoute};
 pub use self::projects::{GovernedAt, ProjectAt};
 use super::packages::{self, PackagesRoute};
 use super::{Refusal, encode, encode_segment};
@@ -79,6 +83,10 @@ pub enum ApiRoute {
     ProxyCache(GroupAt),
     /// `application/settings`
     Settings,
+    /// Packages by number, and lists of them.
+    Listed(ListedRoute),
+    /// What a project keeps of its packages.
+    PackagePolicy(PolicyRoute),
     /// What clients of packages use.
     Packages(PackagesRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
@@ -130,8 +138,14 @@ fn of_api(below: &[&str]) -> ApiRoute {
             of_group(GroupAt::read(id), below).unwrap_or_else(|| nothing(&["groups", id], below))
         }
         ["projects"] => ApiRoute::Projects,
-        ["projects", id, below @ ..] => projects::of_project(ProjectAt::read(id), below)
-            .unwrap_or_else(|| nothing(&["projects", id], below)),
+        ["projects", id, below @ ..] => {
+            let at = ProjectAt::read(id);
+            let listed = listed::of_project(&at, below).map(ApiRoute::Listed);
+            let policy = || policy::of_project(&at, below).map(ApiRoute::PackagePolicy);
+            let found = listed.or_else(policy);
+            let found = found.or_else(|| projects::of_project(at, below));
+            found.unwrap_or_else(|| nothing(&["projects", id], below))
+        }
         below => nothing(&[], below),
     }
 }
@@ -142,6 +156,7 @@ fn of_group(at: GroupAt, below: &[&str]) -> Option<ApiRoute> {
         ["subgroups"] => ApiRoute::Subgroups(at),
         ["descendant_groups"] => ApiRoute::Descendants(at),
         ["projects"] => ApiRoute::ProjectsInGroup(at),
+        ["packages"] => ApiRoute::Listed(ListedRoute::OfGroup(at)),
         ["ldap_group_links"] => ApiRoute::Teams(at),
         ["ldap_group_links", team] | ["ldap_group_links", _, team] => {
             ApiRoute::Team(at, (*team).to_owned())
@@ -204,6 +219,8 @@ impl ApiRoute {
             Self::Groups => "groups".to_owned(),
             Self::AllDeployTokens => "deploy_tokens".to_owned(),
             Self::Settings => "application/settings".to_owned(),
+            Self::Listed(route) => route.below(),
+            Self::PackagePolicy(route) => route.below(),
             Self::Packages(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
@@ -261,6 +278,8 @@ impl ApiRoute {
             Self::Teams(_) => &["DELETE", "GET", "HEAD", "POST"],
             Self::Team(..) | Self::ProxyCache(_) => &["DELETE"],
             Self::Settings => &["GET", "HEAD", "PUT"],
+            Self::Listed(route) => route.allow(),
+            Self::PackagePolicy(route) => route.allow(),
             Self::Packages(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }

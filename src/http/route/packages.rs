@@ -8,8 +8,6 @@
 //! a name of npm, as its clients want it, and in a name on the simple index.
 //! Deliberately absent: whether anything is there, who may do what, and those grammars.
 
-use http::Method;
-
 use super::api::{GroupAt, ProjectAt};
 use super::{Refusal, encode, encode_segment};
 
@@ -308,14 +306,6 @@ impl PackagesRoute {
             | PackagesThing::Pypi(PypiThing::Upload) => &["POST"],
         }
     }
-
-    /// Whether the method changes nothing that is kept.
-    #[must_use]
-    pub fn reads(&self, method: &Method) -> bool {
-        let is_question =
-            matches!(self.what, PackagesThing::Npm(NpmThing::BulkAudit | NpmThing::Audit));
-        is_question || matches!(*method, Method::GET | Method::HEAD)
-    }
 }
 
 /// Whether a path, still percent-encoded, is one that clients of packages use: there they may say
@@ -333,6 +323,13 @@ pub fn is_packages(raw_path: &str) -> bool {
         _ => return false,
     };
     matches!(format, "generic" | "npm" | "maven" | "pypi")
+}
+
+/// Whether a request there only asks, whatever its method: npm's questions about what is known of
+/// packages come as POST.
+#[must_use]
+pub fn asks_of_packages(raw_path: &str) -> bool {
+    raw_path.contains("/packages/npm/-/npm/v1/security/") && is_packages(raw_path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tables of the URLs that clients of packages use.
 
+use http::Method;
+
 use super::*;
 use crate::http::route::{ApiRoute, Route, Routed, render_allow, route};
 use crate::model::{GroupId, GroupPath, ProjectId};
@@ -222,5 +224,18 @@ fn what_is_no_url_of_theirs_is_nothing_of_the_api() {
     for path in ["/api/v4/projects/7/packages", "/api/v4/packages", "/v2/packages/npm/x", "/api/v4"]
     {
         assert!(!is_packages(path), "{path}");
+    }
+}
+
+#[test]
+fn a_question_is_no_change() {
+    for yes in ["packages", "groups/7/-/packages", "projects/7/packages"] {
+        for audit in ["advisories/bulk", "audits/quick"] {
+            let path = format!("/api/v4/{yes}/npm/-/npm/v1/security/{audit}");
+            assert!(asks_of_packages(&path), "{path}");
+        }
+    }
+    for no in ["/api/v4/projects/7/packages/npm/x", "/x/packages/npm/-/npm/v1/security/audits"] {
+        assert!(!asks_of_packages(no), "{no}");
     }
 }

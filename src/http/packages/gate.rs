@@ -1,0 +1,171 @@
+//! Who gets to packages, and to those of which projects (spec gitlab §9.2).
+//!
+//! Packages of a project that everybody may see are everybody's to read; of one that is shown to
+//! whoever logs in, theirs; else it takes a role in it, or a deploy token of it or of a group above.
+//! What the caller may not see is not there (404), except that nobody in particular is asked to
+//! log in (401), since clients send what they know only then; and they get 401 for what they may
+//! not do as well. Everything is read in the snapshot that the answer is built from (I8).
+//! Deliberately absent: the words of a refusal that one format alone has.
+
+use crate::http::Server;
+use crate::http::api::ApiError;
+use crate::http::failure::Failure;
+use crate::http::route::{GroupAt, ProjectAt};
+use crate::model::{
+    Ability, Caller, GroupId, GroupPath, Project, ProjectId, Rank, Role, RuleRole, SeriesKey,
+    Visibility,
+};
+use crate::store::View;
+
+/// Projects that are looked up at a time.
+const PAGE: usize = 100;
+
+/// A project that a client of packages gets to.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Target {
+    pub(in crate::http) id: ProjectId,
+    /// With that of its group.
+    pub(in crate::http) path: GroupPath,
+    pub(in crate::http) project: Project,
+}
+
+/// A group that a client of packages gets to; which of its projects, is asked of each.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct TargetGroup {
+    pub(in crate::http) id: GroupId,
+    pub(in crate::http) path: GroupPath,
+}
+
+impl Server {
+    /// The project that a URL names, in which the caller may do that.
+    ///
+    /// # Errors
+    /// 401 for nobody in particular; 404 when it is not there or not to be seen; 403.
+    pub(in crate::http) fn package_project(
+        &self,
+        view: &View,
+        caller: &Caller,
+        at: &ProjectAt,
+        ability: Ability,
+    ) -> Result<Target, Failure> {
+        let missing = || self.nothing_for(caller, "Project");
+        let id = match at {
+            ProjectAt::Id(id) => *id,
+            ProjectAt::Path(path) => view.project_at(path)?.ok_or_else(missing)?.0,
+            ProjectAt::Impossible => return Err(missing()),
+        };
+        let (path, project) = view.project(id)?.ok_or_else(missing)?;
+        if self.may_with_packages(view, caller, id, ability)? {
+            return Ok(Target { id, path, project });
+        }
+        let is_seen = self.sees_project(view, caller, id)?
+            || self.may_with_packages(view, caller, id, Ability::ReadPackages)?;
+        Err(if is_seen { self.not_allowed(caller) } else { missing() })
+    }
+
+    /// Whether the caller may do that with the packages of a project, which is there.
+    pub(in crate::http) fn may_with_packages(
+        &self,
+        view: &View,
+        caller: &Caller,
+        id: ProjectId,
+        ability: Ability,
+    ) -> Result<bool, Failure> {
+        let is_open = ability == Ability::ReadPackages
+            && match view.effective_visibility(id)? {
+                Visibility::Public => true,
+                Visibility::Internal => self.is_somebody(caller),
+                Visibility::Private => false,
+            };
+        Ok(is_open || self.access.may_in_group(view, caller, id.governed(), ability)?)
+    }
+
+    /// The group that a URL names; its projects are asked about one by one.
+    ///
+    /// # Errors
+    /// 401 for nobody in particular; 404 when it is not there or not to be seen.
+    pub(in crate::http) fn package_group(
+        &self,
+        view: &View,
+        caller: &Caller,
+        at: &GroupAt,
+    ) -> Result<TargetGroup, Failure> {
+        let missing = || self.nothing_for(caller, "Group");
+        let id = match at {
+            GroupAt::Id(id) => *id,
+            GroupAt::Path(path) => view.group_at(path)?.ok_or_else(missing)?.0,
+            GroupAt::Impossible => return Err(missing()),
+        };
+        let (path, _) = view.group(id)?.ok_or_else(missing)?;
+        let reads = || self.access.may_in_group(view, caller, id, Ability::ReadPackages);
+        if self.sees_group(view, caller, id)? || reads()? {
+            return Ok(TargetGroup { id, path });
+        }
+        Err(missing())
+    }
+
+    /// The projects with a package of this name, in a group and below it or, without one,
+    /// everywhere, whose packages the caller may read; by number.
+    pub(in crate::http) fn readable_projects_with(
+        &self,
+        view: &View,
+        caller: &Caller,
+        within: Option<GroupId>,
+        series: &SeriesKey,
+    ) -> Result<Vec<ProjectId>, Failure> {
+        let (mut readable, mut after) = (Vec::new(), None);
+        loop {
+            let page = view.projects_with(series, after, PAGE)?;
+            after = page.last().copied();
+            for id in &page {
+                let is_within = match within {
+                    Some(group) => view.is_within(id.governed(), group)?,
+                    None => true,
+                };
+                let is_there = is_within && view.project(*id)?.is_some();
+                if is_there && self.may_with_packages(view, caller, *id, Ability::ReadPackages)? {
+                    readable.push(*id);
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(readable);
+            }
+        }
+    }
+
+    /// What the caller is in a project, for the rules that protect packages; `None`: a deploy
+    /// token, or nobody whom a role was given.
+    pub(in crate::http) fn rule_role(
+        &self,
+        view: &View,
+        caller: &Caller,
+        id: ProjectId,
+    ) -> Result<Option<RuleRole>, Failure> {
+        Ok(match caller {
+            caller if self.access.trusts(caller) => Some(RuleRole::Admin),
+            Caller::User(user) if user.rank == Rank::Admin => Some(RuleRole::Admin),
+            Caller::User(user) => {
+                let role = view.role(user, id.governed())?.unwrap_or(Role::Guest);
+                Some(RuleRole::Role(role))
+            }
+            Caller::Deploy(_) | Caller::Anonymous => None,
+        })
+    }
+
+    /// What is told of a thing that is not there, or not to be seen: nobody in particular is asked
+    /// who they are.
+    pub(in crate::http) fn nothing_for(&self, caller: &Caller, thing: &str) -> Failure {
+        match caller {
+            Caller::Anonymous if !self.access.trusts(caller) => ApiError::unauthorized().into(),
+            _ => ApiError::not_found(thing).into(),
+        }
+    }
+
+    /// What is told of a thing that is to be seen, with which the caller may not do that.
+    pub(in crate::http) fn not_allowed(&self, caller: &Caller) -> Failure {
+        match caller {
+            Caller::Anonymous if !self.access.trusts(caller) => ApiError::unauthorized().into(),
+            _ => ApiError::forbidden().into(),
+        }
+    }
+}
