@@ -8,6 +8,7 @@ mod groups;
 mod health;
 mod people;
 mod policies;
+mod projects;
 mod proxy;
 
 use std::io::{self, Write};
@@ -48,6 +49,7 @@ pub fn run() -> Result<ExitCode, String> {
         Command::User(user) => people::user(user.command),
         Command::Token(token) => people::token(token.command),
         Command::Group(group) => groups::group(group.command),
+        Command::Project(project) => projects::project(project.command),
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
         Command::Package(package) => {

@@ -13,6 +13,7 @@ pub mod packages;
 pub mod people;
 mod plan;
 pub mod policies;
+pub mod projects;
 pub mod proxy;
 mod quota;
 mod stats;
@@ -62,6 +63,8 @@ pub enum Command {
     People(people::People),
     /// Changes or shows groups.
     Groups(groups::Groups),
+    /// Changes or shows projects.
+    Projects(projects::Projects),
     /// Changes or shows who is in a group.
     Members(groups::Members),
     /// Changes or shows deploy tokens.
@@ -93,7 +96,11 @@ impl Command {
     pub fn outlives_its_client(&self) -> bool {
         match self {
             Self::Check { mode, .. } => *mode == Mode::Repair,
-            Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
+            Self::People(_)
+            | Self::Groups(_)
+            | Self::Projects(_)
+            | Self::Members(_)
+            | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
             Self::Packages(command) => !command.only_reads(),
             Self::Policies(command) => !command.only_reads(),
@@ -186,6 +193,7 @@ impl Desk<'_> {
             Command::Quota(what) => self.quota(what),
             Command::People(command) => self.people(command),
             Command::Groups(command) => self.groups(command),
+            Command::Projects(command) => self.projects(command),
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),

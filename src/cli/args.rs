@@ -19,6 +19,7 @@ mod health;
 pub mod packages;
 pub mod people;
 pub mod policies;
+pub mod projects;
 pub mod proxy;
 mod quota;
 mod settings;
@@ -72,9 +73,11 @@ pub enum Command {
     Token(people::Token),
     /// Make, change, show and delete groups.
     Group(groups::Group),
-    /// Say who is what in a group.
+    /// Make, change, show and delete projects.
+    Project(projects::Project),
+    /// Say who is what in a group or a project.
     Member(groups::Member),
-    /// Make, show and revoke credentials of groups for machines.
+    /// Make, show and revoke credentials of groups and projects for machines.
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),

@@ -29,6 +29,7 @@ mod package_rows;
 mod packages;
 mod policies;
 mod products;
+mod projects;
 mod publications;
 mod repos;
 mod share;
@@ -268,6 +269,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_publications()?;
         self.check_products()?;
         self.check_groups()?;
+        self.check_projects()?;
         self.check_registry()?;
         self.check_cached()?;
         self.check_packages()?;

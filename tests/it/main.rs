@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod api_projects;
 mod archives;
 mod clients_cli;
 mod clients_cosign;

@@ -5,6 +5,7 @@ mod cached;
 mod groups;
 mod images;
 mod package_policies;
+mod projects;
 
 use std::fmt::Debug;
 
@@ -273,6 +274,7 @@ pub(super) fn samples() -> Vec<Sample> {
     samples.extend(images::samples());
     samples.extend(cached::samples());
     samples.extend(package_policies::samples());
+    samples.extend(projects::samples());
     samples
 }
 

@@ -6,6 +6,7 @@ mod image_links;
 mod manifests;
 mod policies;
 mod products;
+mod projects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
