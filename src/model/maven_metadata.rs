@@ -137,6 +137,17 @@ impl MavenSnapshot {
         }
     }
 
+    /// How many classifiers and extensions there are.
+    #[must_use]
+    pub fn kinds(&self) -> usize {
+        self.newest.len()
+    }
+
+    /// Takes notice of all that `other` has: what another project has of the same version.
+    pub fn add_all(&mut self, other: &Self) {
+        other.newest.iter().for_each(|(file, at)| self.add(file.clone(), *at));
+    }
+
     /// The text for `version` of the package `name`; `None`: there is nothing to tell.
     #[must_use]
     pub fn render(&self, name: &str, version: &str) -> Option<String> {

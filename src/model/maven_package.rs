@@ -141,16 +141,18 @@ fn place(before: &str, last: &str, file: &str) -> Option<MavenPlace> {
     let is_beside = file.strip_prefix(METADATA).is_some_and(|end| end.starts_with('.'));
     if (is_metadata || is_beside) && !last.ends_with(SNAPSHOT) {
         let name = PackageName::parse(&whole).ok()?;
-        return Some(match is_metadata {
-            true => MavenPlace::Metadata(name),
-            false => MavenPlace::File(key(name, None)),
+        return Some(if is_metadata {
+            MavenPlace::Metadata(name)
+        } else {
+            MavenPlace::File(key(name, None))
         });
     }
     let name = PackageName::parse(before).ok()?;
     let version = PackageVersion::parse(last).ok().filter(|_| !last.contains(".."))?;
-    Some(match is_metadata {
-        true => MavenPlace::SnapshotMetadata(name, version),
-        false => MavenPlace::File(key(name, Some(version))),
+    Some(if is_metadata {
+        MavenPlace::SnapshotMetadata(name, version)
+    } else {
+        MavenPlace::File(key(name, Some(version)))
     })
 }
 
