@@ -31,6 +31,7 @@ pub mod maven_version;
 pub mod names;
 pub mod networks;
 pub mod node;
+pub mod npm_package;
 pub mod oci_digest;
 pub mod oci_manifest;
 pub mod package;

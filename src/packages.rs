@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod files;
 pub mod generic;
 pub mod maven;
+pub mod npm;
 pub mod pages;
 
 use std::sync::Arc;
