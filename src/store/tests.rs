@@ -14,6 +14,7 @@ mod leases;
 mod manifests;
 mod model;
 mod package_policies;
+mod packages;
 mod people;
 mod policies;
 mod possessions;

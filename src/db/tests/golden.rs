@@ -5,6 +5,7 @@ mod cached;
 mod groups;
 mod images;
 mod package_policies;
+mod packages;
 mod projects;
 
 use std::fmt::Debug;
@@ -275,6 +276,7 @@ pub(super) fn samples() -> Vec<Sample> {
     samples.extend(cached::samples());
     samples.extend(package_policies::samples());
     samples.extend(projects::samples());
+    samples.extend(packages::samples());
     samples
 }
 
