@@ -42,6 +42,7 @@ mod ldap;
 mod ldap_faults;
 mod login;
 mod own_pages;
+mod package_policies;
 mod packages_maven;
 mod packaging;
 mod post_process;

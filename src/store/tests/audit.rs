@@ -4,8 +4,8 @@ mod cached;
 mod groups;
 mod image_links;
 mod manifests;
-mod policies;
 mod packages;
+mod policies;
 mod products;
 mod projects;
 

@@ -113,7 +113,7 @@ impl Server {
 fn is_short(view: &View, places: &[Place]) -> Result<bool, Failure> {
     let mut number = 0_u64;
     for place in places {
-        number = number.saturating_add(view.usage_of_project(place.project)?.packages);
+        number = number.saturating_add(view.project_usage(place.project)?.packages);
         if usize::try_from(number).is_ok_and(|number| number > TOTAL_MAX) {
             return Ok(false);
         }
