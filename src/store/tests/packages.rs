@@ -59,7 +59,7 @@ impl House {
         self.publish(publish(key).file(file, text)).unwrap()
     }
 
-    fn mark(&self, id: PackageId) -> usize {
+    fn mark_package(&self, id: PackageId) -> usize {
         self.mark_all(&[id]).marked
     }
 
@@ -77,7 +77,7 @@ impl House {
         self.store.view().unwrap()
     }
 
-    fn at(&self, key: &PackageKey) -> Option<PackageId> {
+    fn package_at(&self, key: &PackageKey) -> Option<PackageId> {
         let found = self.view_of_packages().package_at(APP, key).unwrap();
         found.map(|(id, _)| id)
     }
@@ -87,7 +87,7 @@ impl House {
     }
 
     /// The text that is served by a name of a file; texts are of one byte or more.
-    fn served(&self, id: PackageId, name: &str) -> Option<PackageFileId> {
+    fn newest(&self, id: PackageId, name: &str) -> Option<PackageFileId> {
         let found = self.view_of_packages().newest_file(id, &file_name(name)).unwrap();
         found.map(|(id, _)| id)
     }
@@ -242,7 +242,7 @@ fn statement_13_of_a_file_that_is_published_100_times_the_newest_is_served() {
     }
     assert_consistent(&house.store);
     let Published { package, file, .. } = last.unwrap();
-    assert_eq!(house.served(package, "app-1.0.jar"), file);
+    assert_eq!(house.newest(package, "app-1.0.jar"), file);
     let (_, record) = house.view_of_packages().newest_files(package, None, 9).unwrap().remove(0);
     assert_eq!(record.sums.sha256, digest("bytes 99"));
     assert_eq!(house.package(package).usage, bytes(100, 800));
@@ -250,7 +250,7 @@ fn statement_13_of_a_file_that_is_published_100_times_the_newest_is_served() {
     assert_eq!(all.len(), 100);
     // Who takes the newest away is served the one before.
     assert_eq!(house.mark_files(&[file.unwrap()]).marked, 1);
-    assert_eq!(house.served(package, "app-1.0.jar"), Some(all[98].1));
+    assert_eq!(house.newest(package, "app-1.0.jar"), Some(all[98].1));
     let old: Vec<_> = all[..98].iter().map(|(_, id)| *id).collect();
     assert_eq!(house.mark_files(&old).marked, 98);
     assert_eq!(house.usage().live, bytes(1, 8));
@@ -289,9 +289,9 @@ fn of_npm_no_two_names_differ_in_their_case_only() {
     let other = house.publish(new("app", "2"));
     assert!(matches!(other, Err(Error::PackageNameTaken { .. })), "{other:?}");
     house.publish(new("App", "2")).unwrap();
-    assert_eq!(house.mark(first.package), 1);
-    let second = house.at(&key(PackageKind::Npm, "app", Some("2"))).unwrap();
-    assert_eq!(house.mark(second), 1);
+    assert_eq!(house.mark_package(first.package), 1);
+    let second = house.package_at(&key(PackageKind::Npm, "app", Some("2"))).unwrap();
+    assert_eq!(house.mark_package(second), 1);
     house.publish(new("app", "1")).unwrap();
 }
 
@@ -319,7 +319,7 @@ fn a_status_and_what_is_known_of_a_package_can_be_changed_while_it_is_there() {
     let meta = PackageMeta::Pypi { fields: vec![("a".into(), "b".into())] };
     house.check(house.store.set_package_meta(id, meta.clone()).wait()).unwrap();
     assert_eq!(house.view_of_packages().package_meta(id).unwrap(), Some(meta.clone()));
-    house.mark(id);
+    house.mark_package(id);
     assert!(matches!(set(PackageStatus::Default, None), Err(Error::PackageUnknown(_))));
     let after = house.check(house.store.set_package_meta(id, meta).wait());
     assert!(matches!(after, Err(Error::PackageUnknown(_))));
@@ -340,7 +340,7 @@ fn downloads_are_noted_in_memory_and_written_together() {
     house.store.note_package_download(id);
     house.store.flush_package_downloads().unwrap();
     assert_eq!(house.view_of_packages().package_downloaded(id).unwrap(), Some(house.now()));
-    house.mark(id);
+    house.mark_package(id);
     house.destroy(ROWS);
     house.store.note_package_download(id);
     house.store.flush_package_downloads().unwrap();
@@ -378,7 +378,7 @@ fn pages_go_on_where_they_ended() {
         house.generic("b", "1", file, "1");
         house.generic("b", "1", file, "2");
     }
-    let id = house.at(&key(PackageKind::Generic, "b", Some("1"))).unwrap();
+    let id = house.package_at(&key(PackageKind::Generic, "b", Some("1"))).unwrap();
     let view = house.view_of_packages();
     let newest = view.newest_files(id, Some(&file_name("x")), 1).unwrap();
     assert_eq!((newest[0].1.name.as_str(), newest[0].1.sums.sha256), ("y", digest("2")));
@@ -404,7 +404,7 @@ fn moving_names_move_and_name_nothing_when_their_version_goes() {
     set(version("1"), "old").unwrap();
     assert!(matches!(set(version("3"), "old"), Err(Error::PackageUnknown(_))));
     assert_eq!(tags(&house), [("latest".to_owned(), two), ("old".to_owned(), one)]);
-    house.mark(two);
+    house.mark_package(two);
     assert_eq!(tags(&house), [("old".to_owned(), one)]);
     let remove = |tag| {
         let name = version("1").series.name;

@@ -59,10 +59,10 @@ fn day(house: &House) -> usize {
 fn check(house: &House, done: usize) {
     assert_consistent(&house.store);
     let view = house.view_of_packages();
-    let at = house.at(&one());
-    assert!(done != 3 || house.served(PackageId(1), "a.tgz") == Some(PackageFileId(2)));
+    let at = house.package_at(&one());
+    assert!(done != 3 || house.newest(PackageId(1), "a.tgz") == Some(PackageFileId(2)));
     assert!(done != 4 || at == Some(PackageId(1)));
-    assert!(done != 5 || house.served(PackageId(1), "b.tgz").is_none());
+    assert!(done != 5 || house.newest(PackageId(1), "b.tgz").is_none());
     assert!(done != 6 || at != Some(PackageId(1)));
     assert!(!(7..9).contains(&done) || at == Some(PackageId(5)));
     assert!(done < 9 || view.package(PackageId(1)).unwrap().is_none());
@@ -103,12 +103,12 @@ fn a_commit_that_fails_acknowledges_nothing_and_the_store_goes_on() {
         });
         let id = published.unwrap().package;
         assert_consistent(&house.store);
-        assert_eq!(house.at(&key), Some(id));
+        assert_eq!(house.package_at(&key), Some(id));
         house.disk.fail(On::Change, point, Lasts::Once, std::io::ErrorKind::Other);
         let marks = || house.store.mark_packages(vec![(id, admin())], cause()).wait();
         marks().or_else(|_| marks()).unwrap();
         assert_consistent(&house.store);
-        assert_eq!(house.at(&key), None);
+        assert_eq!(house.package_at(&key), None);
         house.disk.heal();
         house.destroy(1);
         assert_eq!(house.usage().live, bytes(1, 4));

@@ -63,17 +63,17 @@ fn statement_18_a_version_is_published_again_while_the_old_one_is_being_destroye
     let old = house.generic("a", "1", "f", "old").package;
     house.generic("a", "1", "g", "old too");
     let key = key(PackageKind::Generic, "a", Some("1"));
-    assert_eq!(house.mark(old), 1);
-    assert_eq!(house.at(&key), None);
+    assert_eq!(house.mark_package(old), 1);
+    assert_eq!(house.package_at(&key), None);
     let new = house.generic("a", "1", "f", "new").package;
     assert_ne!(old, new);
-    assert_eq!(house.at(&key), Some(new));
+    assert_eq!(house.package_at(&key), Some(new));
     let (done, _) = house.store.destroy_slice(WORK, 1).unwrap();
     assert!(!done.done);
     assert_consistent(&house.store);
-    assert_eq!(house.at(&key), Some(new));
+    assert_eq!(house.package_at(&key), Some(new));
     house.destroy(1);
-    assert_eq!(house.at(&key), Some(new));
+    assert_eq!(house.package_at(&key), Some(new));
     assert_eq!(house.view_of_packages().package(old).unwrap(), None);
     assert_eq!(house.usage().live, bytes(1, 3));
 }
@@ -87,10 +87,10 @@ fn statement_25_bytes_drop_when_they_are_destroyed_and_not_before() {
     house.generic("b", "1", "f", "another file of 27 bytes...");
     assert_eq!(house.totals(), (bytes(4, 42), bytes(0, 0)));
     assert_eq!(house.mark_files(&[file]).marked, 1);
-    assert_eq!(house.served(id, "g"), None, "at once");
+    assert_eq!(house.newest(id, "g"), None, "at once");
     let usage = house.usage();
     assert_eq!((usage.live, usage.pending), (bytes(3, 35), bytes(1, 7)));
-    assert_eq!(house.mark(other), 1);
+    assert_eq!(house.mark_package(other), 1);
     let usage = house.usage();
     assert_eq!((usage.packages, usage.live, usage.pending), (1, bytes(1, 5), bytes(3, 37)));
     assert_eq!(house.totals(), (bytes(1, 5), bytes(3, 37)));
@@ -114,7 +114,7 @@ fn marking_twice_counts_once_and_what_is_gone_is_passed_over() {
     assert_eq!(house.mark_files(&[file, file, PackageFileId(999)]).marked, 1);
     assert_eq!(house.mark_files(&[file]).marked, 0);
     assert_eq!(house.mark_all(&[id, id, PackageId(999)]).marked, 1);
-    assert_eq!(house.mark(id), 0);
+    assert_eq!(house.mark_package(id), 0);
     let rest = house.view_of_packages().package_files(id, None, 9).unwrap()[0].0;
     assert_eq!(house.mark_files(&[rest]).marked, 0, "it goes with its package");
     let many = vec![(id, admin()); 501];
@@ -146,7 +146,7 @@ fn a_package_without_files_is_destroyed_like_any_other() {
     let new = publish(key(PackageKind::Npm, "app", Some("1"))).tagged("latest");
     let meta = PackageMeta::Npm { manifest: "{}".into(), deprecated: None };
     let id = house.publish(Publish { meta: Some(meta), ..new }).unwrap().package;
-    house.mark(id);
+    house.mark_package(id);
     house.destroy(1);
     assert_eq!((house.package_rows(), house.queue()), (0, vec![]));
 }
@@ -159,7 +159,7 @@ fn a_project_takes_its_packages_with_it_and_what_was_marked_there_before() {
         house.generic("a", "1", "g", "123");
         house.mark_files(&[one.file.unwrap()]);
         let two = house.generic("b", "1", "f", "a longer text, as a file");
-        house.mark(two.package);
+        house.mark_package(two.package);
         house.generic("c", "1", "f", "7654321");
         assert_eq!(house.totals(), (bytes(2, 10), bytes(2, 29)));
         let store = &house.store;
@@ -171,7 +171,7 @@ fn a_project_takes_its_packages_with_it_and_what_was_marked_there_before() {
         }
         let view = house.view_of_packages();
         assert_eq!(view.package(one.package).unwrap(), None, "nothing is read there any more");
-        assert_eq!(house.mark(one.package), 0);
+        assert_eq!(house.mark_package(one.package), 0);
         house.destroy(1);
         assert_eq!(house.totals(), (bytes(0, 0), bytes(0, 0)));
         assert_eq!((house.package_rows(), house.queue()), (0, vec![]));
@@ -218,7 +218,7 @@ fn who_asks_why_a_blob_is_kept_is_told_of_the_package() {
     let eve = Some("user eve".to_owned());
     house.mark_files(&[published.file.unwrap()]);
     assert_eq!(owner(&house), (path(), "pending_destruction", eve.clone()));
-    house.mark(published.package);
+    house.mark_package(published.package);
     assert_eq!(owner(&house), (path(), "pending_destruction", eve.clone()));
     house.check(house.store.delete_project(APP, cause()).wait()).unwrap();
     let gone = "(deleted project 2): generic a 1: f".to_owned();

@@ -101,7 +101,7 @@ impl World {
         let Some(key) = self.pick(random) else { return };
         let (id, _) = self.packages.remove(&key).unwrap();
         self.tags.retain(|_, named| *named != key);
-        assert_eq!(self.house().mark(id), 1);
+        assert_eq!(self.house().mark_package(id), 1);
     }
 
     fn status(&self, random: &mut Random) {

@@ -14,7 +14,7 @@ fn strict() -> PackageSettings {
 }
 
 impl House {
-    fn set(&self, group: GroupId, settings: PackageSettings) -> Result<(), Error> {
+    fn set_duplicates(&self, group: GroupId, settings: PackageSettings) -> Result<(), Error> {
         self.check(self.store.set_package_settings(group, settings).wait())
     }
 
@@ -49,7 +49,7 @@ fn the_settings_of_the_group_say_what_is_published_again() {
         house.put_again(key, "f").unwrap();
         house.put_again(key, "f").unwrap();
     }
-    house.set(GroupId(1), strict()).unwrap();
+    house.set_duplicates(GroupId(1), strict()).unwrap();
     assert_eq!(house.view_of_packages().package_settings_of(APP).unwrap(), strict());
     for key in [&generic, &maven] {
         assert!(matches!(house.put_again(key, "f"), Err(Error::DuplicateNotAllowed(_))));
@@ -62,7 +62,7 @@ fn the_settings_of_the_group_say_what_is_published_again() {
     let same = house.put_again(&snapshot, "app-1.0-20260101.111111-2.jar");
     assert!(matches!(same, Err(Error::DuplicateNotAllowed(_))));
     // Where the file was marked, none is there.
-    let id = house.at(&generic).unwrap();
+    let id = house.package_at(&generic).unwrap();
     let files = house.view_of_packages().package_files(id, None, 9).unwrap();
     let ids: Vec<_> = files.iter().map(|(id, _)| *id).collect();
     house.mark_files(&ids);
@@ -80,11 +80,11 @@ fn an_exception_lets_a_name_or_a_version_be_published_again() {
         ..strict()
     };
     for (exception, may) in [("", false), (".*-dev", true), ("ap", false), ("app", true)] {
-        house.set(GroupId(1), with(exception)).unwrap();
+        house.set_duplicates(GroupId(1), with(exception)).unwrap();
         assert_eq!(house.put_again(&key, "f").is_ok(), may, "{exception}");
     }
     for bad in ["(", "a)(b", "(?=x)", &"x".repeat(256)] {
-        let refused = house.set(GroupId(1), with(bad));
+        let refused = house.set_duplicates(GroupId(1), with(bad));
         assert!(matches!(refused, Err(Error::PackageRule(RuleError::Exception(_)))), "{bad}");
     }
     assert_eq!(house.view_of_packages().package_settings(GroupId(1)).unwrap(), with("app"));
@@ -94,12 +94,15 @@ fn an_exception_lets_a_name_or_a_version_be_published_again() {
 fn settings_are_of_groups_and_of_projects_at_the_top() {
     let house = House::with_project();
     let alone = house.project(TOP, "alone");
-    house.set(alone.governed(), strict()).unwrap();
+    house.set_duplicates(alone.governed(), strict()).unwrap();
     assert_eq!(house.view_of_packages().package_settings_of(alone).unwrap(), strict());
     let default = PackageSettings::default();
     assert_eq!(house.view_of_packages().package_settings_of(APP).unwrap(), default);
     for group in [APP.governed(), GroupId(99), TOP] {
-        assert!(matches!(house.set(group, strict()), Err(Error::GroupUnknown(_))), "{group:?}");
+        assert!(
+            matches!(house.set_duplicates(group, strict()), Err(Error::GroupUnknown(_))),
+            "{group:?}"
+        );
     }
     let unknown = house.view_of_packages().package_settings_of(ProjectId(99));
     assert!(matches!(unknown, Err(Error::ProjectUnknown(_))));

@@ -61,7 +61,7 @@ fn a_page_is_brought_up_to_date_by_what_changed() {
     assert_eq!(page.update(&house, &key), 0);
     let status = PackageStatus::Hidden;
     house.check(house.store.set_package_status(ids[0], status, None).wait()).unwrap();
-    house.mark(ids[1]);
+    house.mark_package(ids[1]);
     assert_eq!(page.update(&house, &key), 2);
     assert!(page.is_right(&house, &key));
     // A page that knew of the mark forgets nothing when that is destroyed, an older one must.
@@ -80,7 +80,7 @@ fn a_series_that_goes_and_comes_back_is_built_anew() {
     let id = house.generic("a", "1", "f", "x").package;
     let mut page = Page::default();
     page.update(&house, &key);
-    house.mark(id);
+    house.mark_package(id);
     house.destroy(1);
     assert_eq!(house.view_of_packages().series(APP, &key).unwrap(), None);
     house.generic("a", "2", "f", "x");
@@ -98,9 +98,9 @@ fn a_list_of_names_changes_when_one_comes_or_goes() {
     let one = names(&house);
     assert!(one > start);
     let other = house.generic("a", "2", "f", "x").package;
-    house.mark(id);
+    house.mark_package(id);
     assert_eq!(names(&house), one, "the name is there as before");
-    house.mark(other);
+    house.mark_package(other);
     assert!(names(&house) > one);
     let kind = PackageKind::Generic;
     assert_eq!(house.view_of_packages().series_names(APP, kind, None, 9).unwrap(), []);
