@@ -4,7 +4,8 @@
 //! Defends I9: a project is asked about by its id, in the snapshot that the answer is read from.
 
 use super::Server;
-use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Role, RuleRole, Visibility};
+use super::failure::Failure;
+use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Visibility};
 use crate::store::package_lists::{Depth, Place};
 use crate::store::{Error, View};
 
@@ -17,9 +18,8 @@ impl Server {
         project: ProjectId,
     ) -> Result<bool, Error> {
         let is_open = self.is_open_to(caller, view.effective_visibility(project)?);
-        let may = || {
-            self.access.may_in_group(view, caller, project.governed(), Ability::ReadPackages)
-        };
+        let may =
+            || self.access.may_in_group(view, caller, project.governed(), Ability::ReadPackages);
         if is_open { Ok(true) } else { may() }
     }
 
@@ -27,9 +27,7 @@ impl Server {
     fn is_open_to(&self, caller: &Caller, visibility: Visibility) -> bool {
         match visibility {
             Visibility::Public => true,
-            Visibility::Internal => {
-                matches!(caller, Caller::User(_)) || self.access.trusts(caller)
-            }
+            Visibility::Internal => matches!(caller, Caller::User(_)) || self.access.trusts(caller),
             Visibility::Private => false,
         }
     }
@@ -55,26 +53,8 @@ impl Server {
         view: &View,
         caller: &Caller,
         package: &Package,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Failure> {
         let protection = view.protection(package)?;
-        Ok(!protection.may_delete(self.standing(view, caller, package.project)?))
-    }
-
-    /// As what the caller, who may delete packages in a project, does so; `None`: as a token.
-    pub(in crate::http) fn standing(
-        &self,
-        view: &View,
-        caller: &Caller,
-        project: ProjectId,
-    ) -> Result<Option<RuleRole>, Error> {
-        if self.access.trusts(caller) {
-            return Ok(Some(RuleRole::Admin));
-        }
-        let role = match caller {
-            Caller::Deploy(_) => return Ok(None),
-            Caller::Anonymous => None,
-            Caller::User(user) => view.role(user, project.governed())?,
-        };
-        Ok(Some(RuleRole::Role(role.unwrap_or(Role::Guest))))
+        Ok(!protection.may_delete(self.rule_role(view, caller, package.project)?))
     }
 }

@@ -23,8 +23,8 @@ use crate::model::{
 };
 pub use cost::PackageCost;
 pub use files::{FileOrder, FilePart};
-pub use places::Depth;
 use lanes::{Head, Lane};
+pub use places::Depth;
 
 /// Most rows that are looked at for one page.
 pub const LOOKS_MAX: usize = 500_000;
@@ -310,6 +310,3 @@ impl Walk<'_> {
         ControlFlow::Continue(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,6 +13,7 @@ mod images;
 mod leases;
 mod manifests;
 mod model;
+mod package_lists;
 mod people;
 mod policies;
 mod possessions;

@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{bytes, count, table};
 use super::{Answer, Desk, Sweeping, Verdict};
 use crate::app::Error;
-use crate::model::{
-    PackageId, PackageKind, PackageStatus, Role, RuleRole, Scope, Trigger, Usage,
-};
+use crate::model::{PackageId, PackageKind, PackageStatus, Role, RuleRole, Scope, Trigger, Usage};
 use crate::store::detached::Cause;
 use crate::store::package_lists::{Listed, PackageCost};
 use select::Chosen;

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_graphql::{Context, Result};
 use http::StatusCode;
 
-use super::errors::{fault, unavailable};
+use super::errors::{failed, fault, unavailable};
 use crate::access::identity::Extent;
 use crate::db::Pending;
 use crate::http::Server;
@@ -91,7 +91,8 @@ impl Asked {
 
     /// Whether the caller may see that a project is there.
     pub fn sees_project(&self, project: ProjectId) -> Result<bool> {
-        let visibility = self.view().effective_visibility(project).map_err(|error| fault(&error))?;
+        let visibility =
+            self.view().effective_visibility(project).map_err(|error| fault(&error))?;
         Ok(match visibility {
             Visibility::Public => true,
             Visibility::Internal if self.caller.login().is_some() => true,
@@ -113,8 +114,7 @@ impl Asked {
 
     /// As what the caller deletes packages of a project, for the rules that protect them.
     pub fn standing(&self, project: ProjectId) -> Result<Option<RuleRole>> {
-        let standing = self.server.standing(&self.view(), &self.caller, project);
-        standing.map_err(|error| fault(&error))
+        self.server.rule_role(&self.view(), &self.caller, project).map_err(failed)
     }
 
     /// Has the space of what was deleted given back.

@@ -141,9 +141,8 @@ impl Test {
     fn fits(&self, view: &View, listed: &Listed) -> Result<bool, store::Error> {
         let package = &listed.package;
         let version = package.version.as_deref().unwrap_or_default();
-        let is_named = |pattern: &Regex| {
-            pattern.is_match(&package.title) || pattern.is_match(&package.name)
-        };
+        let is_named =
+            |pattern: &Regex| pattern.is_match(&package.title) || pattern.is_match(&package.name);
         let is_old = |before: &Timestamp| package.created < *before;
         if !self.name.as_ref().is_none_or(is_named)
             || !self.version.as_ref().is_none_or(|pattern| pattern.is_match(version))

@@ -68,10 +68,7 @@ impl DetailFields {
     /// Whether anybody may download it.
     async fn public_package(&self, context: &Context<'_>) -> Option<Result<bool>> {
         let read = |asked: &Asked| {
-            asked
-                .view()
-                .effective_visibility(self.0.record.project)
-                .map_err(|error| fault(&error))
+            asked.view().effective_visibility(self.0.record.project).map_err(|error| fault(&error))
         };
         Some(asked(context).and_then(read).map(|is| is == Visibility::Public))
     }

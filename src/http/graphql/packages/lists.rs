@@ -83,8 +83,7 @@ impl Wanted {
             None => None,
             Some(kind) => Some(kind.kind()?),
         };
-        let versionless =
-            if self.versionless { Versionless::Shown } else { Versionless::Hidden };
+        let versionless = if self.versionless { Versionless::Shown } else { Versionless::Hidden };
         Some(PackageFilter {
             kind,
             words: PackageFilter::words_of(&self.name.unwrap_or_default()),
@@ -230,8 +229,7 @@ fn page<N: OutputType>(
         (has_after, is_more || has_before)
     };
     let count = PackageCount(list.map(Arc::new));
-    let mut connection =
-        Connection::with_additional_fields(is_more_before, is_more_after, count);
+    let mut connection = Connection::with_additional_fields(is_more_before, is_more_after, count);
     connection.edges.extend(found.into_iter().map(|Listed { rank, id, package }| {
         let package = PackageAt { id, record: package };
         Edge::new(RankCursor(rank), node(package.into()))
@@ -254,7 +252,7 @@ fn extent(arguments: &Arguments) -> Result<(usize, bool)> {
         (Some(first), None) => ("first", first, false),
         (None, Some(last)) => ("last", last, true),
     };
-    let count = usize::try_from(count)
-        .map_err(|_| argument(format!("`{name}` must not be negative")))?;
+    let count =
+        usize::try_from(count).map_err(|_| argument(format!("`{name}` must not be negative")))?;
     Ok((count.min(PAGE_MAX), is_from_end))
 }

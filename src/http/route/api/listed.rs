@@ -110,10 +110,7 @@ mod tests {
     fn numbers_are_told_from_formats() {
         let package = |id, part| ListedRoute::Package(ProjectAt::Id(ProjectId(1)), id, part);
         let two = Some(PackageId(2));
-        assert_eq!(
-            read(&["packages"]),
-            Some(ListedRoute::OfProject(ProjectAt::Id(ProjectId(1))))
-        );
+        assert_eq!(read(&["packages"]), Some(ListedRoute::OfProject(ProjectAt::Id(ProjectId(1)))));
         for (below, wanted) in [
             (vec!["2"], Some(package(two, OfPackage::Whole))),
             (vec!["2x"], Some(package(None, OfPackage::Whole))),
