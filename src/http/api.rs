@@ -33,7 +33,7 @@ use warp::reply::Response;
 
 use super::failure::Failure;
 use super::login::Pass;
-use super::route::ApiRoute;
+use super::route::{ApiRoute, ListedRoute, OfPackage};
 use super::{Request, Server, blocking, reply};
 use crate::model::{Caller, Timestamp, User};
 pub use errors::ApiError;
@@ -67,6 +67,12 @@ impl Server {
         route: ApiRoute,
     ) -> Result<Response, Failure> {
         self.check_known(&request, &route)?;
+        // It needs no parameters, and its headers.
+        if let ApiRoute::Listed(ListedRoute::Package(at, package, OfPackage::Download(file))) =
+            route
+        {
+            return self.download_file(request, at, package, file).await;
+        }
         let address = self.address(&request.headers).trim_end_matches('/').to_owned();
         let Request { caller, pass, method, query, headers, body } = request;
         // What only reads says all in its query, and nobody has to log in for some of it.
@@ -88,13 +94,14 @@ impl Server {
                 | ApiRoute::Group(_)
                 | ApiRoute::Subgroups(_)
                 | ApiRoute::Descendants(_)
-                | ApiRoute::Listed(_)
                 | ApiRoute::ProjectsInGroup(_)
                 | ApiRoute::Projects
                 | ApiRoute::Project(_)
                 | ApiRoute::Nothing(_)
         );
-        if (reads && is_open) || self.is_somebody(&request.caller) {
+        // Who may do what there, deploy tokens may too: handlers ask.
+        let is_of_packages = matches!(route, ApiRoute::Listed(_));
+        if (reads && is_open) || is_of_packages || self.is_somebody(&request.caller) {
             return Ok(());
         }
         Err(ApiError::unauthorized().into())

@@ -4,7 +4,8 @@
 //! Defends I9: a project is asked about by its id, in the snapshot that the answer is read from.
 
 use super::Server;
-use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Role, RuleRole, Visibility};
+use super::failure::Failure;
+use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Visibility};
 use crate::store::package_lists::{Depth, Place};
 use crate::store::{Error, View};
 
@@ -52,26 +53,8 @@ impl Server {
         view: &View,
         caller: &Caller,
         package: &Package,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Failure> {
         let protection = view.protection(package)?;
-        Ok(!protection.may_delete(self.standing(view, caller, package.project)?))
-    }
-
-    /// As what the caller, who may delete packages in a project, does so; `None`: as a token.
-    pub(in crate::http) fn standing(
-        &self,
-        view: &View,
-        caller: &Caller,
-        project: ProjectId,
-    ) -> Result<Option<RuleRole>, Error> {
-        if self.access.trusts(caller) {
-            return Ok(Some(RuleRole::Admin));
-        }
-        let role = match caller {
-            Caller::Deploy(_) => return Ok(None),
-            Caller::Anonymous => None,
-            Caller::User(user) => view.role(user, project.governed())?,
-        };
-        Ok(Some(RuleRole::Role(role.unwrap_or(Role::Guest))))
+        Ok(!protection.may_delete(self.rule_role(view, caller, package.project)?))
     }
 }

@@ -310,6 +310,3 @@ impl Walk<'_> {
         ControlFlow::Continue(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,6 +15,7 @@ mod manifests;
 mod model;
 mod package_policies;
 mod packages;
+mod package_lists;
 mod people;
 mod policies;
 mod possessions;

@@ -6,6 +6,7 @@
 //! (I8). Deliberately absent: what the clients of formats ask for, and pipelines, which nothing
 //! here runs: their lists are empty.
 
+mod download;
 mod files;
 mod lists;
 mod render;
@@ -13,13 +14,12 @@ mod render;
 use serde_json::Value;
 use warp::reply::Response;
 
-use super::gate::Found;
-use super::project_gate::FoundProject;
 use super::{ApiError, Asked, no_content, params};
 use crate::http::failure::Failure;
-use crate::http::route::{GroupAt, ListedRoute, OfPackage, ProjectAt};
+use crate::http::packages::gate::Target;
+use crate::http::route::{ListedRoute, OfPackage, ProjectAt};
 use crate::http::{Server, reply};
-use crate::model::{Ability, Package, PackageId, PackageStatus, Scope, Trigger};
+use crate::model::{Ability, Caller, Package, PackageId, PackageStatus, Scope, Trigger};
 use crate::store::View;
 use crate::store::detached::Cause;
 use crate::store::packages::Marked;
@@ -29,7 +29,7 @@ const PIPELINES_MAX: u64 = 20;
 
 /// A package that was found.
 struct FoundPackage {
-    project: FoundProject,
+    project: Target,
     id: PackageId,
     package: Package,
 }
@@ -90,7 +90,7 @@ impl Server {
         let view = self.api_view()?;
         let found = self.package_to_destroy(&view, asked, at, id)?;
         asked.check_unmodified(found.package.updated)?;
-        let standing = self.standing(&view, &asked.caller, found.project.id)?;
+        let standing = self.rule_role(&view, &asked.caller, found.project.id)?;
         drop(view);
         let cause = Cause::request(&asked.by());
         let marked = self.tree.store().mark_packages(vec![(id, standing)], cause).wait()?;
@@ -111,6 +111,7 @@ impl Server {
 
     fn pipelines(&self, asked: &Asked, at: &ProjectAt, id: PackageId) -> Result<Response, Failure> {
         if !self.is_somebody(&asked.caller) {
+        if asked.caller == Caller::Anonymous && !self.access.trusts(&asked.caller) {
             return Err(ApiError::unauthorized().into());
         }
         if asked.params.number("per_page")?.is_some_and(|n| n == 0 || n > PIPELINES_MAX) {
@@ -120,27 +121,14 @@ impl Server {
         Ok(reply::json(&Value::Array(Vec::new())))
     }
 
-    /// The group that a URL names; its list is that of the projects that the caller may read.
-    fn group_to_list(&self, view: &View, asked: &Asked, at: &GroupAt) -> Result<Found, Failure> {
-        self.group_found(view, asked, at)
-    }
-
     /// The project that a URL names, of whose packages the caller may be told.
     fn project_to_read(
         &self,
         view: &View,
         asked: &Asked,
         at: &ProjectAt,
-    ) -> Result<FoundProject, Failure> {
-        let found = self.project_found(view, asked, at)?;
-        if self.reads_packages(view, &asked.caller, found.id)? {
-            return Ok(found);
-        }
-        Err(if self.is_somebody(&asked.caller) {
-            ApiError::forbidden().into()
-        } else {
-            ApiError::unauthorized().into()
-        })
+    ) -> Result<Target, Failure> {
+        self.package_project(view, &asked.caller, at, Ability::ReadPackages)
     }
 
     /// A package that is not on its way out.
@@ -163,7 +151,7 @@ impl Server {
         at: &ProjectAt,
         id: PackageId,
     ) -> Result<FoundPackage, Failure> {
-        let project = self.project_for(view, asked, at, Ability::DestroyPackage)?;
+        let project = self.package_project(view, &asked.caller, at, Ability::DestroyPackage)?;
         let found = find(view, project, id)?;
         if self.is_delete_protected(view, &asked.caller, &found.package)? {
             return Err(protected().into());
@@ -182,7 +170,7 @@ impl Server {
     }
 }
 
-fn find(view: &View, project: FoundProject, id: PackageId) -> Result<FoundPackage, Failure> {
+fn find(view: &View, project: Target, id: PackageId) -> Result<FoundPackage, Failure> {
     let package = view.package(id)?.filter(|package| {
         package.project == project.id && package.status != PackageStatus::PendingDestruction
     });

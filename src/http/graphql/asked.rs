@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_graphql::{Context, Result};
 use http::StatusCode;
 
-use super::errors::{fault, unavailable};
+use super::errors::{failed, fault, unavailable};
 use crate::access::identity::Extent;
 use crate::db::Pending;
 use crate::http::Server;
@@ -114,8 +114,7 @@ impl Asked {
 
     /// As what the caller deletes packages of a project, for the rules that protect them.
     pub fn standing(&self, project: ProjectId) -> Result<Option<RuleRole>> {
-        let standing = self.server.standing(&self.view(), &self.caller, project);
-        standing.map_err(|error| fault(&error))
+        self.server.rule_role(&self.view(), &self.caller, project).map_err(failed)
     }
 
     /// Has the space of what was deleted given back.

@@ -149,7 +149,7 @@ impl Ids {
     /// `None`: all of it stands before `after`.
     fn new(list: &PackageList, place: &Place, after: Option<&Rank>) -> Option<Self> {
         let path = place_of(list.order, place);
-        let last = match after.map(|after| (path.cmp(&after.place), after.id)) {
+        let start = match after.map(|after| (path.cmp(&after.place), after.id)) {
             None => None,
             Some((Ordering::Equal, id)) => Some(PackageId(id)),
             Some((Ordering::Less, _)) if list.direction == Direction::Ascending => return None,
@@ -159,7 +159,7 @@ impl Ids {
         Some(Self {
             project: place.project,
             place: path,
-            last,
+            last: start,
             batch: VecDeque::new(),
             size: BATCH_MIN,
             is_over: false,

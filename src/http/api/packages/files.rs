@@ -43,7 +43,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         let view = self.api_view()?;
         let found = self.package_to_destroy(&view, asked, at, package)?;
-        let standing = self.standing(&view, &asked.caller, found.project.id)?;
+        let standing = self.rule_role(&view, &asked.caller, found.project.id)?;
         let file = find(&view, package, id)?;
         asked.check_unmodified(file.created)?;
         drop(view);

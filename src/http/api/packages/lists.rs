@@ -39,7 +39,7 @@ impl Server {
 
     pub(super) fn list_of_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
         let view = self.api_view()?;
-        let group = self.group_to_list(&view, asked, at)?;
+        let group = self.package_group(&view, &asked.caller, at)?;
         let is_direct = asked.params.flag("exclude_subgroups")?.unwrap_or_default();
         let depth = if is_direct { Depth::Direct } else { Depth::All };
         let places = self.package_places(&view, &asked.caller, group.id, depth)?;
@@ -90,14 +90,13 @@ impl Server {
         rights: &mut HashMap<ProjectId, bool>,
     ) -> Result<Value, Failure> {
         let project = package.project;
-        let may_destroy = match rights.get(&project) {
-            Some(may) => *may,
-            None => {
-                let destroy = Ability::DestroyPackage;
-                let may = self.may_in(view, &asked.caller, project.governed(), destroy)?;
-                rights.insert(project, may);
-                may
-            }
+        let may_destroy = if let Some(may) = rights.get(&project) {
+            *may
+        } else {
+            let destroy = Ability::DestroyPackage;
+            let may = self.may_in(view, &asked.caller, project.governed(), destroy)?;
+            rights.insert(project, may);
+            may
         };
         let lines = Lines { view, address: &asked.address };
         let mut line = lines.package(*id, package, path, may_destroy)?;
