@@ -95,6 +95,7 @@ kinds! {
     Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Files))) => "package files",
     Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::File(_)))) => "package file",
     Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Download(_)))) => "download",
+    Route::Api(ApiRoute::PackagePolicy(_)) => "policy of packages",
     Route::Api(ApiRoute::Nothing(_)) => "nothing of the API",
     Route::Proxy(_) => "proxy",
     Route::NoProxy(_) => "nothing of the proxy",
@@ -235,6 +236,9 @@ const EXAMPLES: &[&str] = &[
     "/api/v4/projects/1/packages/2/package_files",
     "/api/v4/projects/1/packages/2/package_files/3",
     "/api/v4/projects/1/packages/2/package_files/3/download",
+    "/api/v4/projects/1/packages/cleanup_policy",
+    "/api/v4/projects/1/packages/cleanup_policy/plan",
+    "/api/v4/projects/1/packages/cleanup_policy/run",
 ];
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];
