@@ -7,6 +7,7 @@ mod bar;
 mod groups;
 mod health;
 mod people;
+mod policies;
 mod projects;
 mod proxy;
 
@@ -51,7 +52,12 @@ pub fn run() -> Result<ExitCode, String> {
         Command::Project(project) => projects::project(project.command),
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
+        Command::Package(package) => {
+            let (common, command) = package.command.command();
+            admin::run(&common, app::admin::Command::Packages(command))
+        }
         Command::Proxy(proxy) => self::proxy::proxy(proxy.command),
+        Command::Policy(policy) => policies::policy(policy.command),
         Command::Stats(stats) => admin::run(&stats.common, app::admin::Command::Stats),
     }
 }

@@ -18,6 +18,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod package_rights;
 mod packages;
 mod proxy;
 mod proxy_door;

@@ -35,6 +35,7 @@ pub mod npm_package;
 pub mod oci_digest;
 pub mod oci_manifest;
 pub mod package;
+pub mod package_plan;
 pub mod package_policy;
 pub mod paths;
 pub mod pattern;
@@ -104,7 +105,8 @@ pub use package::{
     Sums,
 };
 pub use package_policy::{
-    KeepFiles, PackagePolicy, PackageSettings, PolicyRun, ProtectionRule, RuleRole,
+    KeepFiles, Kept, PackagePolicy, PackageSettings, PolicyRun, PolicyTurn, ProtectionRule,
+    RuleRole,
 };
 pub use paths::{
     BranchPath, FilePath, FormatPath, JobPath, ProductBranchPath, ProductPath, Repo, TagPath,

@@ -6,6 +6,7 @@
 //! Deliberately absent: HTTP, and rights; and asking other registries for what is not here: no
 //! name of a private package may ever be looked up elsewhere.
 
+pub mod cleanup;
 pub mod files;
 pub mod generic;
 pub mod maven;

@@ -32,6 +32,8 @@ pub mod listed;
 mod loss;
 pub mod manifests;
 pub mod members;
+pub mod package_lists;
+pub mod package_policies;
 pub mod packages;
 pub mod policies;
 pub mod possessions;
@@ -210,6 +212,12 @@ pub enum Error {
     /// There is no such group, or no more; the text is its full path or its number.
     #[error("there is no group {0}; `larder group list` shows those there are")]
     GroupUnknown(String),
+    /// More would have to be looked at than one answer may.
+    #[error(
+        "the list is too long to be put into this order or looked through: ask for one project, for \
+         one kind or name, or in the order of created_at"
+    )]
+    ListTooLong,
     /// A group cannot have this path.
     #[error(transparent)]
     GroupName(#[from] crate::model::GroupNameError),

@@ -9,6 +9,7 @@ mod clock_guard;
 mod daily;
 mod mailbox;
 mod pace;
+mod packages;
 mod proxy;
 mod recount;
 mod registry;
@@ -34,6 +35,7 @@ use clock_guard::ClockGuard;
 pub use mailbox::{Handle, Progress, Status, Ticket};
 use mailbox::{Mail, Mailbox};
 pub use pace::Pace;
+pub use packages::POLICY_DEADLINE;
 use schedule::{Schedule, Wake};
 
 /// How often it is written when manifests were pulled, whether there is a run or not.
@@ -53,6 +55,8 @@ pub struct Settings {
     /// Runs that leases ask for are at least this far apart, so that a stream of deletes does not
     /// become a stream of runs.
     pub spacing: Duration,
+    /// How long a policy of packages may mark files before it goes on in the next run.
+    pub policy_deadline: Duration,
 }
 
 impl Default for Settings {
@@ -63,6 +67,7 @@ impl Default for Settings {
             work_bound: Duration::from_millis(5),
             rows_max: 500,
             spacing: Duration::from_secs(30),
+            policy_deadline: POLICY_DEADLINE,
         }
     }
 }
@@ -194,7 +199,7 @@ impl Sweeper {
         let now = self.store.clock().now();
         let (lease, due) =
             match self.store.view().and_then(|v| Ok((v.next_lease_end()?, v.next_due()?))) {
-                Ok((lease, due)) => (self.proxy_or(self.registry_or(lease)), due),
+                Ok((lease, due)) => (self.packages_or(self.proxy_or(self.registry_or(lease))), due),
                 Err(error) => {
                     log::error!("what is due next is not known: {error}");
                     (Some(now.after(self.settings.spacing)), None)

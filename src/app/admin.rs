@@ -9,8 +9,10 @@
 mod check;
 pub mod groups;
 mod hex;
+pub mod packages;
 pub mod people;
 mod plan;
+pub mod policies;
 pub mod projects;
 pub mod proxy;
 mod quota;
@@ -69,6 +71,10 @@ pub enum Command {
     DeployTokens(groups::DeployTokens),
     /// Shows or changes what groups cache of other registries.
     Proxy(proxy::Proxy),
+    /// Shows or deletes packages.
+    Packages(packages::Packages),
+    /// Shows, changes or runs what projects keep of their packages.
+    Policies(policies::Policies),
 }
 
 /// How to sweep.
@@ -96,6 +102,8 @@ impl Command {
             | Self::Members(_)
             | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
+            Self::Packages(command) => !command.only_reads(),
+            Self::Policies(command) => !command.only_reads(),
             _ => false,
         }
     }
@@ -189,6 +197,8 @@ impl Desk<'_> {
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),
+            Command::Packages(command) => self.packages(command),
+            Command::Policies(command) => self.policies(command),
         }
     }
 

@@ -150,6 +150,9 @@ pub enum Error {
     /// What a group's proxy cannot be set to.
     #[error(transparent)]
     ProxySettings(#[from] super::admin::proxy::Refused),
+    /// No packages can be meant.
+    #[error(transparent)]
+    Packages(#[from] super::admin::packages::Refused),
     /// The rules cannot be used.
     #[error(transparent)]
     Rules(#[from] AclError),

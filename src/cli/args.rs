@@ -16,7 +16,9 @@ use crate::model::Digest;
 mod acl;
 pub mod groups;
 mod health;
+pub mod packages;
 pub mod people;
+pub mod policies;
 pub mod projects;
 pub mod proxy;
 mod quota;
@@ -79,6 +81,10 @@ pub enum Command {
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),
+    /// Show and delete packages of projects.
+    Package(packages::Package),
+    /// Show and change what projects keep of their packages, and what that removes.
+    Policy(policies::Policy),
     /// Show the effective settings and where each one comes from.
     Config(ShowConfig),
     /// Ask the running server whether it is ready, for health checks.

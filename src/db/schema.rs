@@ -148,6 +148,8 @@ tables! {
     // ── the dependency proxy
     /// Truth: how a group caches, as far as that was ever changed.
     PROXY_GROUPS: GroupId => ProxyGroup = "proxy-groups.1";
+    /// Derived: the groups whose entries go by their age.
+    TTL_GROUPS: GroupId => () = "ttl-groups.1";
     /// Derived: what a group's cache holds.
     PROXY_USAGE: GroupId => ProxyUsage = "proxy-usage.1", hot;
     /// Truth: entries, whatever their state.

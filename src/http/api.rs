@@ -13,6 +13,8 @@ mod gate;
 mod groups;
 mod listing;
 mod members;
+mod package_policy;
+mod packages;
 mod pages;
 pub(in crate::http) mod params;
 mod project_gate;
@@ -32,7 +34,7 @@ use warp::reply::Response;
 
 use super::failure::Failure;
 use super::login::Pass;
-use super::route::ApiRoute;
+use super::route::{ApiRoute, ListedRoute, OfPackage};
 use super::{Request, Server, blocking, reply};
 use crate::model::{Caller, Timestamp, User};
 pub use errors::ApiError;
@@ -66,6 +68,12 @@ impl Server {
         route: ApiRoute,
     ) -> Result<Response, Failure> {
         self.check_known(&request, &route)?;
+        // It needs no parameters, and its headers.
+        if let ApiRoute::Listed(ListedRoute::Package(at, package, OfPackage::Download(file))) =
+            route
+        {
+            return self.download_file(request, at, package, file).await;
+        }
         let address = self.address(&request.headers).trim_end_matches('/').to_owned();
         let Request { caller, pass, method, query, headers, body } = request;
         // What only reads says all in its query, and nobody has to log in for some of it.
@@ -92,7 +100,9 @@ impl Server {
                 | ApiRoute::Project(_)
                 | ApiRoute::Nothing(_)
         );
-        if (reads && is_open) || self.is_somebody(&request.caller) {
+        // Who may do what there, deploy tokens may too: handlers ask.
+        let is_of_packages = matches!(route, ApiRoute::Listed(_));
+        if (reads && is_open) || is_of_packages || self.is_somebody(&request.caller) {
             return Ok(());
         }
         Err(ApiError::unauthorized().into())
@@ -131,6 +141,8 @@ impl Server {
             ApiRoute::Settings => self.api_settings(asked),
             ApiRoute::ProtectionRules(at) => self.api_protection_rules(asked, &at),
             ApiRoute::ProtectionRule(at, id) => self.api_protection_rule(asked, &at, id),
+            ApiRoute::Listed(route) => self.api_listed(asked, &route),
+            ApiRoute::PackagePolicy(route) => self.api_package_policy(asked, &route),
             // Clients of packages are answered elsewhere (`packages`).
             ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }

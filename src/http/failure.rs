@@ -218,6 +218,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::TagTaken { .. }
         | Error::ProductTaken(_)
         | Error::IsImage
+        | Error::ListTooLong
         | Error::FormatConflict { .. } => StatusCode::BAD_REQUEST,
         Error::MetadataTooLarge { .. } | Error::ManifestTooLarge { .. } => {
             StatusCode::PAYLOAD_TOO_LARGE

@@ -5,7 +5,7 @@
 //! with files and with pages. Deliberately absent: lists and deletion, which are the API's, and
 //! everything that one format alone does.
 
-mod gate;
+pub(in crate::http) mod gate;
 mod generic;
 mod intake;
 mod maven;

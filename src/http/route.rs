@@ -22,7 +22,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::{graphql, guard};
 use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
 
-pub use api::{ApiRoute, GovernedAt, GroupAt, ProjectAt, is_api};
+pub use api::{
+    ApiRoute, GovernedAt, GroupAt, ListedRoute, OfPackage, PolicyPart, PolicyRoute, ProjectAt,
+    is_api,
+};
 pub use packages::{
     NpmThing, PackagesAt, PackagesRoute, PackagesThing, PypiThing, asks_of_packages, is_packages,
 };

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PackageFileId, PackageId, Role, Timestamp};
+use super::{PackageId, Role, Timestamp};
 
 /// How many files of one name a package keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,6 +21,15 @@ impl KeepFiles {
     /// The numbers that can be chosen.
     pub const COUNTS: [u32; 6] = [1, 10, 20, 30, 40, 50];
 
+    /// As it is written.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Newest(count) => count.to_string(),
+        }
+    }
+
     /// Reads `all` or one of the numbers.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -32,6 +41,15 @@ impl KeepFiles {
     }
 }
 
+/// Most builds of a snapshot that a policy can keep.
+pub const KEEP_SNAPSHOTS_MAX: u32 = 1000;
+
+/// A number of builds that a policy can keep: 1 to [`KEEP_SNAPSHOTS_MAX`].
+#[must_use]
+pub fn builds(number: u64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|number| (1..=KEEP_SNAPSHOTS_MAX).contains(number))
+}
+
 /// The record of a project's policy; the project is the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackagePolicy {
@@ -40,10 +58,10 @@ pub struct PackagePolicy {
     /// How many builds of a snapshot a package keeps, for each classifier and extension; `None`:
     /// all of them.
     pub keep_snapshots: Option<u32>,
-    /// When it is its turn.
+    /// When it is its turn again. It is moved on before a run begins.
     pub next_run: Timestamp,
-    /// Where a run stopped at its deadline: behind this package and file.
-    pub resume: Option<(PackageId, PackageFileId)>,
+    /// A run that has not come to its end.
+    pub turn: Option<PolicyTurn>,
     /// When it was first set.
     pub created: Timestamp,
     /// When it was last set.
@@ -56,6 +74,47 @@ impl PackagePolicy {
     pub fn is_active(&self) -> bool {
         self.keep != KeepFiles::All || self.keep_snapshots.is_some()
     }
+
+    /// What it keeps.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept { files: self.keep, snapshots: self.keep_snapshots }
+    }
+
+    /// When somebody may take it on.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.turn.map_or(self.next_run, |turn| turn.at)
+    }
+}
+
+/// What a project keeps of what was published again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How many files of one name a package keeps.
+    pub files: KeepFiles,
+    /// How many builds of a snapshot, for each classifier and extension; `None`: all of them.
+    pub snapshots: Option<u32>,
+}
+
+/// The settings that say so.
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "keep_n_duplicated_package_files = {}", self.files.text())?;
+        match self.snapshots {
+            Some(builds) => write!(f, ", keep_snapshots = {builds}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A run that has not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTurn {
+    /// Until when whoever took it on has it, which is a lease: somebody else may then.
+    pub at: Timestamp,
+    /// The first package that it has not looked at whole.
+    pub from: PackageId,
 }
 
 /// Whether what was published already may be published again: a row for each group, and for a

@@ -27,6 +27,7 @@ mod manifests;
 mod package_fix;
 mod package_rows;
 mod packages;
+mod policies;
 mod products;
 mod projects;
 mod publications;
@@ -274,6 +275,7 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_registry()?;
         self.check_cached()?;
         self.check_packages()?;
+        self.check_policies()?;
         self.check_totals()
     }
 

@@ -39,6 +39,7 @@ mod tags;
 
 pub(super) use downloads::Downloads;
 pub use mark::{MARKS_MAX, Marked};
+pub(super) use protection::is_protected;
 pub use protection::{NewProtectionRule, PROTECTION_RULES_MAX, Protection};
 pub use publish::{Again, NewPackageFile, Publish, Published};
 pub use settings::{EXCEPTION_LENGTH_MAX, RuleError};

@@ -8,7 +8,7 @@
 use super::cached::purge;
 use super::groups::known;
 use super::{Error, Store, Tx, View};
-use crate::db::schema::{META, Meta, PROXY_GROUPS};
+use crate::db::schema::{META, Meta, PROXY_GROUPS, TTL_GROUPS};
 use crate::db::{Pending, Rows, Span};
 use crate::model::{
     GroupId, ProxyGroup, Role, Timestamp, TtlPolicy, Upstream, UpstreamCredentials,
@@ -50,7 +50,7 @@ pub struct ProxyChange {
 pub type TtlPage = (Vec<(GroupId, TtlPolicy)>, Option<GroupId>);
 
 impl<T: Clone> Wish<T> {
-    fn apply(&self, to: &mut Option<T>) {
+    pub(super) fn apply(&self, to: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Unset => *to = None,
@@ -91,6 +91,11 @@ impl Store {
                 proxy.purged = tx.purge(group)?;
             }
             PROXY_GROUPS.put(tx.txn, &group, &proxy)?;
+            if proxy.ttl.enabled {
+                TTL_GROUPS.put(tx.txn, &group, &())?;
+            } else {
+                TTL_GROUPS.remove(tx.txn, &group)?;
+            }
             Ok(proxy)
         })
     }
@@ -136,10 +141,22 @@ impl View {
     /// [`Error::Db`].
     pub fn ttl_groups(&self, after: Option<GroupId>, limit: usize) -> Result<TtlPage, Error> {
         let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
-        let page = PROXY_GROUPS.page(&self.snapshot, span, limit)?;
-        let last = page.last().map(|(group, _)| *group);
-        let policies = page.into_iter().map(|(group, proxy)| (group, proxy.ttl));
-        Ok((policies.filter(|(_, ttl)| ttl.enabled).collect(), last))
+        let page = TTL_GROUPS.page(&self.snapshot, span, limit)?;
+        let last = page.last().map(|(group, ())| *group);
+        let mut policies = Vec::new();
+        for (group, ()) in page {
+            policies.push((group, record(&self.snapshot, group)?.ttl));
+        }
+        policies.retain(|(_, ttl)| ttl.enabled);
+        Ok((policies, last))
+    }
+
+    /// Whether entries go by their age in any group; costs the same for any number of them.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn has_ttl_groups(&self) -> Result<bool, Error> {
+        Ok(TTL_GROUPS.has_any(&self.snapshot, Span::all())?)
     }
 
     /// How many batches of entries may be in work at once for each kind.

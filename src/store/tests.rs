@@ -13,6 +13,8 @@ mod images;
 mod leases;
 mod manifests;
 mod model;
+mod package_lists;
+mod package_policies;
 mod packages;
 mod people;
 mod policies;

@@ -74,7 +74,7 @@ impl Sweeper {
         if view.has_purges()? {
             return Ok(Some(Timestamp(0)));
         }
-        let ages = if has_policies(&view)? { view.last_ttl_run()? } else { None };
+        let ages = if view.has_ttl_groups()? { view.last_ttl_run()? } else { None };
         let ages = ages.map(|last| TTL.next(last));
         Ok([ages, self.next_deletion(&view)?].into_iter().flatten().min())
     }
@@ -108,7 +108,7 @@ impl Sweeper {
             let is_over = |last: Option<Timestamp>| last.is_none_or(|last| last > now);
             let (ages, start) = (view.last_ttl_run()?, view.last_proxy_start()?);
             let is_missed = ages.is_some_and(|last| TTL.is_due(last, now));
-            if is_over(ages) || (is_missed && !has_policies(&view)?) {
+            if is_over(ages) || (is_missed && !view.has_ttl_groups()?) {
                 self.store.note_ttl_run()?;
             }
             if is_over(start) || start.is_some_and(|last| START.is_due(last, now)) {
@@ -138,7 +138,7 @@ impl Sweeper {
         let is_asked = matches!(run.trigger, Trigger::Request | Trigger::Signal);
         let due = || {
             let (view, now) = (self.store.view()?, self.store.clock().now());
-            if !has_policies(&view)? {
+            if !view.has_ttl_groups()? {
                 return Ok(false);
             }
             let last = view.last_ttl_run()?;
@@ -331,18 +331,6 @@ impl Sweeper {
                 Ok(!self.stop.is_requested())
             }
             Err((_, error)) => Err(error),
-        }
-    }
-}
-
-/// Whether anything goes by its age in any group.
-fn has_policies(view: &View) -> Result<bool, Error> {
-    let mut after = None;
-    loop {
-        match view.ttl_groups(after, GROUPS_PAGE)? {
-            (page, _) if !page.is_empty() => return Ok(true),
-            (_, None) => return Ok(false),
-            (_, last) => after = last,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::mailbox::Progress;
 use super::pace::Pace;
-use super::{Settings, Sweeper, proxy};
+use super::{Settings, Sweeper, packages, proxy};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
@@ -91,6 +91,9 @@ impl Sweeper {
         }
         if run.scope == Scope::Full && may_remove {
             self.stage(run, POLICIES, Self::apply_policies);
+        }
+        if may_remove && self.has_package_policies() {
+            self.stage(run, packages::POLICIES, Self::apply_package_policies);
         }
         if self.has_purges() {
             self.stage(run, proxy::MARK, Self::mark_purged);

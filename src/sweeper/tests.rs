@@ -31,6 +31,7 @@ mod crash;
 mod gate;
 mod house;
 mod life;
+mod packages;
 mod post_process;
 mod proxy;
 mod race;

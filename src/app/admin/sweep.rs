@@ -149,6 +149,7 @@ fn thing(stage: &str) -> &'static str {
     match stage {
         "expire" => "note",
         "policies" => "tag",
+        "package-policies" => "file",
         "destroy" => "reference",
         "collect" | "unlink" => "blob",
         _ => "row",

@@ -4,6 +4,7 @@
 mod cached;
 mod groups;
 mod images;
+mod package_policies;
 mod packages;
 mod projects;
 
@@ -273,6 +274,7 @@ pub(super) fn samples() -> Vec<Sample> {
     samples.extend(groups::samples());
     samples.extend(images::samples());
     samples.extend(cached::samples());
+    samples.extend(package_policies::samples());
     samples.extend(projects::samples());
     samples.extend(packages::samples());
     samples

@@ -71,8 +71,17 @@ impl Page {
 
     /// Those of all lines that are on this page.
     pub(super) fn of<T>(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
-        let before = self.lines.saturating_mul(self.number - 1);
-        all.into_iter().skip(before).take(self.lines).collect()
+        all.into_iter().skip(self.before()).take(self.lines).collect()
+    }
+
+    /// How many lines are on the pages before this one.
+    pub(super) fn before(self) -> usize {
+        self.lines.saturating_mul(self.number - 1)
+    }
+
+    /// How many lines are on this page, at most.
+    pub(super) fn lines(self) -> usize {
+        self.lines
     }
 
     /// Of everything in turn that `show` shows what is on this page, and how many there are. Where

@@ -8,13 +8,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_graphql::{Context, Result};
 use http::StatusCode;
 
-use super::errors::{fault, unavailable};
+use super::errors::{failed, fault, unavailable};
 use crate::access::identity::Extent;
 use crate::db::Pending;
 use crate::http::Server;
 use crate::http::failure::own_fault;
-use crate::model::{Ability, Caller, GroupId, Upstream, UpstreamCredentials};
+use crate::model::{
+    Ability, Caller, GroupId, ProjectId, RuleRole, Scope, Trigger, Upstream, UpstreamCredentials,
+    Visibility,
+};
 use crate::proxy;
+use crate::store::package_lists::{Depth, Place};
 use crate::store::{Error, Store, View};
 
 /// One HTTP request, whatever number of documents it has.
@@ -83,6 +87,39 @@ impl Asked {
         }
         let least = view.proxy_group(group)?.admins;
         Ok(view.role(user, group)?.is_some_and(|role| role >= least))
+    }
+
+    /// Whether the caller may see that a project is there.
+    pub fn sees_project(&self, project: ProjectId) -> Result<bool> {
+        let visibility =
+            self.view().effective_visibility(project).map_err(|error| fault(&error))?;
+        Ok(match visibility {
+            Visibility::Public => true,
+            Visibility::Internal if self.caller.login().is_some() => true,
+            _ => self.may(project.governed(), Ability::ReadProject)?,
+        })
+    }
+
+    /// Whether the caller may be told of a project's packages.
+    pub fn reads_packages(&self, project: ProjectId) -> Result<bool> {
+        let reads = self.server.reads_packages(&self.view(), &self.caller, project);
+        reads.map_err(|error| fault(&error))
+    }
+
+    /// The projects of a group whose packages the caller may be told of.
+    pub fn package_places(&self, group: GroupId) -> Result<Vec<Place>> {
+        let places = self.server.package_places(&self.view(), &self.caller, group, Depth::All);
+        places.map_err(|error| fault(&error))
+    }
+
+    /// As what the caller deletes packages of a project, for the rules that protect them.
+    pub fn standing(&self, project: ProjectId) -> Result<Option<RuleRole>> {
+        self.server.rule_role(&self.view(), &self.caller, project).map_err(failed)
+    }
+
+    /// Has the space of what was deleted given back.
+    pub fn reclaim(&self) {
+        self.server.sweeper.ask(Scope::Reclaim, Trigger::Delete);
     }
 
     /// Seals a secret of a group for its upstream; or says why that cannot be.

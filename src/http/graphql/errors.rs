@@ -80,6 +80,13 @@ pub fn fault(error: &store::Error) -> Error {
     Error::new(error.to_string())
 }
 
+/// A failure of a handler.
+#[must_use]
+pub fn failed(failure: Failure) -> Error {
+    let (_, message) = message(failure);
+    Error::new(message)
+}
+
 /// The answer to a request, its failure in the form of GraphQL if that was asked.
 pub(in crate::http) fn in_form(
     method: &Method,

@@ -12,6 +12,7 @@ use super::dependency_proxy::GroupDependencyProxy;
 use super::errors::{fault, unavailable};
 use super::ids;
 use super::package_settings::GroupPackageSettings;
+use super::packages::GroupPackages;
 use crate::model::{Ability, Group as Record, GroupId, GroupPath, Visibility};
 
 /// A group that was found.
@@ -26,7 +27,7 @@ pub struct GroupAt {
 
 /// A group of people, images and packages.
 #[derive(MergedObject)]
-pub struct Group(GroupFields, GroupDependencyProxy, GroupPackageSettings);
+pub struct Group(GroupFields, GroupDependencyProxy, GroupPackageSettings, GroupPackages);
 
 /// What it is by itself.
 struct GroupFields(Arc<GroupAt>);
@@ -34,6 +35,18 @@ struct GroupFields(Arc<GroupAt>);
 /// The field of the root.
 #[derive(Default)]
 pub struct GroupQuery;
+
+impl From<GroupAt> for Group {
+    fn from(group: GroupAt) -> Self {
+        let group = Arc::new(group);
+        Self(
+            GroupFields(Arc::clone(&group)),
+            GroupDependencyProxy(Arc::clone(&group)),
+            GroupPackageSettings(Arc::clone(&group)),
+            GroupPackages(group),
+        )
+    }
+}
 
 /// The group of this path, if the caller may see it.
 ///
@@ -44,6 +57,17 @@ pub fn find(asked: &Asked, path: &str) -> Result<Option<GroupAt>> {
     let Ok(path) = GroupPath::parse(path) else { return Ok(None) };
     let found = asked.view().group_at(&path).map_err(|error| fault(&error))?;
     let Some((id, record)) = found else { return Ok(None) };
+    let group = GroupAt { id, path, record };
+    Ok(if is_seen(asked, id)? { Some(group) } else { None })
+}
+
+/// The group of this number, if the caller may see it.
+///
+/// # Errors
+/// Those of the store.
+pub fn find_by_id(asked: &Asked, id: GroupId) -> Result<Option<GroupAt>> {
+    let found = asked.view().group(id).map_err(|error| fault(&error))?;
+    let Some((path, record)) = found else { return Ok(None) };
     let group = GroupAt { id, path, record };
     Ok(if is_seen(asked, id)? { Some(group) } else { None })
 }
@@ -78,12 +102,7 @@ impl GroupQuery {
         #[graphql(desc = "The full path, such as `acme/tools`.")] full_path: ID,
     ) -> Option<Result<Group>> {
         let found = asked(context).and_then(|asked| find(asked, &full_path)).transpose()?;
-        let group = found.map(Arc::new);
-        Some(group.map(|group| {
-            let (of_proxy, of_packages) = (Arc::clone(&group), Arc::clone(&group));
-            let settings = GroupPackageSettings(of_packages);
-            Group(GroupFields(group), GroupDependencyProxy(of_proxy), settings)
-        }))
+        Some(found.map(Group::from))
     }
 }
 

@@ -53,6 +53,21 @@ global_id!(
     "DependencyProxy::Manifest",
     "The id of a manifest of a dependency proxy: `gid://gitlab/DependencyProxy::Manifest/1`."
 );
+global_id!(
+    PackagesPackageID,
+    "Packages::Package",
+    "The id of a package: `gid://gitlab/Packages::Package/1`."
+);
+global_id!(
+    PackagesPackageFileID,
+    "Packages::PackageFile",
+    "The id of a file of a package: `gid://gitlab/Packages::PackageFile/1`."
+);
+global_id!(
+    PackagesTagID,
+    "Packages::Tag",
+    "The id of a moving name of a version: `gid://gitlab/Packages::Tag/1`."
+);
 
 #[cfg(test)]
 mod tests {

@@ -12,18 +12,29 @@ use async_graphql::{EmptySubscription, MergedObject, Request, Response, ServerEr
 use super::asked::Asked;
 use super::current_user::CurrentUserQuery;
 use super::dependency_proxy::{ImageTtlPolicyMutation, SettingsMutation};
+use super::document::Document;
 use super::group::GroupQuery;
 use super::limits;
 use super::metadata::MetadataQuery;
+use super::package_policy::PackagePolicyMutation;
 use super::package_settings::PackageSettingsMutation;
+use super::packages::{DestroyFilesMutation, DestroyPackagesMutation, PackageQuery};
+use super::project::ProjectQuery;
 
 /// What can be asked.
 #[derive(Default, MergedObject)]
-struct Query(CurrentUserQuery, GroupQuery, MetadataQuery);
+struct Query(CurrentUserQuery, GroupQuery, MetadataQuery, PackageQuery, ProjectQuery);
 
 /// What can be changed.
 #[derive(Default, MergedObject)]
-struct Mutation(SettingsMutation, ImageTtlPolicyMutation, PackageSettingsMutation);
+struct Mutation(
+    SettingsMutation,
+    ImageTtlPolicyMutation,
+    DestroyPackagesMutation,
+    DestroyFilesMutation,
+    PackagePolicyMutation,
+    PackageSettingsMutation,
+);
 
 type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
@@ -40,7 +51,8 @@ pub async fn execute(mut request: Request, asked: &Arc<Asked>) -> Response {
         Ok(document) => request.set_parsed_query(document),
         Err(error) => return Response::from_errors(vec![error]),
     }
-    SCHEMA.execute(request.data(Arc::clone(asked))).await
+    let used = Arc::new(Document::default());
+    SCHEMA.execute(request.data(Arc::clone(asked)).data(used)).await
 }
 
 fn checked(query: &str) -> Result<ExecutableDocument, ServerError> {

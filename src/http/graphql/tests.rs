@@ -5,6 +5,7 @@
 
 mod dependency_proxy;
 mod group;
+mod packages;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

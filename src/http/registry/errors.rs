@@ -347,6 +347,7 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::JobLocked
         | Error::DirtyFormats
         | Error::IsImage
+        | Error::ListTooLong
         | Error::QuotaExceeded { .. } => OciError::new(Code::Denied, why),
         Error::FormatConflict { format, version, job } => OciError::new(Code::Denied, why)
             .about(json!({ "format": format.as_str(), "version": version, "job": job })),

@@ -6,10 +6,14 @@
 //! numbers that are none), so that who asks comes first and the answer has GitLab's form.
 //! Deliberately absent: whether anything is there, and who may do what: roles decide, not paths.
 
+mod listed;
+mod policy;
 mod projects;
 
 use http::Method;
 
+pub use self::listed::{ListedRoute, OfPackage};
+pub use self::policy::{PolicyPart, PolicyRoute};
 pub use self::projects::{GovernedAt, ProjectAt};
 use super::packages::{self, PackagesRoute};
 use super::{Refusal, encode, encode_segment};
@@ -83,6 +87,10 @@ pub enum ApiRoute {
     ProtectionRules(ProjectAt),
     /// `projects/:id/packages/protection/rules/:rule_id`
     ProtectionRule(ProjectAt, Option<ProtectionRuleId>),
+    /// Packages by number, and lists of them.
+    Listed(ListedRoute),
+    /// What a project keeps of its packages.
+    PackagePolicy(PolicyRoute),
     /// What clients of packages use.
     Packages(PackagesRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
@@ -140,8 +148,14 @@ fn of_api(below: &[&str]) -> ApiRoute {
         ["projects", id, "packages", "protection", "rules", rule] => {
             ApiRoute::ProtectionRule(ProjectAt::read(id), number(rule).map(ProtectionRuleId))
         }
-        ["projects", id, below @ ..] => projects::of_project(ProjectAt::read(id), below)
-            .unwrap_or_else(|| nothing(&["projects", id], below)),
+        ["projects", id, below @ ..] => {
+            let at = ProjectAt::read(id);
+            let listed = listed::of_project(&at, below).map(ApiRoute::Listed);
+            let policy = || policy::of_project(&at, below).map(ApiRoute::PackagePolicy);
+            let found = listed.or_else(policy);
+            let found = found.or_else(|| projects::of_project(at, below));
+            found.unwrap_or_else(|| nothing(&["projects", id], below))
+        }
         below => nothing(&[], below),
     }
 }
@@ -152,6 +166,7 @@ fn of_group(at: GroupAt, below: &[&str]) -> Option<ApiRoute> {
         ["subgroups"] => ApiRoute::Subgroups(at),
         ["descendant_groups"] => ApiRoute::Descendants(at),
         ["projects"] => ApiRoute::ProjectsInGroup(at),
+        ["packages"] => ApiRoute::Listed(ListedRoute::OfGroup(at)),
         ["ldap_group_links"] => ApiRoute::Teams(at),
         ["ldap_group_links", team] | ["ldap_group_links", _, team] => {
             ApiRoute::Team(at, (*team).to_owned())
@@ -221,6 +236,8 @@ impl ApiRoute {
                 let id = numbered(id.map(|id| id.0));
                 format!("projects/{}/packages/protection/rules/{id}", at.segment())
             }
+            Self::Listed(route) => route.below(),
+            Self::PackagePolicy(route) => route.below(),
             Self::Packages(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
@@ -280,6 +297,8 @@ impl ApiRoute {
             Self::Settings => &["GET", "HEAD", "PUT"],
             Self::ProtectionRules(_) => &["GET", "HEAD", "POST"],
             Self::ProtectionRule(..) => &["DELETE", "PATCH"],
+            Self::Listed(route) => route.allow(),
+            Self::PackagePolicy(route) => route.allow(),
             Self::Packages(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::db::schema::{
     CACHED, CACHED_DUE, CACHED_OF, CACHED_PURGES, CACHED_TAGS, CACHED_TAGS_OF, PROXY_GROUPS,
-    PROXY_USAGE,
+    PROXY_USAGE, TTL_GROUPS,
 };
 use crate::db::{SliceTimes, Span};
 use crate::model::{Cached, CachedId, CachedState, GroupId, Referrer, Usage};
@@ -127,6 +127,7 @@ impl Tx<'_, '_> {
             return Ok(is_done);
         }
         PROXY_GROUPS.remove(self.txn, &group)?;
+        TTL_GROUPS.remove(self.txn, &group)?;
         PROXY_USAGE.remove(self.txn, &group)?;
         CACHED_PURGES.remove(self.txn, &group)?;
         Ok(true)

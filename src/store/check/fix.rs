@@ -10,6 +10,7 @@ use super::cached::CachedFix;
 use super::groups::GroupFix;
 use super::image_fix::ImageFix;
 use super::package_fix::PackageFix;
+use super::policies::PolicyFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
 use crate::db::schema::{
@@ -85,6 +86,8 @@ pub(super) enum Fix {
     Group(GroupFix),
     /// Something of packages.
     Package(PackageFix),
+    /// Something that comes by the clock.
+    Policy(PolicyFix),
     /// Drops a derived row that cannot be read.
     Unreadable(Erase, Vec<u8>),
 }
@@ -120,6 +123,7 @@ impl Fix {
             Self::Cached(fix) => fix.phase(),
             Self::Group(fix) => fix.phase(),
             Self::Package(fix) => fix.phase(),
+            Self::Policy(fix) => fix.phase(),
             _ => Phase::Lowering,
         }
     }
@@ -155,6 +159,7 @@ impl Fix {
             Self::Cached(fix) => fix.apply(tx),
             Self::Group(fix) => fix.apply(tx),
             Self::Package(fix) => fix.apply(tx),
+            Self::Policy(fix) => fix.apply(tx),
             Self::Unreadable(erase, key) => Ok(erase(tx.txn, key)?),
         }
     }

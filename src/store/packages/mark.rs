@@ -128,7 +128,7 @@ impl Tx<'_, '_> {
         Ok(done)
     }
 
-    fn mark_files(
+    pub(in crate::store) fn mark_files(
         &self,
         files: &[(PackageFileId, Option<RuleRole>)],
         cause: &Cause,

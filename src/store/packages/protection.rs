@@ -193,6 +193,11 @@ pub(super) fn rules(rows: &impl Rows, project: ProjectId) -> Result<Vec<Protecti
     Ok(rows.into_iter().map(|(_, rule)| rule).collect())
 }
 
+/// Whether any rule keeps people from deleting a package, so that no policy may.
+pub(in crate::store) fn is_protected(rows: &impl Rows, package: &Package) -> Result<bool, Error> {
+    Ok(!may_delete(&rules(rows, package.project)?, package, None))
+}
+
 /// Whether rules let a package go; `role` of a policy: `None`.
 pub(super) fn may_delete(
     rules: &[ProtectionRule],

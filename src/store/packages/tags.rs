@@ -61,7 +61,7 @@ impl Store {
 }
 
 impl Tx<'_, '_> {
-    pub(super) fn check_project(&self, project: ProjectId) -> Result<(), Error> {
+    pub(in crate::store) fn check_project(&self, project: ProjectId) -> Result<(), Error> {
         let unknown = || Error::ProjectUnknown(project.0.to_string());
         is_live(self.txn, project)?.then_some(()).ok_or_else(unknown)
     }

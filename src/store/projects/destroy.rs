@@ -3,8 +3,7 @@
 
 use crate::db::Span;
 use crate::db::schema::{
-    PACKAGE_POLICIES, PACKAGE_POLICIES_DUE, PACKAGE_POLICY_RUNS, PACKAGE_SETTINGS, PROJECT_NAMES,
-    PROJECT_USAGE, PROJECTS, PROTECTION_RULES,
+    PACKAGE_SETTINGS, PROJECT_NAMES, PROJECT_USAGE, PROJECTS, PROTECTION_RULES,
 };
 use crate::model::{GroupId, ProjectId, Usage};
 use crate::store::{Budget, Error, Tx};
@@ -22,8 +21,7 @@ impl Tx<'_, '_> {
             && self.destroy_members(governed, budget)?
             && self.destroy_deploy_tokens(governed, budget)?
             && self.destroy_protection_rules(id, budget)?
-            && self.destroy_policy_runs(id, budget)?
-            && self.destroy_package_policy(id, budget)?;
+            && self.forget_package_policy(id, budget)?;
         // Maybe the last slice came as far as this.
         let Some(project) = PROJECTS.get(self.txn, &id)?.filter(|_| is_empty) else {
             return Ok(is_empty);
@@ -60,26 +58,6 @@ impl Tx<'_, '_> {
             }
             PROTECTION_RULES.remove(self.txn, &key)?;
         }
-        Ok(true)
-    }
-
-    fn destroy_policy_runs(&self, at: ProjectId, budget: &Budget) -> Result<bool, Error> {
-        while let Some((key, _)) = PACKAGE_POLICY_RUNS.first(self.txn, Span::under(&at))? {
-            if !budget.take() {
-                return Ok(false);
-            }
-            PACKAGE_POLICY_RUNS.remove(self.txn, &key)?;
-        }
-        Ok(true)
-    }
-
-    fn destroy_package_policy(&self, at: ProjectId, budget: &Budget) -> Result<bool, Error> {
-        let Some(policy) = PACKAGE_POLICIES.get(self.txn, &at)? else { return Ok(true) };
-        if !budget.take() {
-            return Ok(false);
-        }
-        PACKAGE_POLICIES_DUE.remove(self.txn, &(policy.next_run, at))?;
-        PACKAGE_POLICIES.remove(self.txn, &at)?;
         Ok(true)
     }
 }

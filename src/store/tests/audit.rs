@@ -5,6 +5,7 @@ mod groups;
 mod image_links;
 mod manifests;
 mod packages;
+mod policies;
 mod products;
 mod projects;
 
@@ -51,6 +52,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.manifests();
     audit.cached();
     audit.groups();
+    audit.policies();
     audit.packages();
     audit.found
 }

@@ -3,11 +3,10 @@
 use super::{Sample, TIME, USAGE, check_key, sample};
 use crate::db::codec::Value;
 use crate::model::{
-    BlobId, Digest, GroupId, KeepFiles, Node, Package, PackageFile, PackageFileId, PackageFileName,
-    PackageId, PackageKey, PackageKind, PackageMeta, PackageName, PackagePolicy, PackageSettings,
-    PackageStatus, PackageTag, PackageTagId, PackageTagName, PackageVersion, PolicyRun, ProjectId,
-    ProtectionRule, ProtectionRuleId, Referrer, Revision, Role, RuleRole, RunId, Series, SeriesKey,
-    Sums,
+    BlobId, Digest, GroupId, Node, Package, PackageFile, PackageFileId, PackageFileName, PackageId,
+    PackageKey, PackageKind, PackageMeta, PackageName, PackageSettings, PackageStatus, PackageTag,
+    PackageTagId, PackageTagName, PackageVersion, ProjectId, ProtectionRule, ProtectionRuleId,
+    Referrer, Revision, Role, RuleRole, RunId, Series, SeriesKey, Sums,
 };
 
 fn package(status: PackageStatus) -> Package {
@@ -58,30 +57,6 @@ fn rule() -> ProtectionRule {
     }
 }
 
-fn policy() -> PackagePolicy {
-    PackagePolicy {
-        keep: KeepFiles::Newest(10),
-        keep_snapshots: Some(5),
-        next_run: TIME,
-        resume: Some((PackageId(258), PackageFileId(513))),
-        created: TIME,
-        updated: TIME,
-    }
-}
-
-fn run() -> PolicyRun {
-    PolicyRun {
-        at: TIME,
-        ended: TIME,
-        files: 3,
-        bytes: 70_000,
-        names: 2,
-        timed_out: true,
-        sample: vec!["npm b: b.tgz".into()],
-        error: Some("e".into()),
-    }
-}
-
 pub(super) fn samples() -> Vec<Sample> {
     let npm = PackageMeta::Npm { manifest: "{}".into(), deprecated: Some("old".into()) };
     let pypi = PackageMeta::Pypi { fields: vec![("summary".into(), "s".into())] };
@@ -101,9 +76,6 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("package meta, pypi", &pypi),
         sample("package tag", &tag),
         sample("package settings", &settings),
-        sample("package policy", &policy()),
-        sample("package policy, all", &PackagePolicy { keep: KeepFiles::All, ..policy() }),
-        sample("policy run", &run()),
         sample("protection rule", &rule()),
         sample("series", &Series { packages: 2, revision: 300, forgotten: 258 }),
     ]

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::*;
-use crate::http::route::{ApiRoute, PackagesRoute, PackagesThing, ProductRoute, RegistryRoute};
+use crate::http::route::{
+    ApiRoute, ListedRoute, OfPackage, PackagesRoute, PackagesThing, ProductRoute, RegistryRoute,
+};
 
 /// One name for each kind of route; a route that is missing here does not compile.
 macro_rules! kinds {
@@ -88,6 +90,14 @@ kinds! {
     Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) => "npm",
     Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) => "Maven",
     Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) => "PyPI",
+    Route::Api(ApiRoute::Listed(ListedRoute::OfGroup(_))) => "packages of a group",
+    Route::Api(ApiRoute::Listed(ListedRoute::OfProject(_))) => "packages of a project",
+    Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Whole))) => "package",
+    Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Pipelines))) => "pipelines",
+    Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Files))) => "package files",
+    Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::File(_)))) => "package file",
+    Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Download(_)))) => "download",
+    Route::Api(ApiRoute::PackagePolicy(_)) => "policy of packages",
     Route::Api(ApiRoute::Nothing(_)) => "nothing of the API",
     Route::Proxy(_) => "proxy",
     Route::NoProxy(_) => "nothing of the proxy",
@@ -223,6 +233,16 @@ const EXAMPLES: &[&str] = &[
     "/api/v4/projects/1/deploy_tokens",
     "/api/v4/projects/1/deploy_tokens/1",
     "/api/v4/projects/1/issues",
+    "/api/v4/groups/1/packages",
+    "/api/v4/projects/1/packages",
+    "/api/v4/projects/1/packages/2",
+    "/api/v4/projects/1/packages/2/pipelines",
+    "/api/v4/projects/1/packages/2/package_files",
+    "/api/v4/projects/1/packages/2/package_files/3",
+    "/api/v4/projects/1/packages/2/package_files/3/download",
+    "/api/v4/projects/1/packages/cleanup_policy",
+    "/api/v4/projects/1/packages/cleanup_policy/plan",
+    "/api/v4/projects/1/packages/cleanup_policy/run",
 ];
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];

@@ -1,0 +1,173 @@
+//! What the sweeper does for policies of packages (spec gitlab §8.6, statements 13, 24, 25): turns,
+//! the deadline, the capacity, and what fails.
+
+use std::time::Duration;
+
+use super::house::{House, LEASE_OVER};
+use crate::blobs::hash::hash_bytes_with_sums;
+use crate::db::schema::PACKAGE_FILES;
+use crate::model::{
+    GroupId, GroupName, KeepFiles, PackageFileName, PackageId, PackageKey, PackageKind,
+    PackageName, PackageVersion, PolicyRun, ProjectId, ProjectUsage, Run, Scope, SeriesKey,
+    StageReport, Trigger, Usage, Visibility,
+};
+use crate::store::blobs::{Body, Content};
+use crate::store::package_policies::{POLICY_PERIOD, PackagePolicyChange};
+use crate::store::packages::{Again, NewPackageFile, Publish};
+use crate::store::projects::NewProject;
+use crate::sweeper::packages::POLICIES;
+
+fn project(house: &House, name: &str) -> ProjectId {
+    let new = NewProject {
+        parent: GroupId::TOP,
+        name: GroupName::parse(name).unwrap(),
+        title: name.into(),
+        description: String::new(),
+        visibility: Visibility::Private,
+        owner: None,
+    };
+    house.store().create_project(new).wait().unwrap()
+}
+
+fn publish(house: &House, project: ProjectId, file: &str, text: &str) -> PackageId {
+    let bytes = text.as_bytes();
+    let hashed = hash_bytes_with_sums(bytes, None);
+    let size = u64::try_from(bytes.len()).unwrap();
+    let body = Body::Inline(bytes.to_vec().into());
+    let content = Content::Uploaded { digest: hashed.digest, size, body };
+    let (name, sums) = (PackageFileName::parse(file).unwrap(), hashed.sums.unwrap());
+    let series = SeriesKey { kind: PackageKind::Generic, name: PackageName::parse("app").unwrap() };
+    let version = Some(PackageVersion::parse("1").unwrap());
+    let new = Publish {
+        project,
+        key: PackageKey { series, version },
+        title: "app".into(),
+        by: "eve".into(),
+        may: None,
+        file: Some(NewPackageFile { name, content, sums, requires_python: None }),
+        meta: None,
+        status: None,
+        tags: Vec::new(),
+        again: Again::Append,
+    };
+    house.store().publish(new).wait().unwrap().package
+}
+
+fn keep_one(house: &House, project: ProjectId) {
+    let keep = Some(KeepFiles::Newest(1));
+    let change = PackagePolicyChange { keep, ..PackagePolicyChange::default() };
+    house.store().set_package_policy(project, change).wait().unwrap();
+}
+
+fn usage(house: &House, project: ProjectId) -> ProjectUsage {
+    house.store().view().unwrap().project_usage(project).unwrap()
+}
+
+fn runs(house: &House, project: ProjectId) -> Vec<PolicyRun> {
+    let runs = house.store().view().unwrap().package_policy_runs(project, 99).unwrap();
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+fn policies(run: &Run) -> Option<&StageReport> {
+    run.stages.iter().find(|stage| stage.name == POLICIES)
+}
+
+fn reclaim(house: &mut House) -> Run {
+    house.sweeper().run(Scope::Reclaim, Trigger::Retry)
+}
+
+#[test]
+fn statement_13_and_25_a_turn_keeps_the_newest_and_its_space_comes_back() {
+    let mut house = House::new();
+    let project = project(&house, "app");
+    for round in 0..20 {
+        publish(&house, project, "a", &format!("{round:03}"));
+        publish(&house, project, "b", &format!("{round:05}"));
+    }
+    let before = Usage { files: 40, bytes: 20 * 8 };
+    assert_eq!(usage(&house, project).live, before);
+    keep_one(&house, project);
+    let due = house.sweeper().next_wake().unwrap().at;
+    assert_eq!(due, house.store().clock().now().after(POLICY_PERIOD), "it wakes exactly then");
+    assert_eq!(policies(&reclaim(&mut house)), None, "not before");
+    house.clock.advance(POLICY_PERIOD);
+    let run = house.sweeper().turn(None).unwrap();
+    let stage = policies(&run).unwrap();
+    assert_eq!((run.error_count, stage.items, stage.bytes), (0, 38, 19 * 8));
+    let kept = Usage { files: 2, bytes: 8 };
+    let now = usage(&house, project);
+    assert_eq!((now.live, now.pending), (kept, Usage::default()));
+    house.clock.advance(LEASE_OVER);
+    house.sweep();
+    assert_eq!(house.totals().reclaimed, Usage { files: 38, bytes: 19 * 8 });
+    let record = &runs(&house, project)[0];
+    assert_eq!((record.files, record.bytes, record.names), (38, 152, 2));
+    assert_eq!((record.timed_out, record.sample.len(), &record.error), (false, 10, &None));
+    house.check("after a turn");
+}
+
+#[test]
+fn statement_24_at_its_deadline_a_turn_stops_between_batches_and_goes_on_with_the_next_run() {
+    let mut house = House::new();
+    house.settings.policy_deadline = Duration::ZERO;
+    house.restart();
+    let project = project(&house, "app");
+    for round in 0..451 {
+        publish(&house, project, "a", &format!("{round}"));
+    }
+    keep_one(&house, project);
+    house.clock.advance(POLICY_PERIOD);
+    let mut left = vec![];
+    for _ in 0..3 {
+        let run = reclaim(&mut house);
+        assert_eq!(run.error_count, 0, "a deadline is no error: {:?}", run.errors);
+        left.push(usage(&house, project).live.files);
+        // In the same second there is no other turn.
+        assert_eq!(policies(&reclaim(&mut house)), None);
+        house.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(left, [251, 51, 1]);
+    let timeouts: Vec<_> = runs(&house, project).iter().map(|run| run.timed_out).collect();
+    assert_eq!(timeouts, [false, true, true]);
+    assert_eq!(policies(&reclaim(&mut house)), None, "until half a day is over");
+}
+
+#[test]
+fn a_capacity_of_0_runs_nothing_and_wakes_nobody() {
+    let mut house = House::new();
+    let project = project(&house, "app");
+    publish(&house, project, "a", "1");
+    publish(&house, project, "a", "2");
+    keep_one(&house, project);
+    house.store().set_package_capacity(0).wait().unwrap();
+    house.clock.advance(POLICY_PERIOD);
+    assert_eq!(house.sweeper().next_wake(), None);
+    assert_eq!(policies(&house.sweep()), None);
+    assert_eq!(usage(&house, project).live.files, 2);
+    house.store().set_package_capacity(1).wait().unwrap();
+    assert!(house.sweeper().next_wake().is_some());
+    assert_eq!(policies(&reclaim(&mut house)).unwrap().items, 1);
+}
+
+#[test]
+fn what_fails_in_one_project_ends_neither_the_run_nor_its_other_packages() {
+    let mut house = House::new();
+    let (bad, good) = (project(&house, "bad"), project(&house, "good"));
+    for project in [bad, good] {
+        publish(&house, project, "a", "1");
+        publish(&house, project, "a", "2");
+        keep_one(&house, project);
+    }
+    let package = house.store().view().unwrap().packages_in(bad, None, 1).unwrap()[0].0;
+    let broken = house.store().view().unwrap().package_files(package, None, 9).unwrap()[0].0;
+    let lose = move |txn: &crate::db::WriteTxn| PACKAGE_FILES.remove(txn, &broken);
+    house.store().db().write(lose).wait().unwrap();
+    house.clock.advance(POLICY_PERIOD);
+    let run = reclaim(&mut house);
+    assert_eq!(run.error_count, 1, "{:?}", run.errors);
+    assert!(run.errors[0].contains("the policy of project"), "{:?}", run.errors);
+    assert_eq!(usage(&house, good).live.files, 1);
+    assert_eq!(usage(&house, bad).live.files, 2);
+    assert!(runs(&house, bad)[0].error.as_ref().unwrap().contains("was left alone"));
+    assert_eq!(runs(&house, good)[0].error, None);
+}
