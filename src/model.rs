@@ -25,6 +25,9 @@ pub mod job;
 pub mod json;
 pub mod listed;
 pub mod manifest;
+pub mod maven_metadata;
+pub mod maven_package;
+pub mod maven_version;
 pub mod names;
 pub mod networks;
 pub mod node;
@@ -84,6 +87,9 @@ pub use image::{
 pub use job::Job;
 pub use listed::{ListedBy, ListedText};
 pub use manifest::Manifest;
+pub use maven_metadata::{MavenMetadata, MavenPlugin, MavenXmlError};
+pub use maven_package::{MavenFile, MavenPath, MavenPathError, MavenPlace};
+pub use maven_version::MavenOrder;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
     ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,

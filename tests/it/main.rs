@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod api_projects;
 mod archives;
 mod clients_cli;
 mod clients_cosign;
@@ -20,6 +21,7 @@ mod clients_dlrepo_users;
 mod clients_docker;
 mod clients_gql;
 mod clients_helm;
+mod clients_maven;
 mod clients_oras;
 mod clients_podman;
 mod clients_proxy;
@@ -41,6 +43,9 @@ mod ldap;
 mod ldap_faults;
 mod login;
 mod own_pages;
+mod packages_door;
+mod packages_generic;
+mod packages_maven;
 mod packages_pypi;
 mod packaging;
 mod post_process;
