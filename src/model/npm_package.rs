@@ -202,9 +202,29 @@ mod tests {
             assert_eq!(NpmName::parse(good).unwrap().as_str(), good);
         }
         let bad = [
-            "", "-", ".", "..", "../a", "@/a", "@a/", "@a", "@a/b/c", "a/b", "@../a", "@a/..",
-            ".a", "_a", "a b", "a%2fb", "ä", "a\\b", "node_modules", "favicon.ico", "a\0",
-            "@a/node modules", &"a".repeat(215),
+            "",
+            "-",
+            ".",
+            "..",
+            "../a",
+            "@/a",
+            "@a/",
+            "@a",
+            "@a/b/c",
+            "a/b",
+            "@../a",
+            "@a/..",
+            ".a",
+            "_a",
+            "a b",
+            "a%2fb",
+            "ä",
+            "a\\b",
+            "node_modules",
+            "favicon.ico",
+            "a\0",
+            "@a/node modules",
+            &"a".repeat(215),
         ];
         for bad in bad {
             assert!(NpmName::parse(bad).is_err(), "{bad:?}");

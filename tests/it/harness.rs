@@ -9,6 +9,7 @@ pub mod image_layout;
 pub mod load;
 pub mod mounts;
 pub mod needs;
+pub mod npm;
 pub mod outcome;
 pub mod parts;
 pub mod peer;

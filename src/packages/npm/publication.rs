@@ -198,9 +198,7 @@ fn complete(manifest: &mut Map<String, Value>, contents: Contents) {
         manifest.remove(key);
     }
     let runs = contents.has_install_script || tarball::has_install_script(manifest);
-    for (key, is_so) in
-        [("hasInstallScript", runs), ("_hasShrinkwrap", contents.has_shrinkwrap)]
-    {
+    for (key, is_so) in [("hasInstallScript", runs), ("_hasShrinkwrap", contents.has_shrinkwrap)] {
         manifest.remove(key);
         if is_so {
             manifest.insert(key.to_owned(), true.into());

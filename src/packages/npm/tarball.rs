@@ -214,7 +214,11 @@ impl Walk {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &mut Entry<'_, impl Read>, kind: EntryType) -> Result<(), TarballError> {
+    fn entry(
+        &mut self,
+        entry: &mut Entry<'_, impl Read>,
+        kind: EntryType,
+    ) -> Result<(), TarballError> {
         let path = self.path.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let shown = || String::from_utf8_lossy(&path).chars().take(256).collect::<String>();
         let below = below(&path).ok_or_else(|| TarballError::Path(shown()))?;

@@ -103,9 +103,21 @@ fn what_is_said_twice_is_refused() {
 #[test]
 fn what_is_no_document_is_refused() {
     let bad = [
-        "", " ", "[]", "null", "{", r#"{"name":1}"#, r#"{"versions":[]}"#, "{} {}", "{}x",
-        r#"{"versions":{"1.0.0":"x"}}"#, r#"{"dist-tags":{"a":1}}"#, r#"{"a":1,}"#,
-        r#"{"name":"\ud800"}"#, r#"{"_attachments":[]}"#, r#"{"_attachments":{"a":1}}"#,
+        "",
+        " ",
+        "[]",
+        "null",
+        "{",
+        r#"{"name":1}"#,
+        r#"{"versions":[]}"#,
+        "{} {}",
+        "{}x",
+        r#"{"versions":{"1.0.0":"x"}}"#,
+        r#"{"dist-tags":{"a":1}}"#,
+        r#"{"a":1,}"#,
+        r#"{"name":"\ud800"}"#,
+        r#"{"_attachments":[]}"#,
+        r#"{"_attachments":{"a":1}}"#,
     ];
     for text in bad {
         assert!(refused(text).starts_with("the document cannot be read: "), "{text}");

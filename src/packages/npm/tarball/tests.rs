@@ -132,8 +132,15 @@ fn one_package_json_is_there() {
 fn nothing_leads_out_of_the_first_folder() {
     let deep = "d/".repeat(40) + "f";
     for bad in [
-        "../evil", "package/../../evil", "/etc/passwd", "package//x", "package/./x", "..",
-        "package\\..\\evil", "C:/evil", "package/\u{ff}",
+        "../evil",
+        "package/../../evil",
+        "/etc/passwd",
+        "package//x",
+        "package/./x",
+        "..",
+        "package\\..\\evil",
+        "C:/evil",
+        "package/\u{ff}",
     ] {
         let error = Tar::new().add("p/package.json", JSON.as_bytes()).add(bad, b"").check();
         if bad.contains('\u{ff}') {
