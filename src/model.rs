@@ -25,6 +25,9 @@ pub mod job;
 pub mod json;
 pub mod listed;
 pub mod manifest;
+pub mod maven_metadata;
+pub mod maven_package;
+pub mod maven_version;
 pub mod names;
 pub mod networks;
 pub mod node;
@@ -40,6 +43,7 @@ pub mod product;
 pub mod project;
 pub mod proxy;
 pub mod publication;
+pub mod pypi_package;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -83,6 +87,9 @@ pub use image::{
 pub use job::Job;
 pub use listed::{ListedBy, ListedText};
 pub use manifest::Manifest;
+pub use maven_metadata::{MavenMetadata, MavenPlugin, MavenXmlError};
+pub use maven_package::{MavenFile, MavenPath, MavenPathError, MavenPlace};
+pub use maven_version::MavenOrder;
 pub use names::{
     Aliased, ArtifactPath, BranchName, FormatName, JobName, NameError, ProductBranchName,
     ProductName, TagName, TagRef, UserName, VariantName, VersionName, VersionRef,
@@ -110,6 +117,7 @@ pub use proxy::{ProxyGroup, ProxyUsage, TtlPolicy, Upstream, UpstreamCredentials
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
 };
+pub use pypi_package::{Distribution, PypiError, PypiName, PypiVersion};
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use role::{Ability, Member, MemberName, Role};

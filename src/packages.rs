@@ -8,8 +8,10 @@
 
 pub mod files;
 pub mod generic;
+pub mod maven;
 pub mod npm;
 pub mod pages;
+pub mod pypi;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub struct Packages {
     inline_bytes_max: u64,
     limits: FileLimits,
     pages: Arc<Pages>,
+    maven: Arc<maven::Maven>,
 }
 
 impl Packages {
@@ -49,7 +52,8 @@ impl Packages {
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, settings: Settings) -> Self {
         let Settings { pages_memory, inline_bytes_max, limits } = settings;
         let pages = Arc::new(Pages::new(pages_memory));
-        Self { store, files, space, inline_bytes_max, limits, pages }
+        let maven = Arc::default();
+        Self { store, files, space, inline_bytes_max, limits, pages, maven }
     }
 
     /// The store below.

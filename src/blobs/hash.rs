@@ -53,6 +53,14 @@ pub fn hash_bytes_with_sums(bytes: &[u8], claim: Option<&Checksum>) -> Hashed {
     hasher.finish()
 }
 
+/// All four sums of bytes that are in memory.
+#[must_use]
+pub fn all_sums(bytes: &[u8]) -> Sums {
+    let mut more = More::default();
+    more.update(bytes);
+    more.finish(Digest(Sha256::digest(bytes).into()))
+}
+
 /// Hashes bytes as they arrive.
 pub struct Hasher {
     sha256: Sha256,

@@ -119,7 +119,7 @@ pub fn hex(bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibbles: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     let nibbles = nibbles.filter(|nibbles| nibbles.len() % 2 == 0)?;
     nibbles.chunks_exact(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()

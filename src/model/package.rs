@@ -267,6 +267,11 @@ pub enum PackageMeta {
         /// Names and values, sorted by name.
         fields: Vec<(String, String)>,
     },
+    /// Of Maven, without a version: the plugins of a group.
+    Maven {
+        /// Artifact, prefix and name of each, sorted by artifact.
+        plugins: Vec<(String, String, String)>,
+    },
 }
 
 /// What all bytes of a file add up to, computed here (I4).

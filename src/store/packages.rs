@@ -185,7 +185,7 @@ fn describe(key: &PackageKey) -> String {
 }
 
 /// Whether names lead to a project.
-fn is_live(rows: &impl Rows, id: ProjectId) -> Result<bool, Error> {
+pub(super) fn is_live(rows: &impl Rows, id: ProjectId) -> Result<bool, Error> {
     Ok(projects::way_up(rows, id)?.is_some())
 }
 

@@ -13,6 +13,7 @@ mod images;
 mod leases;
 mod manifests;
 mod model;
+mod packages;
 mod people;
 mod policies;
 mod possessions;

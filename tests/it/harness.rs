@@ -7,6 +7,7 @@ pub mod docker_registry;
 pub mod engine;
 pub mod image_layout;
 pub mod load;
+pub mod maven;
 pub mod mounts;
 pub mod needs;
 pub mod npm;

@@ -4,6 +4,8 @@
 mod cached;
 mod groups;
 mod images;
+mod packages;
+mod projects;
 
 use std::fmt::Debug;
 
@@ -271,6 +273,8 @@ pub(super) fn samples() -> Vec<Sample> {
     samples.extend(groups::samples());
     samples.extend(images::samples());
     samples.extend(cached::samples());
+    samples.extend(projects::samples());
+    samples.extend(packages::samples());
     samples
 }
 

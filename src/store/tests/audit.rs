@@ -4,7 +4,9 @@ mod cached;
 mod groups;
 mod image_links;
 mod manifests;
+mod packages;
 mod products;
+mod projects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -49,6 +51,7 @@ fn audit(store: &Store) -> Vec<String> {
     audit.manifests();
     audit.cached();
     audit.groups();
+    audit.packages();
     audit.found
 }
 
@@ -229,7 +232,10 @@ impl Audit {
         let mut reached = self.tree.live.clone();
         for (key, entry) in self.rows(&DETACHED) {
             let usage = self.tree.usage(entry.node);
-            self.same(&format!("usage of queue entry {key:?}"), entry.usage, usage);
+            // Of packages an entry tells only what it was given.
+            if entry.node.is_of_tree() || matches!(entry.node, Node::Manifest(_)) {
+                self.same(&format!("usage of queue entry {key:?}"), entry.usage, usage);
+            }
             for node in self.tree.all(entry.node) {
                 let is_new = reached.insert(node);
                 self.same(&format!("{node:?} can be reached once"), is_new, true);
@@ -253,6 +259,7 @@ impl Audit {
         }
         refs.extend(self.registry_references());
         refs.extend(self.cached_references());
+        refs.extend(self.package_references());
         self.same("references", map(self.rows(&REFS)), map(refs));
     }
 
@@ -261,9 +268,8 @@ impl Audit {
         for (_, file) in self.rows(&ARTIFACTS) {
             *counts.entry(file.blob).or_default() += 1;
         }
-        for ((blob, _), ()) in
-            self.registry_references().into_iter().chain(self.cached_references())
-        {
+        let others = self.registry_references().into_iter().chain(self.cached_references());
+        for ((blob, _), ()) in others.chain(self.package_references()) {
             *counts.entry(blob).or_default() += 1;
         }
         let (mut free, mut digests, mut inline) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -320,6 +326,9 @@ impl Audit {
             totals.detached = totals.detached.plus(self.tree.usage(entry.node));
             totals.queue += 1;
         }
+        let (live, pending) = self.package_usage();
+        totals.named = totals.named.plus(live);
+        totals.detached = totals.detached.plus(pending);
         for (_, blob) in self.rows(&BLOBS) {
             let usage = Usage::of(blob.size);
             let amount = totals.stored(blob.place);

@@ -32,6 +32,12 @@ pub fn file(place: &Path, how: &str) -> Option<()> {
         .map(drop)
 }
 
+/// A folder that comes with packages of the system.
+#[track_caller]
+pub fn folder(place: &Path, why: &str) -> Option<()> {
+    found(place.is_dir().then(PathBuf::new), why).map(drop)
+}
+
 #[track_caller]
 fn found(place: Option<PathBuf>, why: &str) -> Option<PathBuf> {
     if place.is_none() {
