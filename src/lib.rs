@@ -19,6 +19,7 @@
 //! | 3 services | [`access`], [`tree`], [`cleanup`] | rules, files, or several store calls |
 //! | | [`registry`] | the container registry |
 //! | | [`proxy`] | caches images of other registries |
+//! | | [`packages`] | the package registry |
 //! | | [`publish`] | brings released tags to other servers |
 //! | 4 | [`sweeper`] | the only background thread |
 //! | 5 | [`http`] | routes, handlers, answers; no transaction, no file name |
@@ -106,6 +107,25 @@
 //! 5. A purge is a mark in the group's record: entries below it are served no more from that commit
 //!    on, and the sweeper marks, claims and deletes them in slices (I7). No entry comes back to
 //!    life; what is pulled after a purge is an entry of its own.
+//!
+//! # One package published
+//!
+//! `PUT /api/v4/projects/acme%2Fapp/packages/generic/tool/1.0/tool.tgz`
+//!
+//! 1. [`http::login`] takes what packages' clients send: a token beside any login, or in a header.
+//!    [`http::route`] splits the path before it decodes its segments, and refuses for every format
+//!    what could lead elsewhere. Nobody in particular is asked to log in.
+//! 2. A role in the project or above it has to be enough. Names are read by the format's grammar.
+//! 3. The body goes through a bounded channel to one blocking task that computes four sums while
+//!    it writes to staging, within the format's limit ([`packages::files`]). Each sum that the
+//!    client named is compared; a difference keeps nothing.
+//! 4. One transaction ([`store::packages`]) finds or makes the package and tests duplicates and
+//!    rules that protect it, so the second of two publishers is refused. The file's row holds the
+//!    blob (I2), the project's usage grows, and the series of all versions gets a new revision.
+//! 5. 201. Indexes and packuments are built from one snapshot and kept ([`packages::pages`]); with
+//!    a newer revision only what changed since is built again.
+//! 6. Deleting takes the name away and queues the package, so the version can be published again
+//!    at once; bytes count as the project's until the sweeper has destroyed its rows.
 //!
 //! # Who may do what
 //!

@@ -277,3 +277,118 @@ fn no_url_leads_elsewhere_and_methods_are_told() {
     }
     setting.server.has_nothing_staged();
 }
+
+#[test]
+fn rules_protect_packages_from_publishers() {
+    let setting = Setting::new(&["eve", "mia", "olga"]);
+    let project = setting.has_project("app", "public");
+    for (user, level) in [("eve", 30), ("mia", 40), ("olga", 50)] {
+        setting.has_member(project, user, level);
+    }
+    let [eve, mia, olga] = ["eve", "mia", "olga"].map(|user| setting.server.token_of(user, "api"));
+    let machine = setting.deploy_token(project, &["write_package_registry"]).1;
+    let rules = format!("projects/{project}/packages/protection/rules");
+    let ask = |token: &str, line: &str| setting.ask(line).header("Job-Token", token);
+    let body = json!({
+        "package_name_pattern": "tool*",
+        "package_type": "generic",
+        "minimum_access_level_for_push": "owner",
+    });
+    ask(&eve, &format!("POST {rules}")).json(&body).expect(403);
+    let made = ask(&mia, &format!("POST {rules}")).json(&body).expect(201).json();
+    let id = made["id"].as_u64().unwrap();
+    assert_eq!(made["minimum_access_level_for_push"], "owner");
+    assert_eq!(made["minimum_access_level_for_delete"], Value::Null);
+    assert_eq!(ask(&mia, &format!("GET {rules}")).expect(200).json(), json!([made]));
+    let put = |token: &str, status: u16| {
+        ask(token, &format!("PUT {}", file(project))).body("x").expect(status)
+    };
+    for token in [&eve, &mia, &machine] {
+        let refused = put(token, 403).json();
+        assert_eq!(refused, json!({"message": "403 Forbidden - Package protected."}));
+    }
+    put(&olga, 201);
+    put(&setting.root, 201);
+    // What is left out stays as it is, and what is empty is gone.
+    let rule = format!("{rules}/{id}");
+    let change = json!({"minimum_access_level_for_push": "maintainer"});
+    let changed = ask(&mia, &format!("PATCH {rule}")).json(&change).expect(200).json();
+    assert_eq!(changed["package_name_pattern"], "tool*");
+    put(&mia, 201);
+    put(&eve, 403);
+    let nothing = json!({"minimum_access_level_for_push": ""});
+    ask(&mia, &format!("PATCH {rule}")).json(&nothing).expect(422);
+    ask(&mia, &format!("POST {rules}")).json(&body).expect(422);
+    for (key, value, error) in [
+        ("package_type", "conan", "package_type does not have a valid value"),
+        (
+            "minimum_access_level_for_push",
+            "developer",
+            "minimum_access_level_for_push does not have a valid value",
+        ),
+        (
+            "minimum_access_level_for_delete",
+            "maintainer",
+            "minimum_access_level_for_delete does not have a valid value",
+        ),
+    ] {
+        let mut bad = body.clone();
+        bad[key] = json!(value);
+        let refused = ask(&mia, &format!("POST {rules}")).json(&bad).expect(400).json();
+        assert_eq!(refused, json!({"error": error}));
+    }
+    let refused = ask(&mia, &format!("POST {rules}")).json(&json!({})).expect(400).json();
+    assert_eq!(refused["error"], "package_name_pattern is missing, package_type is missing");
+    ask(&mia, &format!("DELETE {rule}")).expect(204);
+    ask(&mia, &format!("DELETE {rule}")).expect(404);
+    put(&eve, 201);
+}
+
+#[test]
+fn owners_say_what_may_be_published_again() {
+    let setting = Setting::new(&["mia"]);
+    let project = setting.has_project("app", "public");
+    let query = |token: &str, text: &str| {
+        let request = setting.server.post("/api/graphql").header("PRIVATE-TOKEN", token);
+        request.json(&json!({"query": text})).expect(200).json()
+    };
+    let shown = "{ group(fullPath: \"acme\") { packageSettings { mavenDuplicatesAllowed \
+                 genericDuplicatesAllowed genericDuplicateExceptionRegex } } }";
+    let settings = query(&setting.root, shown)["data"]["group"]["packageSettings"].clone();
+    let fresh = json!({
+        "mavenDuplicatesAllowed": true,
+        "genericDuplicatesAllowed": true,
+        "genericDuplicateExceptionRegex": null,
+    });
+    assert_eq!(settings, fresh);
+    let change = |fields: &str| {
+        format!(
+            "mutation {{ updateNamespacePackageSettings(input: {{namespacePath: \"acme\", {fields}}}) \
+             {{ errors packageSettings {{ genericDuplicatesAllowed }} }} }}"
+        )
+    };
+    let changed = |token: &str, fields: &str| query(token, &change(fields));
+    let mia = setting.server.token_of("mia", "api");
+    let group = json!({"username": "mia", "access_level": 40});
+    setting.api("POST groups/acme/members", &group);
+    assert_eq!(query(&mia, shown)["data"]["group"]["packageSettings"], Value::Null);
+    assert!(changed(&mia, "genericDuplicatesAllowed: false")["errors"].is_array());
+    let put = |name: &str| {
+        let line = format!("PUT projects/{project}/packages/generic/{name}/1.0/f");
+        setting.by_root(&line).body("x").send()
+    };
+    assert_eq!((put("tool").status, put("tool").status), (201, 201));
+    let done = changed(&setting.root, "genericDuplicatesAllowed: false");
+    let payload = &done["data"]["updateNamespacePackageSettings"];
+    assert_eq!(payload["packageSettings"]["genericDuplicatesAllowed"], false, "{done}");
+    let refused = put("tool").with_status(400).json();
+    let why = "400 Bad request - Duplicate package is not allowed";
+    assert_eq!(refused, json!({"message": why}));
+    assert_eq!(put("other").status, 201);
+    changed(&setting.root, "genericDuplicateExceptionRegex: \"to+l\"");
+    assert_eq!((put("tool").status, put("other").status), (201, 400));
+    let bad = changed(&setting.root, "genericDuplicateExceptionRegex: \"(\"");
+    let errors = &bad["data"]["updateNamespacePackageSettings"]["errors"];
+    assert!(errors[0].as_str().unwrap().contains("regular expression"), "{bad}");
+    setting.server.has_nothing_staged();
+}

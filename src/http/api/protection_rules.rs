@@ -62,10 +62,8 @@ impl Server {
         let (id, rule) = known.ok_or_else(missing)?;
         drop(view);
         if asked.method == http::Method::DELETE {
-            return match self.tree.store().remove_protection_rule(project, id).wait()? {
-                true => Ok(no_content()),
-                false => Err(missing().into()),
-            };
+            let was_there = self.tree.store().remove_protection_rule(project, id).wait()?;
+            return if was_there { Ok(no_content()) } else { Err(missing().into()) };
         }
         let new = wanted(&asked.params, Some(rule))?;
         let changed = self.tree.store().change_protection_rule(project, id, new).wait();
@@ -94,25 +92,24 @@ fn wanted(params: &Params, before: Option<ProtectionRule>) -> Result<NewProtecti
     Ok(NewProtectionRule {
         pattern: params.text(PATTERN)?.unwrap_or(pattern),
         kind: kind.unwrap_or(old_kind),
-        push: level(params, PUSH, PUSHERS)?.unwrap_or(old_push),
-        delete: level(params, DELETE, REMOVERS)?.unwrap_or(old_delete),
+        push: level(params, PUSH, PUSHERS, old_push)?,
+        delete: level(params, DELETE, REMOVERS, old_delete)?,
     })
 }
 
-/// One of these words; nothing of the kind, if it is empty; `None`: nothing is said.
+/// One of these words, or nothing of the kind, if it is empty; as it was, if nothing is said.
 fn level(
     params: &Params,
     name: &str,
     known: &[RuleRole],
-) -> Result<Option<Option<RuleRole>>, ApiError> {
+    before: Option<RuleRole>,
+) -> Result<Option<RuleRole>, ApiError> {
     if !params.has(name) {
-        return Ok(None);
+        return Ok(before);
     }
-    let Some(text) = params.text(name)?.filter(|text| !text.is_empty()) else {
-        return Ok(Some(None));
-    };
+    let Some(text) = params.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let role = known.iter().find(|role| word(**role) == text);
-    role.map(|role| Some(Some(*role))).ok_or_else(|| no_value(name))
+    role.map(|role| Some(*role)).ok_or_else(|| no_value(name))
 }
 
 fn word(role: RuleRole) -> &'static str {

@@ -19,12 +19,13 @@ fn project() -> Project {
 
 pub(super) fn samples() -> Vec<Sample> {
     let pending = Usage { files: 2, bytes: 300 };
-    let usage =
-        ProjectUsage { packages: 5, live: USAGE, pending, leaving: true, names_revision: 258 };
+    let (live, names_revision) = (USAGE, 258);
+    let usage = ProjectUsage { packages: 5, live, pending, leaving: false, names_revision };
     vec![
         sample("project id", &ProjectId(513)),
         sample("project", &project()),
         sample("project usage", &usage),
+        sample("project usage, leaving", &ProjectUsage { leaving: true, ..usage }),
     ]
 }
 
