@@ -28,7 +28,7 @@ use crate::store;
 use crate::store::packages::{Again, Publish};
 use crate::tree;
 
-/// A file that has arrived, and its BLAKE2b with 32 bytes, which clients send too.
+/// A file that has arrived, and its `BLAKE2b` with 32 bytes, which clients send too.
 struct Received {
     name: String,
     arrived: Arrived,
