@@ -8,7 +8,8 @@ use futures_util::future;
 
 use super::*;
 
-const FORM: &str = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n1.0\r\n\
+const FORM: &str = "preamble\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n1.0\r\n\
     --b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"a b.whl\"\r\n\
     Content-Type: application/octet-stream\r\n\r\nPK\r\n--ab\r\n\r\n--b\r\n\
     Content-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n--b--\r\nepilogue";
