@@ -265,6 +265,13 @@ impl Incoming {
 }
 
 impl Arrived {
+    /// What is in memory as if it had arrived.
+    #[cfg(test)]
+    pub(super) fn of_memory(bytes: Vec<u8>) -> Self {
+        let Hashed { size, sums, .. } = crate::blobs::hash::hash_bytes_with_sums(&bytes, None);
+        Self { sums: sums.unwrap(), size, bytes: Held::Memory(bytes.into()) }
+    }
+
     /// Compares the bytes with what a client said of them.
     ///
     /// # Errors

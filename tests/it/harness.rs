@@ -10,6 +10,7 @@ pub mod load;
 pub mod maven;
 pub mod mounts;
 pub mod needs;
+pub mod npm;
 pub mod outcome;
 pub mod parts;
 pub mod peer;

@@ -64,9 +64,15 @@ fn statement_16_the_same_file_name_is_400_and_another_wheel_is_appended() {
     let other = "foo-1.0-cp311-cp311-linux_x86_64.whl";
     setting.uploads("FOO", "v1.0", other, b"for one machine");
     setting.uploads("foo", "1.0", "foo-1.0.tar.gz", b"sources");
+    // A slash at the end of the address makes no difference.
+    let slash = form(&[]).file("foo-1.0.zip", b"sources");
+    slash.by(setting.ask(&setting.root, "POST", "/")).expect(201);
     setting.uploads("foo", "1.1", "foo-1.1.tar.gz", b"a newer one");
     let files = setting.files("foo");
-    assert_eq!(files, [WHEEL, other, "foo-1.0.tar.gz", "foo-1.1.tar.gz"].map(str::to_owned).into());
+    assert_eq!(
+        files,
+        [WHEEL, other, "foo-1.0.tar.gz", "foo-1.0.zip", "foo-1.1.tar.gz"].map(str::to_owned).into()
+    );
     let page = setting.json_page("/simple/foo/");
     assert_eq!(page["versions"], json!(["1.0", "1.1"]));
     assert_eq!(page["name"], "foo");

@@ -57,6 +57,7 @@ impl Server {
             NpmThing::Whoami => self.npm_whoami(&request),
             NpmThing::Login(_) => Err(said(StatusCode::BAD_REQUEST, LOGIN)),
             NpmThing::Logout(_) => Err(said(StatusCode::BAD_REQUEST, LOGOUT)),
+            NpmThing::Unpublish(_) => Err(said(StatusCode::NOT_FOUND, UNPUBLISH)),
             NpmThing::BulkAudit | NpmThing::Audit => self.npm_audit(request, at).await,
         };
         answer.map_err(|failure| errors::told(failure).in_both_words().into())
@@ -146,9 +147,6 @@ struct Named {
 
 impl Named {
     fn read(text: &str) -> Result<Self, Failure> {
-        if text.contains("/-rev/") {
-            return Err(said(StatusCode::METHOD_NOT_ALLOWED, UNPUBLISH));
-        }
         let name = NpmName::parse(text).map_err(npm::Error::from).map_err(failure)?;
         let key = name.key().map_err(npm::Error::from).map_err(failure)?;
         Ok(Self { name, series: SeriesKey { kind: PackageKind::Npm, name: key } })

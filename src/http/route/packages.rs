@@ -87,6 +87,8 @@ pub enum NpmThing {
     Login(String),
     /// `-/user/token/:token`: `npm logout`.
     Logout(String),
+    /// `:name/-rev/:revision` and `:name/-/:file/-rev/:revision`: `npm unpublish`.
+    Unpublish(String),
     /// `-/npm/v1/security/advisories/bulk`
     BulkAudit,
     /// `-/npm/v1/security/audits` and `…/audits/quick`
@@ -185,6 +187,7 @@ fn npm(rest: &[&str]) -> Option<NpmThing> {
             }
             _ => return None,
         },
+        [.., "-rev", _] => NpmThing::Unpublish(joined(rest)?),
         rest => match rest.iter().position(|part| *part == "-") {
             Some(at) => {
                 let (name, file) = (joined(&rest[..at])?, joined(&rest[at + 1..])?);
@@ -249,6 +252,7 @@ impl NpmThing {
             Self::Whoami => "-/whoami".to_owned(),
             Self::Login(user) => format!("-/user/{}", encode_segment(user)),
             Self::Logout(token) => format!("-/user/token/{}", encode_segment(token)),
+            Self::Unpublish(path) => encode(path),
             Self::BulkAudit => "-/npm/v1/security/advisories/bulk".to_owned(),
             Self::Audit => "-/npm/v1/security/audits/quick".to_owned(),
         }
@@ -300,6 +304,7 @@ impl PackagesRoute {
                 PypiThing::Index | PypiThing::Project(_) | PypiThing::File { .. },
             ) => &["GET", "HEAD"],
             PackagesThing::Npm(NpmThing::Tag { .. }) => &["DELETE", "PUT"],
+            PackagesThing::Npm(NpmThing::Unpublish(_)) => &["DELETE", "PUT"],
             PackagesThing::Npm(NpmThing::Login(_)) => &["PUT"],
             PackagesThing::Npm(NpmThing::Logout(_)) => &["DELETE"],
             PackagesThing::Npm(NpmThing::BulkAudit | NpmThing::Audit)

@@ -212,7 +212,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Compares them with what the bytes come to; `blake2` is BLAKE2b with 32 bytes.
+    /// Compares them with what the bytes come to; `blake2` is `BLAKE2b` with 32 bytes.
     ///
     /// # Errors
     /// [`FormError::Differs`].

@@ -103,7 +103,7 @@ fn html_line(package: &Package, file: &PackageFile) -> String {
     if let Some(why) = yanked(package) {
         let _ = write!(line, " data-yanked=\"{}\"", escape(why));
     }
-    let _ = write!(line, ">{}</a><br>\n", escape(&file.name));
+    let _ = writeln!(line, ">{}</a><br>", escape(&file.name));
     line
 }
 

@@ -29,7 +29,7 @@ const BOUNDARY_LENGTH_MAX: usize = 70;
 pub(super) struct Parts {
     parser: Multipart<'static>,
     ahead: Arc<AtomicU64>,
-    parts_left: usize,
+    left: usize,
     bytes_left: u64,
 }
 
@@ -58,7 +58,7 @@ impl Parts {
         })?;
         let ahead = Arc::new(AtomicU64::new(0));
         let parser = Multipart::new(slowly(body, Arc::clone(&ahead)), boundary);
-        Ok(Self { parser, ahead, parts_left: parts_max, bytes_left: bytes_max })
+        Ok(Self { parser, ahead, left: parts_max, bytes_left: bytes_max })
     }
 
     /// The next part; the one before is to be done with.
@@ -69,8 +69,8 @@ impl Parts {
         let field = self.parser.next_field().await.map_err(told)?;
         self.ahead.store(0, Ordering::Relaxed);
         let Some(field) = field else { return Ok(None) };
-        self.parts_left = self
-            .parts_left
+        self.left = self
+            .left
             .checked_sub(1)
             .ok_or_else(|| HttpError::Form("there are too many parts".to_owned()))?;
         Ok(Some(Part { field, ahead: Arc::clone(&self.ahead) }))

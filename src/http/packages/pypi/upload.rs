@@ -28,7 +28,7 @@ use crate::store;
 use crate::store::packages::{Again, Publish};
 use crate::tree;
 
-/// A file that has arrived, and its BLAKE2b with 32 bytes, which clients send too.
+/// A file that has arrived, and its `BLAKE2b` with 32 bytes, which clients send too.
 struct Received {
     name: String,
     arrived: Arrived,
@@ -145,9 +145,11 @@ fn refused(failure: Failure) -> Failure {
     }
 }
 
-/// `twine --skip-existing` knows it by these words.
+/// `twine --skip-existing` knows it by its words: since version 7 by "already exist", before also
+/// by those of GitLab.
 fn taken() -> Failure {
-    bad("Validation failed: File name has already been taken")
+    bad("Validation failed: File name has already been taken (it already exists: upload another \
+         version)")
 }
 
 fn no_content() -> Failure {

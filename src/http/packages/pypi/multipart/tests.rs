@@ -8,9 +8,10 @@ use futures_util::future;
 
 use super::*;
 
-const FORM: &str = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n1.0\r\n\
+const FORM: &str = "preamble\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n1.0\r\n\
     --b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"a b.whl\"\r\n\
-    Content-Type: application/octet-stream\r\n\r\nPK\r\n--bytes\r\n\r\n--b\r\n\
+    Content-Type: application/octet-stream\r\n\r\nPK\r\n--ab\r\n\r\n--b\r\n\
     Content-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n--b--\r\nepilogue";
 
 fn headers(kind: &str) -> HeaderMap {
@@ -39,7 +40,7 @@ async fn read(
 async fn parts_are_the_same_in_pieces_of_every_size() {
     for size in 1..FORM.len() {
         let found = read(parts(in_pieces(FORM.as_bytes(), size)), 100).await.unwrap();
-        let file = (Some("a b.whl".to_owned()), b"PK\r\n--bytes\r\n".to_vec());
+        let file = (Some("a b.whl".to_owned()), b"PK\r\n--ab\r\n".to_vec());
         let wanted = vec![
             ("version".to_owned(), None, b"1.0".to_vec()),
             ("content".to_owned(), file.0, file.1),
