@@ -286,6 +286,24 @@ impl Packages {
     }
 }
 
+/// Whether the settings of the project's group certainly let nobody publish this again: it can be
+/// told before the bytes come. Publishing decides it anew.
+///
+/// # Errors
+/// Those of the store.
+pub fn is_refused_again(
+    view: &View,
+    project: ProjectId,
+    key: &PackageKey,
+    file: &str,
+) -> Result<bool, store::Error> {
+    let settings = view.package_settings_of(project)?;
+    if settings.maven_duplicates || !settings.maven_exception.is_empty() || key.version.is_none() {
+        return Ok(false);
+    }
+    Ok(newest(view, &[project], key, file)?.is_some())
+}
+
 /// The file of a name with the highest id.
 fn newest(
     view: &View,
