@@ -7,6 +7,7 @@ mod bar;
 mod groups;
 mod health;
 mod people;
+mod projects;
 mod proxy;
 
 use std::io::{self, Write};
@@ -47,6 +48,7 @@ pub fn run() -> Result<ExitCode, String> {
         Command::User(user) => people::user(user.command),
         Command::Token(token) => people::token(token.command),
         Command::Group(group) => groups::group(group.command),
+        Command::Project(project) => projects::project(project.command),
         Command::Member(member) => groups::member(member.command),
         Command::DeployToken(token) => groups::deploy_token(token.command),
         Command::Proxy(proxy) => self::proxy::proxy(proxy.command),

@@ -31,6 +31,7 @@ pub mod maven_version;
 pub mod names;
 pub mod networks;
 pub mod node;
+pub mod npm_package;
 pub mod oci_digest;
 pub mod oci_manifest;
 pub mod package;
@@ -42,6 +43,7 @@ pub mod product;
 pub mod project;
 pub mod proxy;
 pub mod publication;
+pub mod pypi_package;
 pub mod refs;
 pub mod repository;
 pub mod retry;
@@ -115,6 +117,7 @@ pub use proxy::{ProxyGroup, ProxyUsage, TtlPolicy, Upstream, UpstreamCredentials
 pub use publication::{
     JobReport, JobState, Publication, PublicationKey, TargetReport, TargetState, Wish,
 };
+pub use pypi_package::{Distribution, PypiError, PypiName, PypiVersion};
 pub use refs::Refs;
 pub use repository::{Quota, Repository};
 pub use role::{Ability, Member, MemberName, Role};

@@ -9,7 +9,9 @@
 pub mod files;
 pub mod generic;
 pub mod maven;
+pub mod npm;
 pub mod pages;
+pub mod pypi;
 
 use std::sync::Arc;
 

@@ -183,6 +183,9 @@ impl Sweeper {
         if let Err(error) = self.store.flush_noted_pulls() {
             log::warn!("when manifests were pulled could not be noted: {error}");
         }
+        if let Err(error) = self.store.flush_package_downloads() {
+            log::warn!("when packages were downloaded could not be noted: {error}");
+        }
         self.note_reads();
     }
 

@@ -11,6 +11,7 @@ pub mod groups;
 mod hex;
 pub mod people;
 mod plan;
+pub mod projects;
 pub mod proxy;
 mod quota;
 mod stats;
@@ -60,6 +61,8 @@ pub enum Command {
     People(people::People),
     /// Changes or shows groups.
     Groups(groups::Groups),
+    /// Changes or shows projects.
+    Projects(projects::Projects),
     /// Changes or shows who is in a group.
     Members(groups::Members),
     /// Changes or shows deploy tokens.
@@ -87,7 +90,11 @@ impl Command {
     pub fn outlives_its_client(&self) -> bool {
         match self {
             Self::Check { mode, .. } => *mode == Mode::Repair,
-            Self::People(_) | Self::Groups(_) | Self::Members(_) | Self::DeployTokens(_) => true,
+            Self::People(_)
+            | Self::Groups(_)
+            | Self::Projects(_)
+            | Self::Members(_)
+            | Self::DeployTokens(_) => true,
             Self::Proxy(command) => !command.only_reads(),
             _ => false,
         }
@@ -178,6 +185,7 @@ impl Desk<'_> {
             Command::Quota(what) => self.quota(what),
             Command::People(command) => self.people(command),
             Command::Groups(command) => self.groups(command),
+            Command::Projects(command) => self.projects(command),
             Command::Members(command) => self.members(command),
             Command::DeployTokens(command) => self.deploy_tokens(command),
             Command::Proxy(command) => self.proxy(command),

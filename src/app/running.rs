@@ -234,9 +234,10 @@ impl Parts {
 /// Writes what was pulled since it was last written.
 fn note_reads(house: &House) {
     let store = house.store();
-    for noted in [store.flush_noted_pulls(), store.flush_cached_reads()] {
+    let downloads = store.flush_package_downloads();
+    for noted in [store.flush_noted_pulls(), store.flush_cached_reads(), downloads] {
         if let Err(error) = noted {
-            log::warn!("when images were pulled last is not written down: {error}");
+            log::warn!("what was downloaded last is not written down: {error}");
         }
     }
 }

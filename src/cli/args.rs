@@ -17,6 +17,7 @@ mod acl;
 pub mod groups;
 mod health;
 pub mod people;
+pub mod projects;
 pub mod proxy;
 mod quota;
 mod settings;
@@ -70,9 +71,11 @@ pub enum Command {
     Token(people::Token),
     /// Make, change, show and delete groups.
     Group(groups::Group),
-    /// Say who is what in a group.
+    /// Make, change, show and delete projects.
+    Project(projects::Project),
+    /// Say who is what in a group or a project.
     Member(groups::Member),
-    /// Make, show and revoke credentials of groups for machines.
+    /// Make, show and revoke credentials of groups and projects for machines.
     DeployToken(groups::DeployToken),
     /// Show and change what groups cache of other registries, and how.
     Proxy(proxy::Proxy),

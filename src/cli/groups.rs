@@ -11,7 +11,11 @@ use crate::model::DeployTokenId;
 
 pub(super) fn group(command: GroupCommand) -> Result<ExitCode, String> {
     let (common, command) = match command {
-        GroupCommand::List(list) => (list.common, Groups::List),
+        GroupCommand::List(list) => {
+            let after = list.after.map(|after| after.to_string());
+            let page = list.limit.map(|limit| Groups::Page { limit, after });
+            (list.common, page.unwrap_or(Groups::List))
+        }
         GroupCommand::Show(show) => (show.common, Groups::Show { group: show.group.to_string() }),
         GroupCommand::Create(create) => {
             let (group, title) = (create.group.to_string(), create.name);

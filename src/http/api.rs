@@ -17,6 +17,7 @@ mod pages;
 pub(in crate::http) mod params;
 mod project_gate;
 mod projects;
+mod protection_rules;
 mod proxy_cache;
 pub(in crate::http) mod render;
 mod teams;
@@ -128,6 +129,8 @@ impl Server {
             ApiRoute::AllDeployTokens => self.api_all_deploy_tokens(asked),
             ApiRoute::ProxyCache(at) => self.api_purge_cache(asked, &at),
             ApiRoute::Settings => self.api_settings(asked),
+            ApiRoute::ProtectionRules(at) => self.api_protection_rules(asked, &at),
+            ApiRoute::ProtectionRule(at, id) => self.api_protection_rule(asked, &at, id),
             // Clients of packages are answered elsewhere (`packages`).
             ApiRoute::Packages(_) | ApiRoute::Nothing(_) => Err(ApiError::no_route().into()),
         }

@@ -33,6 +33,9 @@ pub enum HttpError {
     /// 408: nothing more of the body came for so many seconds.
     #[error("no more of the request body arrived for {0} s, send it again")]
     BodyStalled(u64),
+    /// 400: a form that is sent in parts, and is none.
+    #[error("this is no form as multipart/form-data has it: {0}")]
+    Form(String),
     /// 400.
     #[error("invalid JSON data: {0}")]
     Json(#[from] serde_json::Error),
@@ -57,7 +60,7 @@ impl HttpError {
             Self::BodyTooLarge { .. } | Self::UploadTooLarge { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            Self::BodyBroken(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
+            Self::BodyBroken(_) | Self::Form(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
             Self::BodyStalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,

@@ -17,6 +17,7 @@ mod group;
 mod ids;
 mod limits;
 mod metadata;
+mod package_settings;
 mod requests;
 mod scalars;
 mod schema;

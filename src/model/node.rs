@@ -31,6 +31,13 @@ pub enum Node {
 }
 
 impl Node {
+    /// Whether what is below it are files of the artifact tree, which its entry of the queue of
+    /// detached things counts; those of packages are counted by their project.
+    #[must_use]
+    pub fn is_of_tree(self) -> bool {
+        matches!(self, Self::Branch(_) | Self::Tag(_) | Self::Job(_) | Self::Format(_))
+    }
+
     /// Whether its record says where it was, so that it has no [`Entry`].
     #[must_use]
     pub fn is_own_way(self) -> bool {

@@ -12,6 +12,7 @@
 
 mod format;
 mod lines;
+mod series;
 mod shelf;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Digest, PackageId, ProjectId, SeriesKey};
 pub use format::Format;
 pub use lines::{Line, Lines};
+pub use series::PageAsk;
 use shelf::Shelf;
 
 /// What an entity tag begins with: the next version of this program may draw otherwise.

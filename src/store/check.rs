@@ -24,7 +24,11 @@ mod image_tags;
 mod images;
 mod index;
 mod manifests;
+mod package_fix;
+mod package_rows;
+mod packages;
 mod products;
+mod projects;
 mod publications;
 mod repos;
 mod share;
@@ -264,8 +268,10 @@ impl<'a, 'w, 'p> Pass<'a, 'w, 'p> {
         self.check_publications()?;
         self.check_products()?;
         self.check_groups()?;
+        self.check_projects()?;
         self.check_registry()?;
         self.check_cached()?;
+        self.check_packages()?;
         self.check_totals()
     }
 

@@ -26,6 +26,7 @@
 //! (all of a project's packages), `Tx::leave_packages(ProjectId) -> Usage` (what deleting a project
 //! gives to `detach`), `destroy_package`, `destroy_package_file`.
 
+mod deprecate;
 mod destroy;
 mod downloads;
 mod listing;

@@ -11,11 +11,9 @@ mod destroy;
 use super::detached::Cause;
 use super::groups::{self, DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, Way};
 use super::{Error, Store, Tx, View};
-use crate::db::schema::{GROUP_NAMES, Meta, PROJECT_NAMES, PROJECT_USAGE, PROJECTS};
+use crate::db::schema::{GROUP_NAMES, Meta, PROJECT_NAMES, PROJECTS};
 use crate::db::{self, Pending, Rows, Span};
-use crate::model::{
-    GroupId, GroupName, GroupPath, Node, Project, ProjectId, ProjectUsage, UserName, Visibility,
-};
+use crate::model::{GroupId, GroupName, GroupPath, Node, Project, ProjectId, UserName, Visibility};
 
 /// A project that is to be made.
 #[derive(Clone, Debug)]
@@ -325,13 +323,5 @@ impl View {
     pub fn effective_visibility(&self, id: ProjectId) -> Result<Visibility, Error> {
         let way = way_up(&self.snapshot, id)?;
         Ok(way.map_or(Visibility::Private, |way| way.visibility()))
-    }
-
-    /// What a project holds, whether names lead to it or not.
-    ///
-    /// # Errors
-    /// [`Error::Db`].
-    pub fn usage_of_project(&self, id: ProjectId) -> Result<ProjectUsage, Error> {
-        Ok(PROJECT_USAGE.get(&self.snapshot, &id)?.unwrap_or_default())
     }
 }

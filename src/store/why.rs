@@ -2,6 +2,7 @@
 
 mod cached;
 mod images;
+mod packages;
 
 use std::collections::HashMap;
 
@@ -107,7 +108,7 @@ pub struct Held {
     /// Why a manifest of the registry is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
-    /// Where an entry of a cache is in its life, as it is served.
+    /// Where an entry of a cache or a package is in its life, as it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
 }
@@ -171,7 +172,7 @@ impl View {
                 Referrer::Image(image) => (self.held_by_image(*image, id)?, None),
                 Referrer::Manifest(manifest) => self.held_by_manifest(*manifest)?,
                 Referrer::Cached(cached) => self.held_by_cached(*cached)?,
-                Referrer::PackageFile(_) => (Held::default(), None),
+                Referrer::PackageFile(file) => self.held_by_file(*file)?,
             };
             found.push((referrers::path(&self.snapshot, &referrer, id)?, held, root));
         }

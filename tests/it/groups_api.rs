@@ -7,13 +7,13 @@ use super::harness::people::password_of;
 use super::harness::{Response, TestServer};
 
 /// A server where root's token is known, with users and these tokens.
-struct Setting {
-    server: TestServer,
-    root: String,
+pub(super) struct Setting {
+    pub(super) server: TestServer,
+    pub(super) root: String,
 }
 
 impl Setting {
-    fn new(users: &[&str]) -> Self {
+    pub(super) fn new(users: &[&str]) -> Self {
         let server = TestServer::with_people().start();
         for user in users {
             server.has_user(user, &["people"]);
@@ -22,23 +22,23 @@ impl Setting {
         Self { server, root }
     }
 
-    fn token(&self, user: &str) -> String {
+    pub(super) fn token(&self, user: &str) -> String {
         self.server.token_of(user, "api")
     }
 
-    fn ask(&self, token: &str, line: &str) -> Request {
+    pub(super) fn ask(&self, token: &str, line: &str) -> Request {
         let (method, path) = line.split_once(' ').unwrap();
         let request = self.server.ask(method, &format!("/api/v4/{path}"));
         if token.is_empty() { request } else { request.header("PRIVATE-TOKEN", token) }
     }
 
     #[track_caller]
-    fn get(&self, token: &str, path: &str) -> Value {
+    pub(super) fn get(&self, token: &str, path: &str) -> Value {
         self.ask(token, &format!("GET {path}")).expect(200).json()
     }
 
     #[track_caller]
-    fn refused(&self, token: &str, line: &str, status: u16, text: &str) {
+    pub(super) fn refused(&self, token: &str, line: &str, status: u16, text: &str) {
         let answer = self.ask(token, line).expect(status);
         let answer = answer.has("content-type", "application/json");
         assert!(answer.text().contains(text), "{line}: {}", answer.text());
@@ -46,25 +46,25 @@ impl Setting {
 
     /// Makes a group by root; tells its number.
     #[track_caller]
-    fn has_group(&self, path: &str, parent: Option<u64>) -> u64 {
+    pub(super) fn has_group(&self, path: &str, parent: Option<u64>) -> u64 {
         let body = json!({"name": format!("The {path}"), "path": path, "parent_id": parent});
         let made = self.ask(&self.root, "POST groups").json(&body).expect(201).json();
         made["id"].as_u64().unwrap()
     }
 
     #[track_caller]
-    fn has_member(&self, group: u64, user: &str, level: u64) {
+    pub(super) fn has_member(&self, group: u64, user: &str, level: u64) {
         let body = json!({"username": user, "access_level": level});
         self.ask(&self.root, &format!("POST groups/{group}/members")).json(&body).expect(201);
     }
 }
 
-fn names(list: &Value, key: &str) -> Vec<String> {
+pub(super) fn names(list: &Value, key: &str) -> Vec<String> {
     let list = list.as_array().unwrap().iter();
     list.map(|line| line[key].as_str().unwrap().to_owned()).collect()
 }
 
-fn number(answer: &Response, name: &str) -> Option<u64> {
+pub(super) fn number(answer: &Response, name: &str) -> Option<u64> {
     answer.header(name).and_then(|value| value.parse().ok())
 }
 
@@ -90,7 +90,7 @@ fn groups_are_made_nested_changed_and_deleted() {
     }
     assert_eq!(names(&setting.get(root, "groups/acme/subgroups"), "full_path"), ["acme/tools"]);
     let below = setting.get(root, "groups/acme/descendant_groups?order_by=path");
-    assert_eq!(names(&below, "full_path"), ["acme/tools", "acme/tools/deep"]);
+    assert_eq!(names(&below, "full_path"), ["acme/tools/deep", "acme/tools"]);
     let top = setting.get(root, "groups?top_level_only=true");
     assert_eq!(names(&top, "full_path"), ["acme"]);
     // Renamed, all below is elsewhere at once.
@@ -128,7 +128,7 @@ fn what_cannot_be_made_is_told_as_clients_know_it() {
     let broken = setting.ask(root, "POST groups").header("Content-Type", "application/json");
     assert!(broken.body("{").expect(400).text().contains("400 Bad request"));
     setting.refused(root, "PATCH groups", 405, "405 Not Allowed");
-    setting.refused(root, "GET projects", 404, "404 Not Found");
+    setting.refused(root, "GET issues", 404, "404 Not Found");
     setting.refused(root, "GET groups?per_page=0", 400, "per_page does not have a valid value");
     let elsewhere = setting.server.get("/api/v5/groups").header("PRIVATE-TOKEN", root);
     assert_eq!(elsewhere.expect(404).json(), json!({"error": "404 Not Found"}));

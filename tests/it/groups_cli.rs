@@ -41,6 +41,11 @@ fn groups_are_made_shown_changed_and_deleted() {
         let list = json_of(server, "group list");
         let paths: Vec<_> = list["groups"].as_array().unwrap().iter().map(|g| &g["path"]).collect();
         assert_eq!(paths, ["acme", "acme/tools"]);
+        let page = json_of(server, "group list --limit 1 --after acme");
+        assert_eq!(
+            (&page["groups"][0]["path"], &page["groups"][1]),
+            (&json!("acme/tools"), &Value::Null)
+        );
         let shown = json_of(server, "group show acme");
         assert_eq!(
             (&shown["visibility"], &shown["subgroups"]),

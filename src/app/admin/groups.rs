@@ -5,7 +5,7 @@
 //! changes it. A secret is made here, told once, and kept as a hash.
 
 mod deploy_tokens;
-mod members;
+pub(super) mod members;
 
 use std::fmt;
 
@@ -14,11 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::text::{count, moment, table};
 use super::{Answer, Desk, Sweeping, Verdict};
 use crate::app::Error;
+use crate::db::Order;
 use crate::model::{
-    Group, GroupId, GroupName, GroupPath, Scope, Timestamp, Trigger, UserName, Visibility,
+    Group, GroupId, GroupName, GroupPath, ListedBy, ListedText, Scope, Timestamp, Trigger,
+    UserName, Visibility,
 };
 use crate::store::detached::Cause;
 use crate::store::groups::{GroupChange, NewGroup};
+use crate::store::listed::ListedAfter;
 use crate::store::{self, View};
 
 pub use deploy_tokens::DeployTokens;
@@ -33,6 +36,13 @@ const BATCH: usize = 1000;
 pub enum Groups {
     /// Show all groups.
     List,
+    /// Show some groups, by name.
+    Page {
+        /// At most so many.
+        limit: usize,
+        /// Those behind the group of this full path.
+        after: Option<String>,
+    },
     /// Show one group.
     Show {
         /// Its full path.
@@ -75,6 +85,7 @@ impl Desk<'_> {
     pub(super) fn groups(&self, command: Groups) -> Result<Answer, Error> {
         match command {
             Groups::List => self.list_groups(),
+            Groups::Page { limit, after } => self.page_of_groups(limit, after.as_deref()),
             Groups::Show { group } => self.show_group(&group),
             Groups::Create { group, title, description, visibility, owner } => {
                 self.create_group(&group, title, description, visibility, owner.as_deref())
@@ -106,15 +117,38 @@ impl Desk<'_> {
         Answer::new(Verdict::Fine, &List { groups, now: store.clock().now() })
     }
 
+    fn page_of_groups(&self, limit: usize, after: Option<&str>) -> Result<Answer, Error> {
+        let store = self.house.store();
+        let view = store.view()?;
+        let mut after = after.map(|path| place_of(&view, path)).transpose()?;
+        let mut groups = Vec::new();
+        while groups.len() < limit {
+            let (by, order) = (ListedBy::GroupName, Order::Ascending);
+            let batch = view.listed(by, order, after.as_ref(), limit.min(BATCH))?;
+            let Some(last) = batch.last() else { break };
+            after = Some(last.clone());
+            for listed in batch {
+                if let Some((path, group)) = view.group(listed.id)?
+                    && groups.len() < limit
+                {
+                    groups.push(GroupLine::new(listed.id, &path, group));
+                }
+            }
+        }
+        Answer::new(Verdict::Fine, &List { groups, now: store.clock().now() })
+    }
+
     fn show_group(&self, path: &str) -> Result<Answer, Error> {
         let store = self.house.store();
         let view = store.view()?;
         let (id, path) = group_of(&view, path)?;
         let (_, group) = view.group(id)?.ok_or_else(|| unknown(&path))?;
         let subgroups = view.subgroups(id, None, BATCH)?.into_iter();
+        let projects = view.projects_in_group(id, None, BATCH)?.into_iter();
         let shown = Shown {
             group: GroupLine::new(id, &path, group),
             subgroups: subgroups.map(|(name, _, _)| name.to_string()).collect(),
+            projects: projects.map(|(name, _, _)| name.to_string()).collect(),
             members: members::lines(&view, id)?,
             now: store.clock().now(),
         };
@@ -180,17 +214,34 @@ impl Desk<'_> {
 }
 
 /// The canonical text of a full path.
-fn read(path: &str) -> Result<String, Error> {
+pub(super) fn read(path: &str) -> Result<String, Error> {
     let path = GroupPath::parse(path).map_err(store::Error::from)?;
     path.check_length().map_err(store::Error::from)?;
     Ok(path.to_string())
 }
 
 /// The group of a full path.
-fn group_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
+pub(super) fn group_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
     let path = GroupPath::parse(path).map_err(store::Error::from)?;
     match view.group_at(&path)? {
         Some((id, _)) => Ok((id, path)),
+        None => Err(unknown(&path)),
+    }
+}
+
+/// Where a group stands in the list of all.
+fn place_of(view: &View, path: &str) -> Result<ListedAfter, Error> {
+    let (id, path) = group_of(view, path)?;
+    let name = path.names().last().map(GroupName::as_str).unwrap_or_default();
+    Ok(ListedAfter { text: ListedText::of(name), id })
+}
+
+/// The group or the project of a full path; never both have one.
+fn governed_of(view: &View, path: &str) -> Result<(GroupId, GroupPath), Error> {
+    let path = GroupPath::parse(path).map_err(store::Error::from)?;
+    let project = view.project_at(&path)?.map(|(id, _)| id.governed());
+    match view.group_at(&path)?.map(|(id, _)| id).or(project) {
+        Some(id) => Ok((id, path)),
         None => Err(unknown(&path)),
     }
 }
@@ -221,14 +272,6 @@ impl GroupLine {
     }
 }
 
-fn word(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Private => "private",
-        Visibility::Internal => "internal",
-        Visibility::Public => "public",
-    }
-}
-
 #[derive(Serialize)]
 struct List {
     groups: Vec<GroupLine>,
@@ -245,7 +288,7 @@ impl fmt::Display for List {
             [
                 group.path.clone(),
                 group.id.0.to_string(),
-                word(group.visibility).to_owned(),
+                group.visibility.to_string(),
                 group.name.clone(),
                 format!("made {}", moment(group.created, self.now)),
             ]
@@ -259,6 +302,7 @@ struct Shown {
     #[serde(flatten)]
     group: GroupLine,
     subgroups: Vec<String>,
+    projects: Vec<String>,
     members: Vec<members::Line>,
     #[serde(skip)]
     now: Timestamp,
@@ -266,8 +310,8 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, subgroups, members, now } = self;
-        let visibility = word(group.visibility);
+        let Self { group, subgroups, projects, members, now } = self;
+        let visibility = group.visibility;
         writeln!(f, "{} ({}), number {}, {visibility}", group.path, group.name, group.id.0)?;
         writeln!(f, "made {}", moment(group.created, *now))?;
         if !group.description.is_empty() {
@@ -275,6 +319,9 @@ impl fmt::Display for Shown {
         }
         if !subgroups.is_empty() {
             writeln!(f, "groups in it: {}", subgroups.join(" "))?;
+        }
+        if !projects.is_empty() {
+            writeln!(f, "projects in it: {}", projects.join(" "))?;
         }
         let number = count(members.len().try_into().unwrap_or(u64::MAX), "member");
         if members.is_empty() {

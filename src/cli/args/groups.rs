@@ -28,8 +28,8 @@ Examples:
 /// What to do about groups.
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
-    /// Show all groups.
-    List(OnlyCommon),
+    /// Show groups.
+    List(ListGroups),
     /// Show a group and who is in it.
     Show(OneGroup),
     /// Make a group.
@@ -40,9 +40,15 @@ pub enum GroupCommand {
     Delete(OneGroup),
 }
 
-/// A command that needs nothing else.
+/// `larder group list`
 #[derive(Debug, Args)]
-pub struct OnlyCommon {
+pub struct ListGroups {
+    /// At most so many, by name; all of them by path, if not given.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Those behind this group.
+    #[arg(long, value_name = "GROUP", value_parser = group, requires = "limit")]
+    pub after: Option<GroupPath>,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,
@@ -116,8 +122,8 @@ pub struct Member {
 
 const MEMBERS: &str = "\
 Roles are guest (pulls through the proxy), reporter (reads packages), developer (publishes them),
-maintainer (removes them) and owner (everything). They count in all groups below too, and the
-highest one is it.
+maintainer (removes them) and owner (everything). They count in all groups and projects below too,
+and the highest one is it.
 
 Examples:
   larder member add acme alice --role owner --data /srv/larder
@@ -127,7 +133,7 @@ Examples:
 /// What to do about members.
 #[derive(Debug, Subcommand)]
 pub enum MemberCommand {
-    /// Show the members of a group and of those above it.
+    /// Show the members of a group or project and of the groups above it.
     List(OneGroup),
     /// Make somebody a member.
     Add(PutMember),
@@ -140,7 +146,7 @@ pub enum MemberCommand {
 /// `larder member add` and `larder member change`
 #[derive(Debug, Args)]
 pub struct PutMember {
-    /// The full path of the group.
+    /// The full path of the group or project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// Who.
@@ -161,7 +167,7 @@ pub struct PutMember {
 /// `larder member remove`
 #[derive(Debug, Args)]
 pub struct RemoveMember {
-    /// The full path of the group.
+    /// The full path of the group or project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// Whose.
@@ -206,7 +212,7 @@ pub struct DeployToken {
 /// What to do about deploy tokens.
 #[derive(Debug, Subcommand)]
 pub enum DeployTokenCommand {
-    /// Make a token of a group, and print its login and itself, this once.
+    /// Make a token of a group or project, and print its login and itself, this once.
     Create(CreateDeployToken),
     /// Show the tokens, not their secrets.
     List(ListDeployTokens),
@@ -218,7 +224,7 @@ pub enum DeployTokenCommand {
 #[derive(Debug, Args)]
 #[command(after_help = DEPLOY_TOKENS)]
 pub struct CreateDeployToken {
-    /// The full path of the group that it is for, with all below.
+    /// The full path of the group that it is for, with all below, or of the project.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
     /// What it is for, to tell it from others.
@@ -249,7 +255,7 @@ Example:
 /// `larder deploy-token list`
 #[derive(Debug, Args)]
 pub struct ListDeployTokens {
-    /// Only those of this group itself.
+    /// Only those of this group or project itself.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: Option<GroupPath>,
     /// Which repository, and how to answer.
@@ -268,11 +274,11 @@ pub struct RevokeDeployToken {
     pub common: Common,
 }
 
-fn group(text: &str) -> Result<GroupPath, String> {
+pub(super) fn group(text: &str) -> Result<GroupPath, String> {
     GroupPath::parse(text).map_err(|error| error.to_string())
 }
 
-fn group_name(text: &str) -> Result<GroupName, String> {
+pub(super) fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::parse(text).map_err(|error| error.to_string())
 }
 
@@ -281,12 +287,12 @@ fn role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
 }
 
-fn visibility(text: &str) -> Result<Visibility, String> {
+pub(super) fn visibility(text: &str) -> Result<Visibility, String> {
     match text {
         "private" => Ok(Visibility::Private),
         "internal" => Ok(Visibility::Internal),
         "public" => Ok(Visibility::Public),
-        _ => Err("a group is private, internal or public".to_owned()),
+        _ => Err("write private, internal or public".to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod cached;
 mod groups;
 mod images;
+mod projects;
 
 use std::fmt::Debug;
 
@@ -271,6 +272,7 @@ pub(super) fn samples() -> Vec<Sample> {
     samples.extend(groups::samples());
     samples.extend(images::samples());
     samples.extend(cached::samples());
+    samples.extend(projects::samples());
     samples
 }
 

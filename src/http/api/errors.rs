@@ -106,6 +106,17 @@ impl ApiError {
         self.status
     }
 
+    /// The same text as `message` and as `error`: npm shows the latter.
+    #[must_use]
+    pub fn in_both_words(mut self) -> Self {
+        for (one, other) in [("message", "error"), ("error", "message")] {
+            if self.body[other].is_null() {
+                self.body[other] = self.body[one].clone();
+            }
+        }
+        self
+    }
+
     fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -146,7 +157,7 @@ pub(in crate::http) fn in_form<T>(
 }
 
 /// A failure as the API tells it; faults of ours go into the log here.
-fn told(failure: Failure) -> ApiError {
+pub(in crate::http) fn told(failure: Failure) -> ApiError {
     match failure {
         Failure::Api(error) => *error,
         Failure::Unauthorized { .. } => ApiError::unauthorized(),

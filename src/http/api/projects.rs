@@ -136,7 +136,7 @@ impl Server {
             name,
             description: params.text("description")?.unwrap_or_default(),
             visibility: visibility(params)?.unwrap_or(Visibility::Private),
-            owner: self.owner_of_new(&view, asked, parent)?,
+            owner: owner_of_new(&view, asked, parent)?,
         };
         let id = self.tree.store().create_project(new).wait().map_err(unsaved)?;
         let view = self.api_view()?;
@@ -157,19 +157,6 @@ impl Server {
                 Err(ApiError::parameters(&[why.to_owned()]).into())
             }
         }
-    }
-
-    /// Whoever owns the group owns what is in it anyway.
-    fn owner_of_new(
-        &self,
-        view: &View,
-        asked: &Asked,
-        parent: GroupId,
-    ) -> Result<Option<UserName>, Failure> {
-        let Ok(user) = asked.user() else { return Ok(None) };
-        let owns = parent != GroupId::TOP
-            && (user.rank == Rank::Admin || view.role(user, parent)? == Some(Role::Owner));
-        Ok((!owns).then(|| user.login.clone()))
     }
 
     fn change_project(&self, asked: &Asked, at: &ProjectAt) -> Result<Response, Failure> {
@@ -195,6 +182,14 @@ impl Server {
         self.reclaim();
         Ok(accepted())
     }
+}
+
+/// Whoever owns the group owns what is in it anyway.
+fn owner_of_new(view: &View, asked: &Asked, parent: GroupId) -> Result<Option<UserName>, Failure> {
+    let Ok(user) = asked.user() else { return Ok(None) };
+    let owns = parent != GroupId::TOP
+        && (user.rank == Rank::Admin || view.role(user, parent)? == Some(Role::Owner));
+    Ok((!owns).then(|| user.login.clone()))
 }
 
 /// The projects directly in a group, one after the other.

@@ -11,6 +11,7 @@ use super::asked::{Asked, asked};
 use super::dependency_proxy::GroupDependencyProxy;
 use super::errors::{fault, unavailable};
 use super::ids;
+use super::package_settings::GroupPackageSettings;
 use crate::model::{Ability, Group as Record, GroupId, GroupPath, Visibility};
 
 /// A group that was found.
@@ -25,7 +26,7 @@ pub struct GroupAt {
 
 /// A group of people, images and packages.
 #[derive(MergedObject)]
-pub struct Group(GroupFields, GroupDependencyProxy);
+pub struct Group(GroupFields, GroupDependencyProxy, GroupPackageSettings);
 
 /// What it is by itself.
 struct GroupFields(Arc<GroupAt>);
@@ -78,7 +79,11 @@ impl GroupQuery {
     ) -> Option<Result<Group>> {
         let found = asked(context).and_then(|asked| find(asked, &full_path)).transpose()?;
         let group = found.map(Arc::new);
-        Some(group.map(|group| Group(GroupFields(Arc::clone(&group)), GroupDependencyProxy(group))))
+        Some(group.map(|group| {
+            let (of_proxy, of_packages) = (Arc::clone(&group), Arc::clone(&group));
+            let settings = GroupPackageSettings(of_packages);
+            Group(GroupFields(group), GroupDependencyProxy(of_proxy), settings)
+        }))
     }
 }
 

@@ -15,6 +15,7 @@ use super::dependency_proxy::{ImageTtlPolicyMutation, SettingsMutation};
 use super::group::GroupQuery;
 use super::limits;
 use super::metadata::MetadataQuery;
+use super::package_settings::PackageSettingsMutation;
 
 /// What can be asked.
 #[derive(Default, MergedObject)]
@@ -22,7 +23,7 @@ struct Query(CurrentUserQuery, GroupQuery, MetadataQuery);
 
 /// What can be changed.
 #[derive(Default, MergedObject)]
-struct Mutation(SettingsMutation, ImageTtlPolicyMutation);
+struct Mutation(SettingsMutation, ImageTtlPolicyMutation, PackageSettingsMutation);
 
 type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 

@@ -12,8 +12,7 @@ use crate::http::api::ApiError;
 use crate::http::failure::Failure;
 use crate::http::route::{GroupAt, ProjectAt};
 use crate::model::{
-    Ability, Caller, GroupId, GroupPath, Project, ProjectId, Rank, Role, RuleRole, SeriesKey,
-    Visibility,
+    Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey, Visibility,
 };
 use crate::store::View;
 
@@ -26,7 +25,6 @@ pub(in crate::http) struct Target {
     pub(in crate::http) id: ProjectId,
     /// With that of its group.
     pub(in crate::http) path: GroupPath,
-    pub(in crate::http) project: Project,
 }
 
 /// A group that a client of packages gets to; which of its projects, is asked of each.
@@ -54,9 +52,9 @@ impl Server {
             ProjectAt::Path(path) => view.project_at(path)?.ok_or_else(missing)?.0,
             ProjectAt::Impossible => return Err(missing()),
         };
-        let (path, project) = view.project(id)?.ok_or_else(missing)?;
+        let (path, _) = view.project(id)?.ok_or_else(missing)?;
         if self.may_with_packages(view, caller, id, ability)? {
-            return Ok(Target { id, path, project });
+            return Ok(Target { id, path });
         }
         let is_seen = self.sees_project(view, caller, id)?
             || self.may_with_packages(view, caller, id, Ability::ReadPackages)?;

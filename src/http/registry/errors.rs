@@ -232,7 +232,7 @@ fn of_http(error: &HttpError) -> OciError {
         | HttpError::BodyBroken(_)
         | HttpError::BodyStalled(_) => Code::SizeInvalid,
         HttpError::Encoding(_) => Code::Unsupported,
-        HttpError::Json(_) => Code::ManifestInvalid,
+        HttpError::Form(_) | HttpError::Json(_) => Code::ManifestInvalid,
         HttpError::Host(_) | HttpError::Origin { .. } => Code::Denied,
     };
     OciError::new(code, error.to_string()).with_status(error.status())

@@ -13,7 +13,7 @@ use http::Method;
 pub use self::projects::{GovernedAt, ProjectAt};
 use super::packages::{self, PackagesRoute};
 use super::{Refusal, encode, encode_segment};
-use crate::model::{DeployTokenId, GroupId, GroupPath, TokenId, UserNumber};
+use crate::model::{DeployTokenId, GroupId, GroupPath, ProtectionRuleId, TokenId, UserNumber};
 
 /// What every URL of the API begins with.
 const ROOT: &str = "/api/v4";
@@ -79,6 +79,10 @@ pub enum ApiRoute {
     ProxyCache(GroupAt),
     /// `application/settings`
     Settings,
+    /// `projects/:id/packages/protection/rules`
+    ProtectionRules(ProjectAt),
+    /// `projects/:id/packages/protection/rules/:rule_id`
+    ProtectionRule(ProjectAt, Option<ProtectionRuleId>),
     /// What clients of packages use.
     Packages(PackagesRoute),
     /// Anything else: there is no such thing, whatever is asked of it.
@@ -130,6 +134,12 @@ fn of_api(below: &[&str]) -> ApiRoute {
             of_group(GroupAt::read(id), below).unwrap_or_else(|| nothing(&["groups", id], below))
         }
         ["projects"] => ApiRoute::Projects,
+        ["projects", id, "packages", "protection", "rules"] => {
+            ApiRoute::ProtectionRules(ProjectAt::read(id))
+        }
+        ["projects", id, "packages", "protection", "rules", rule] => {
+            ApiRoute::ProtectionRule(ProjectAt::read(id), number(rule).map(ProtectionRuleId))
+        }
         ["projects", id, below @ ..] => projects::of_project(ProjectAt::read(id), below)
             .unwrap_or_else(|| nothing(&["projects", id], below)),
         below => nothing(&[], below),
@@ -204,6 +214,13 @@ impl ApiRoute {
             Self::Groups => "groups".to_owned(),
             Self::AllDeployTokens => "deploy_tokens".to_owned(),
             Self::Settings => "application/settings".to_owned(),
+            Self::ProtectionRules(at) => {
+                format!("projects/{}/packages/protection/rules", at.segment())
+            }
+            Self::ProtectionRule(at, id) => {
+                let id = numbered(id.map(|id| id.0));
+                format!("projects/{}/packages/protection/rules/{id}", at.segment())
+            }
             Self::Packages(route) => route.below(),
             Self::Nothing(path) => encode(path),
             Self::Group(at) => format!("groups/{}", at.segment()),
@@ -261,6 +278,8 @@ impl ApiRoute {
             Self::Teams(_) => &["DELETE", "GET", "HEAD", "POST"],
             Self::Team(..) | Self::ProxyCache(_) => &["DELETE"],
             Self::Settings => &["GET", "HEAD", "PUT"],
+            Self::ProtectionRules(_) => &["GET", "HEAD", "POST"],
+            Self::ProtectionRule(..) => &["DELETE", "PATCH"],
             Self::Packages(route) => route.allow(),
             Self::Nothing(_) => &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"],
         }

@@ -110,7 +110,7 @@ impl Pass<'_, '_, '_> {
     }
 
     /// The rows of a table of truth that no other says anything about can be read.
-    fn truth_of<K: Key, V: Value>(&mut self, table: &Table<K, V>) -> Result<(), Halt> {
+    pub(super) fn truth_of<K: Key, V: Value>(&mut self, table: &Table<K, V>) -> Result<(), Halt> {
         for row in table.cursor(self.rows, Span::all()) {
             self.walk.step()?;
             if let Found::Unreadable { key, what } = row? {

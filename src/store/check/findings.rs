@@ -70,6 +70,12 @@ pub struct Checked {
     pub uploads: u64,
     /// Groups, those that are being destroyed included.
     pub groups: u64,
+    /// Projects, those that are being destroyed included.
+    pub projects: u64,
+    /// Packages, those on their way out included.
+    pub packages: u64,
+    /// Their files, those on their way out included.
+    pub package_files: u64,
 }
 
 /// What a check of the rows found.
@@ -156,7 +162,10 @@ impl fmt::Display for Recount {
              {images} repositories, {manifests} manifests, {image_tags} tags, {image_blobs} blobs \
              of repositories, {uploads} uploads"
         )?;
-        writeln!(f, "checked {} groups", self.checked.groups)?;
+        let Checked { groups, projects, .. } = self.checked;
+        writeln!(f, "checked {groups} groups, {projects} projects")?;
+        let Checked { packages, package_files, .. } = self.checked;
+        writeln!(f, "checked {packages} packages with {package_files} files")?;
         if let Some(why) = &self.aborted {
             writeln!(f, "the check ended early: {why}")?;
         }

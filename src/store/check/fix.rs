@@ -9,6 +9,7 @@ use super::super::{Error, Tx, artifacts, links, referrers};
 use super::cached::CachedFix;
 use super::groups::GroupFix;
 use super::image_fix::ImageFix;
+use super::package_fix::PackageFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
 use crate::db::schema::{
@@ -82,6 +83,8 @@ pub(super) enum Fix {
     Cached(CachedFix),
     /// Something of groups.
     Group(GroupFix),
+    /// Something of packages.
+    Package(PackageFix),
     /// Drops a derived row that cannot be read.
     Unreadable(Erase, Vec<u8>),
 }
@@ -116,6 +119,7 @@ impl Fix {
             Self::Image(fix) => fix.phase(),
             Self::Cached(fix) => fix.phase(),
             Self::Group(fix) => fix.phase(),
+            Self::Package(fix) => fix.phase(),
             _ => Phase::Lowering,
         }
     }
@@ -150,6 +154,7 @@ impl Fix {
             Self::Image(fix) => fix.apply(tx),
             Self::Cached(fix) => fix.apply(tx),
             Self::Group(fix) => fix.apply(tx),
+            Self::Package(fix) => fix.apply(tx),
             Self::Unreadable(erase, key) => Ok(erase(tx.txn, key)?),
         }
     }

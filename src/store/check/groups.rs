@@ -13,13 +13,14 @@ use super::{Halt, Pass};
 use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
-    DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS, NUMBERED_USERS,
-    USER_NUMBERS,
+    DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, LISTED, MEMBERS, MEMBERSHIPS,
+    NUMBERED_USERS, PROJECTS, USER_NUMBERS,
 };
 use crate::db::{self, Found, Rows, Span, Table};
 use crate::model::group::GROUP_DEPTH_MAX;
 use crate::model::{
-    DeployTokenId, Group, GroupId, GroupName, MemberName, Node, UserName, UserNumber,
+    DeployTokenId, Group, GroupId, GroupName, ListedBy, ListedText, MemberName, Node, ProjectId,
+    UserName, UserNumber,
 };
 use crate::store::{Error, Tx, groups};
 
@@ -29,6 +30,7 @@ pub(super) enum GroupRow {
     Membership(MemberName, GroupId),
     Number(UserNumber, UserName),
     TokenOf(GroupId, DeployTokenId),
+    Listed(ListedBy, ListedText, GroupId),
 }
 
 /// A correction.
@@ -67,6 +69,7 @@ impl GroupRow {
             Self::Membership(..) => MEMBERSHIPS.name(),
             Self::Number(..) => NUMBERED_USERS.name(),
             Self::TokenOf(..) => DEPLOY_TOKENS_OF.name(),
+            Self::Listed(..) => LISTED.name(),
         }
     }
 
@@ -79,6 +82,7 @@ impl GroupRow {
                 Ok(found.as_ref() == Some(login))
             }
             Self::TokenOf(group, id) => DEPLOY_TOKENS_OF.has(rows, &(*group, *id)),
+            Self::Listed(by, text, id) => LISTED.has(rows, &(*by, (text.clone(), *id))),
         }
     }
 
@@ -91,6 +95,15 @@ impl GroupRow {
                 let token = DEPLOY_TOKENS.get(rows, id)?;
                 Ok(token.is_some_and(|token| token.group == *group))
             }
+            Self::Listed(by, text, id) => {
+                let project = PROJECTS.get(rows, &ProjectId(id.0))?;
+                let project = project.map(|project| project.listed());
+                let listed = match GROUPS.get(rows, id)? {
+                    Some(group) => Some(group.listed()),
+                    None => project,
+                };
+                Ok(listed.is_some_and(|listed| listed.contains(&(*by, text.clone()))))
+            }
         }
     }
 
@@ -99,6 +112,7 @@ impl GroupRow {
             Self::Membership(name, group) => MEMBERSHIPS.put(tx.txn, &(name.clone(), *group), &()),
             Self::Number(number, login) => NUMBERED_USERS.put(tx.txn, number, login),
             Self::TokenOf(group, id) => DEPLOY_TOKENS_OF.put(tx.txn, &(*group, *id), &()),
+            Self::Listed(by, text, id) => LISTED.put(tx.txn, &(*by, (text.clone(), *id)), &()),
         }?)
     }
 
@@ -109,6 +123,7 @@ impl GroupRow {
             Self::Number(..) if !self.is_there(tx.txn)? => Ok(false),
             Self::Number(number, _) => NUMBERED_USERS.remove(tx.txn, number),
             Self::TokenOf(group, id) => DEPLOY_TOKENS_OF.remove(tx.txn, &(*group, *id)),
+            Self::Listed(by, text, id) => LISTED.remove(tx.txn, &(*by, (text.clone(), *id))),
         }?)
     }
 }
@@ -121,6 +136,9 @@ impl fmt::Display for GroupRow {
             Self::Number(number, login) => write!(f, "number {} as that of {login}", number.0),
             Self::TokenOf(group, id) => {
                 write!(f, "deploy token {} as one of group {}", id.0, group.0)
+            }
+            Self::Listed(by, text, id) => {
+                write!(f, "number {} as {:?} by {by:?}", id.0, text.as_str())
             }
         }
     }
@@ -191,6 +209,9 @@ impl Pass<'_, '_, '_> {
 
     fn group_record(&mut self, id: GroupId, group: &Group) -> Result<(), Halt> {
         self.found.recount.checked.groups += 1;
+        for (by, text) in group.listed() {
+            self.want_group_row(GroupRow::Listed(by, text, id))?;
+        }
         let number = id.0;
         let what = match (self.has_name(id, group)?, self.waiting.contains(&Node::Group(id))) {
             (true, true) => "waits to be destroyed, although its name is there",
@@ -278,9 +299,10 @@ impl Pass<'_, '_, '_> {
         Ok(())
     }
 
-    /// Tells of a row of a group that is not there.
+    /// Tells of a row of a group or a project that is not there.
     fn must_be_there(&mut self, table: &str, group: GroupId) -> Result<(), Halt> {
-        if !GROUPS.has(self.rows, &group)? {
+        let is_project = PROJECTS.has(self.rows, &ProjectId(group.0))?;
+        if !is_project && !GROUPS.has(self.rows, &group)? {
             self.found.in_doubt = true;
             self.found.damage(format!(
                 "table {table} holds a row of group {}, which is not there; nothing was removed",
@@ -290,7 +312,7 @@ impl Pass<'_, '_, '_> {
         Ok(())
     }
 
-    fn want_group_row(&mut self, row: GroupRow) -> Result<(), Halt> {
+    pub(super) fn want_group_row(&mut self, row: GroupRow) -> Result<(), Halt> {
         if row.is_there(self.rows)? {
             *self.met.index.entry(row.table()).or_default() += 1;
         } else {
@@ -301,7 +323,7 @@ impl Pass<'_, '_, '_> {
     }
 
     /// Rows of an index that nothing wants, where the numbers say that there are any.
-    fn stray_group_rows<K: Key, V: Value>(
+    pub(super) fn stray_group_rows<K: Key, V: Value>(
         &mut self,
         table: &Table<K, V>,
         row_of: impl Fn(K, V) -> GroupRow,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::tree::Below;
 use super::{AGE_MAX, Findings, Halt, Holder, Pass, Recount, Shift, Total, Walk, Watch, names};
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, IMAGE_BLOBS, IMAGE_TAGS, JOBS, MANIFESTS, REFS,
-    REPOS, TAGS, TOTALS, UPLOADS,
+    ARTIFACTS, BLOBS, BRANCHES, DETACHED, FORMATS, IMAGE_BLOBS, IMAGE_TAGS, JOBS, MANIFESTS,
+    PACKAGE_FILES, PACKAGES, PROJECT_USAGE, REFS, REPOS, SERIES, TAGS, TOTALS, UPLOADS,
 };
 use crate::db::{Found, Snapshot, Span};
 use crate::model::{
@@ -37,6 +37,8 @@ enum Then {
     Sums,
     /// The registry, whose sums have no smaller parts.
     Registry,
+    /// Packages, likewise.
+    Packages,
 }
 
 /// What one share found.
@@ -153,6 +155,11 @@ fn rows(snapshot: &Snapshot) -> Result<u64, Error> {
         IMAGE_TAGS.count(snapshot)?,
         IMAGE_BLOBS.count(snapshot)?,
         UPLOADS.count(snapshot)?,
+        // Files of packages are walked over by themselves and by their packages.
+        PACKAGES.count(snapshot)?,
+        PACKAGE_FILES.count(snapshot)?,
+        PACKAGE_FILES.count(snapshot)?,
+        SERIES.count(snapshot)?,
     ];
     Ok(counts.into_iter().fold(0, u64::saturating_add))
 }
@@ -202,6 +209,11 @@ impl Pass<'_, '_, '_> {
     fn next_unit(&mut self, position: &Position) -> Result<Unit, Error> {
         if position.then == Then::Registry {
             let walked = self.read_queue().and_then(|()| self.check_registry());
+            let reached = Position { then: Then::Packages, ..Position::default() };
+            return Ok(Unit { walked, reached, next: Next::Enough });
+        }
+        if position.then == Then::Packages {
+            let walked = self.read_queue().and_then(|()| self.check_packages());
             return Ok(Unit { walked, reached: Position::default(), next: Next::Enough });
         }
         let Some((key, branch)) = next_branch(self.rows, position.after.as_ref())? else {
@@ -263,8 +275,19 @@ impl Pass<'_, '_, '_> {
         for row in DETACHED.cursor(self.rows, Span::all()) {
             self.walk.step()?;
             if let Found::Row(_, entry) = row? {
-                counted.detached = counted.detached.plus(entry.usage);
+                if entry.node.is_of_tree() {
+                    counted.detached = counted.detached.plus(entry.usage);
+                }
                 counted.queue += 1;
+            } else {
+                self.found.in_doubt = true;
+            }
+        }
+        for row in PROJECT_USAGE.cursor(self.rows, Span::all()) {
+            self.walk.step()?;
+            if let Found::Row(_, usage) = row? {
+                counted.named = counted.named.plus(usage.live);
+                counted.detached = counted.detached.plus(usage.pending);
             } else {
                 self.found.in_doubt = true;
             }

@@ -1,11 +1,13 @@
 //! [`Shift`]: a counter and what was counted instead, both as of one snapshot. The difference of
 //! the two is what every later state of the counter is wrong by.
 
+use std::fmt;
+
 use super::super::{Error, Tx, containers};
-use crate::db::schema::{BRANCHES, CHARGES, DETACHED, FORMATS, JOBS, REPOS, TAGS};
+use crate::db::schema::{BRANCHES, CHARGES, DETACHED, FORMATS, JOBS, PACKAGES, REPOS, TAGS};
 use crate::model::{
-    BranchId, BranchName, CachedKind, FormatId, FormatName, GroupId, JobId, JobName, RepoId,
-    TagCounts, TagId, TagName, Totals, Usage, UserName,
+    BranchId, BranchName, CachedKind, FormatId, FormatName, GroupId, JobId, JobName, PackageId,
+    ProjectId, RepoId, TagCounts, TagId, TagName, Totals, Usage, UserName,
 };
 use crate::store::detached::QueueKey;
 
@@ -41,8 +43,28 @@ pub(super) enum Holder {
     Charges(UserName),
     /// What a group's cache holds of one kind.
     Proxy(GroupId, CachedKind),
+    /// What a package has that is not marked.
+    Package(PackageId),
+    /// What a project has of one part.
+    Project(ProjectId, Part),
     Waiting(QueueKey),
     Total(Total),
+}
+
+/// A part of what a project holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Live,
+    Pending,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "what can be read",
+            Self::Pending => "what waits to be destroyed",
+        })
+    }
 }
 
 /// Which of the counters of the whole store.
@@ -176,6 +198,19 @@ impl Holder {
                 tx.count_cached(*group, *kind, |mut usage| {
                     shift.move_usage(&mut usage);
                     usage
+                })?;
+                Ok(true)
+            }
+            Self::Package(id) => {
+                let Some(mut package) = PACKAGES.get(tx.txn, id)? else { return Ok(false) };
+                shift.move_usage(&mut package.usage);
+                PACKAGES.put(tx.txn, id, &package)?;
+                Ok(true)
+            }
+            Self::Project(project, part) => {
+                tx.count_project(*project, |usage| match part {
+                    Part::Live => shift.move_usage(&mut usage.live),
+                    Part::Pending => shift.move_usage(&mut usage.pending),
                 })?;
                 Ok(true)
             }

@@ -77,11 +77,12 @@ impl Pass<'_, '_, '_> {
             Node::Tag(id) => self.jobs(id, Below::Queue)?,
             Node::Job(id) => self.formats(id, Below::Queue)?.0,
             Node::Format(id) => self.files(id)?,
-            Node::Manifest(_)
-            | Node::Group(_)
-            | Node::Project(_)
-            | Node::Package(_)
-            | Node::PackageFile(_) => Usage::default(),
+            // The walk over packages counts them: what a project or a group takes with it may be
+            // waiting by itself as well, so an entry tells only what it was given.
+            Node::Group(_) | Node::Project(_) | Node::Package(_) | Node::PackageFile(_) => {
+                return Ok(());
+            }
+            Node::Manifest(_) => Usage::default(),
         };
         self.counted.detached = self.counted.detached.plus(counted);
         let whose = format!("what is left below detached {}", self.path);

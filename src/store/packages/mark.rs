@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-fn check_number(found: usize) -> Result<(), RuleError> {
+pub(super) fn check_number(found: usize) -> Result<(), RuleError> {
     if found > MARKS_MAX { Err(RuleError::TooManyMarks(found)) } else { Ok(()) }
 }
 

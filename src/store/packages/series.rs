@@ -82,7 +82,7 @@ impl Tx<'_, '_> {
     }
 
     /// Changes what a project is counted for.
-    pub(super) fn count_project(
+    pub(in crate::store) fn count_project(
         &self,
         project: ProjectId,
         change: impl FnOnce(&mut ProjectUsage),
@@ -93,7 +93,7 @@ impl Tx<'_, '_> {
     }
 
     /// A revision that nothing had before.
-    pub(super) fn next_revision(&self) -> Result<u64, Error> {
+    pub(in crate::store) fn next_revision(&self) -> Result<u64, Error> {
         let last = META.get(self.txn, &Meta::LAST_REVISION)?.unwrap_or(0);
         META.put(self.txn, &Meta::LAST_REVISION, &(last + 1))?;
         Ok(last + 1)

@@ -5,6 +5,7 @@ mod groups;
 mod image_links;
 mod manifests;
 mod products;
+mod projects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -4,6 +4,7 @@
 mod crash;
 mod model;
 mod people;
+mod projects;
 mod tokens;
 
 use super::{House, ROWS, WORK, assert_consistent};

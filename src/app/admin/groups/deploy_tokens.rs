@@ -1,10 +1,10 @@
-//! `deploy-token`: credentials of a group for machines.
+//! `deploy-token`: credentials of a group or a project for machines.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BATCH, group_of};
+use super::{BATCH, governed_of};
 use crate::access::tokens::DeploySecret;
 use crate::app::Error;
 use crate::app::admin::people::Expiry;
@@ -51,7 +51,7 @@ impl Desk<'_> {
         let store = self.house.store();
         match command {
             DeployTokens::Create { group, name, username, scopes, expires } => {
-                let (group, _) = group_of(&store.view()?, &group)?;
+                let (group, _) = governed_of(&store.view()?, &group)?;
                 let expires = expires.map(|expires| expires.at(store.clock().now()));
                 let secret = DeploySecret::generate();
                 let (hash, by) = (secret.hash(), String::new());
@@ -78,7 +78,7 @@ impl Desk<'_> {
         let view = store.view()?;
         let mut tokens = Vec::new();
         let Some(group) = group else { return self.list_all_deploy_tokens(&view) };
-        add_of(&view, group_of(&view, group)?.0, &mut tokens)?;
+        add_of(&view, governed_of(&view, group)?.0, &mut tokens)?;
         Answer::new(Verdict::Fine, &List { tokens, now: store.clock().now() })
     }
 
@@ -86,23 +86,24 @@ impl Desk<'_> {
         let mut tokens = Vec::new();
         let mut after = None;
         loop {
-            let page = view.all_groups(after, BATCH)?;
-            for (group, _, _) in page.groups {
-                add_of(view, group, &mut tokens)?;
+            let page = view.all_deploy_tokens(after, BATCH)?;
+            for (id, token) in page.tokens {
+                let path = view.governed_path(token.group)?;
+                let path = path.map(|path| path.to_string()).unwrap_or_default();
+                tokens.push(Line::new(id, path, token));
             }
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        tokens.sort_by_key(|token| token.id);
         let now = self.house.store().clock().now();
         Answer::new(Verdict::Fine, &List { tokens, now })
     }
 }
 
 fn add_of(view: &View, group: GroupId, tokens: &mut Vec<Line>) -> Result<(), Error> {
-    let Some((path, _)) = view.group(group)? else { return Ok(()) };
+    let Some(path) = view.governed_path(group)? else { return Ok(()) };
     let mut after = None;
     loop {
         let found = view.deploy_tokens(group, after, BATCH)?;

@@ -1,10 +1,10 @@
-//! `member`: people and teams in a group, and as what.
+//! `member`: people and teams in a group or a project, and as what.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BATCH, group_of};
+use super::{BATCH, governed_of};
 use crate::app::Error;
 use crate::app::admin::people::Expiry;
 use crate::app::admin::text::{moment, table};
@@ -64,7 +64,7 @@ pub enum Who {
 }
 
 /// About a login that is nobody's yet; an account that is made later is somebody else.
-pub(super) const STRANGER: &str =
+pub(in crate::app::admin) const STRANGER: &str =
     " There is no local account of that name: a directory is to know it.";
 
 impl Who {
@@ -90,7 +90,7 @@ impl Desk<'_> {
             }
             Members::Remove { group, who } => {
                 let store = self.house.store();
-                let (id, path) = group_of(&store.view()?, &group)?;
+                let (id, path) = governed_of(&store.view()?, &group)?;
                 let name = who.name()?;
                 store.remove_member(id, name.clone()).wait()?;
                 Ok(done(&path, &name, format!("{name} is no direct member of {path} any more.")))
@@ -107,13 +107,14 @@ impl Desk<'_> {
     ) -> Result<Answer, Error> {
         let store = self.house.store();
         let view = store.view()?;
-        let (id, path) = group_of(&view, group)?;
+        let (id, path) = governed_of(&view, group)?;
         let name = who.name()?;
         let expires = expires.map(|expires| expires.at(store.clock().now()));
         let put =
             MemberPut { group: id, name: name.clone(), role, expires, by: String::new(), mode };
         store.put_member(put).wait()?;
-        let mut text = format!("{name} is {role} of {path} and of all groups in it.");
+        let below = if view.group(id)?.is_some() { " and of all groups in it" } else { "" };
+        let mut text = format!("{name} is {role} of {path}{below}.");
         if let MemberName::User(login) = &name
             && view.account(login)?.is_none()
         {
@@ -125,7 +126,7 @@ impl Desk<'_> {
     fn list_members(&self, group: &str) -> Result<Answer, Error> {
         let store = self.house.store();
         let view = store.view()?;
-        let (id, _) = group_of(&view, group)?;
+        let (id, _) = governed_of(&view, group)?;
         let members = lines(&view, id)?;
         Answer::new(Verdict::Fine, &List { members, now: store.clock().now() })
     }
@@ -141,14 +142,14 @@ fn done(path: &GroupPath, name: &MemberName, text: String) -> Answer {
 }
 
 /// The members of a group and of those above, each with its highest role.
-pub(super) fn lines(view: &View, group: GroupId) -> Result<Vec<Line>, Error> {
+pub(in crate::app::admin) fn lines(view: &View, group: GroupId) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     let mut after: Option<MemberName> = None;
     loop {
         let found = view.members_with_inherited(group, after.as_ref(), BATCH)?;
         let is_last = found.len() < BATCH;
         for (name, member, at) in found {
-            let from = view.group(at)?.map(|(path, _)| path.to_string()).unwrap_or_default();
+            let from = view.governed_path(at)?.map(|path| path.to_string()).unwrap_or_default();
             lines.push(Line::new(&name, &member, from));
             after = Some(name);
         }
@@ -160,7 +161,7 @@ pub(super) fn lines(view: &View, group: GroupId) -> Result<Vec<Line>, Error> {
 
 /// A member in a list.
 #[derive(Serialize)]
-pub(super) struct Line {
+pub(in crate::app::admin) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +183,7 @@ impl Line {
         Self { user, team, role, from, since, expires }
     }
 
-    pub(super) fn cells(&self, now: Timestamp) -> [String; 4] {
+    pub(in crate::app::admin) fn cells(&self, now: Timestamp) -> [String; 4] {
         let team = self.team.as_ref().map(|team| format!("team {team}"));
         let name = self.user.clone().or(team).unwrap_or_default();
         let ends = self.expires.map(|ends| format!("ends {}", moment(ends, now)));

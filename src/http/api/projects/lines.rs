@@ -114,7 +114,7 @@ fn group_url(address: &str, path: &GroupPath) -> String {
 
 /// What counts as used, whether it is on its way out or not; and how much of it is.
 fn statistics(view: &View, found: &FoundProject) -> Result<Value, Failure> {
-    let usage = view.usage_of_project(found.id)?;
+    let usage = view.project_usage(found.id)?;
     let held = usage.live.plus(usage.pending).bytes;
     Ok(json!({
         "commit_count": 0,

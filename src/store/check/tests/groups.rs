@@ -57,6 +57,8 @@ fn grouped() -> Fixture {
     it
 }
 
+mod projects;
+
 /// The check says each of `expected` and nothing else, and a repair corrects all of it.
 fn is_mended(it: &Fixture, expected: &[&str]) {
     let found = it.check();
@@ -182,6 +184,8 @@ fn what_belongs_to_no_group_is_told_and_stays() {
         "table members.1 holds a row of group 2, which is not there",
         "table deploy-tokens.1 holds a row of group 2, which is not there",
         "lists team x as a member of group 2, in vain",
+        "lists number 2 as \"b\" by GroupTitle, in vain",
+        "lists number 2 as \"b\" by GroupName, in vain",
     ];
     is_told(&it, &expected);
 }

@@ -12,7 +12,13 @@ use crate::model::{GroupId, Node};
 
 impl Audit {
     pub(super) fn groups(&mut self) {
-        let known = self.named_groups();
+        let groups = self.named_groups();
+        let projects = self.projects(&groups);
+        self.same("numbers of groups and projects", groups.is_disjoint(&projects), true);
+        for id in &projects {
+            self.is_given(Meta::NEXT_GROUP, id.0);
+        }
+        let known: BTreeSet<_> = groups.union(&projects).copied().collect();
         let mut memberships = Vec::new();
         for ((group, name), _) in self.rows(&MEMBERS) {
             self.same(&format!("the group of member {name}"), known.contains(&group), true);

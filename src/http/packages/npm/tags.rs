@@ -1,0 +1,103 @@
+//! Moving names of versions.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use warp::reply::Response;
+
+use super::{Named, failure, said};
+use crate::http::api::ApiError;
+use crate::http::body;
+use crate::http::failure::Failure;
+use crate::http::route::PackagesAt;
+use crate::http::{Request, Server, blocking, reply};
+use crate::model::npm_package::npm_tag;
+use crate::model::{Ability, PackageTagName};
+use crate::packages::npm::{self, Extent, npm_version_key};
+
+impl Server {
+    pub(super) async fn npm_tags(
+        self: &Arc<Self>,
+        request: Request,
+        at: PackagesAt,
+        name: String,
+    ) -> Result<Response, Failure> {
+        let server = Arc::clone(self);
+        blocking(move || {
+            let (named, view) = (Named::read(&name)?, server.packages.store().view()?);
+            let mut request = request;
+            // What the client holds is the tags, and not the page that they are taken from.
+            request.headers.remove(http::header::IF_NONE_MATCH);
+            let place = (&at, &named);
+            let page = server.npm_page(&request, &view, place, Extent::Abbreviated)?;
+            Ok(reply::json(&npm::tags(&page.bytes)))
+        })
+        .await
+    }
+
+    /// PUT lets a tag name the version that the body says, DELETE takes it away.
+    pub(super) async fn npm_tag(
+        self: &Arc<Self>,
+        request: Request,
+        at: PackagesAt,
+        name: String,
+        tag: String,
+    ) -> Result<Response, Failure> {
+        let Request { caller, method, body, .. } = request;
+        let version = match method {
+            Method::DELETE => None,
+            _ => Some(body::json(body).await.map_err(|_| not_given("Version"))?),
+        };
+        let server = Arc::clone(self);
+        blocking(move || {
+            let (named, view) = (Named::read(&name)?, server.packages.store().view()?);
+            let tag = npm_tag(&tag).map_err(|error| failure(error.into()))?;
+            let ability =
+                if version.is_some() { Ability::CreatePackage } else { Ability::DestroyPackage };
+            let place = (&at, &named);
+            let projects = server.npm_projects(&view, &caller, place, ability)?;
+            match version {
+                Some(version) => {
+                    let version = version.as_str().ok_or_else(|| not_given("Version"))?;
+                    let key = npm_version_key(&named.series, version);
+                    let key = key.ok_or_else(|| not_given("Version"))?;
+                    // Of several the project counts that published it last, as in the packument.
+                    let mut newest = None;
+                    for project in projects {
+                        if let Some((id, _)) = view.package_at(project, &key)? {
+                            newest = newest.max(Some((id, project)));
+                        }
+                    }
+                    let missing = || ApiError::not_found("Package");
+                    let (_, project) = newest.ok_or_else(missing)?;
+                    server.packages.store().set_package_tag(project, key, tag).wait()?;
+                }
+                None => server.remove_npm_tag(&projects, &named, &tag)?,
+            }
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        })
+        .await
+    }
+
+    fn remove_npm_tag(
+        &self,
+        projects: &[crate::model::ProjectId],
+        named: &Named,
+        tag: &PackageTagName,
+    ) -> Result<(), Failure> {
+        let mut was_there = false;
+        for project in projects {
+            let name = named.series.name.clone();
+            let removed = self.packages.store().remove_package_tag(*project, name, tag.clone());
+            was_there |= removed.wait()?;
+        }
+        if was_there { Ok(()) } else { Err(ApiError::not_found("Package tag").into()) }
+    }
+}
+
+/// 400: an attribute is missing.
+fn not_given(attribute: &str) -> Failure {
+    said(StatusCode::BAD_REQUEST, &format!("400 (Bad request) \"{attribute}\" not given"))
+}
