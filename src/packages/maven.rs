@@ -1,11 +1,11 @@
 //! Maven: what its paths lead to, and what is made of what is there (spec gitlab §6).
 //!
 //! Metadata is made here and never stored, so it names exactly what can be downloaded from the same
-//! snapshot (I8): an artifact's versions are kept with the revision of its series ([`super::pages`],
-//! with [`versions`]), what is newest in a snapshot with that of its package ([`snapshots`]). Every
+//! snapshot (I8): an artifact's versions are kept with the revision of its series (`versions`, on
+//! [`super::pages`]), what is newest in a snapshot with that of its package (`snapshots`). Every
 //! file has four checksums, which are no files: a checksum of metadata is one of these very bytes.
 //! What clients send of metadata and checksums is compared and forgotten, but for the last few
-//! ([`sent`]): a client that sends metadata sends its checksums next. Only the prefixes of plugins
+//! (`sent`): a client that sends metadata sends its checksums next. Only the prefixes of plugins
 //! are kept, as facts of a package without a version: nothing else here tells them.
 //! Deliberately absent: HTTP, and who may read or publish what.
 
