@@ -232,7 +232,7 @@ fn a_path_that_could_lead_elsewhere_is_refused_at_every_segment() {
         let error = refused.json()["error"].as_str().unwrap().to_owned();
         assert!(error.contains("is invalid: "), "{error}");
     }
-    maven.on("PUT app.jar").body("x").expect(404);
+    maven.on("PUT app.jar").body("x").expect(400);
 }
 
 #[test]
