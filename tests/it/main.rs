@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod api_packages;
 mod archives;
 mod clients_cli;
 mod clients_cosign;
@@ -24,6 +25,7 @@ mod clients_oras;
 mod clients_podman;
 mod clients_proxy;
 mod clients_python_gitlab;
+mod clients_python_packages;
 mod clients_skopeo;
 mod conformance;
 mod conventions;
@@ -31,6 +33,7 @@ mod defects;
 mod failing_calls;
 mod full_disk;
 mod graphql;
+mod graphql_packages;
 mod groups_api;
 mod groups_cli;
 mod health;
