@@ -84,10 +84,14 @@ kinds! {
     Route::Api(ApiRoute::Projects) => "projects",
     Route::Api(ApiRoute::Project(_)) => "project",
     Route::Api(ApiRoute::Settings) => "settings",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Generic { .. }, .. })) => "file of a generic package",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) => "npm",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) => "Maven",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) => "PyPI",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Generic { .. }, .. })) =>
+        "file of a generic package",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) =>
+        "npm",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) =>
+        "Maven",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) =>
+        "PyPI",
     Route::Api(ApiRoute::Listed(ListedRoute::OfGroup(_))) => "packages of a group",
     Route::Api(ApiRoute::Listed(ListedRoute::OfProject(_))) => "packages of a project",
     Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Whole))) => "package",
