@@ -86,10 +86,14 @@ kinds! {
     Route::Api(ApiRoute::Settings) => "settings",
     Route::Api(ApiRoute::ProtectionRules(_)) => "rules that protect packages",
     Route::Api(ApiRoute::ProtectionRule(..)) => "rule that protects packages",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Generic { .. }, .. })) => "file of a generic package",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) => "npm",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) => "Maven",
-    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) => "PyPI",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Generic { .. }, .. })) =>
+        "file of a generic package",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Npm(_), .. })) =>
+        "npm",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Maven { .. }, .. })) =>
+        "Maven",
+    Route::Api(ApiRoute::Packages(PackagesRoute { what: PackagesThing::Pypi(_), .. })) =>
+        "PyPI",
     Route::Api(ApiRoute::Listed(ListedRoute::OfGroup(_))) => "packages of a group",
     Route::Api(ApiRoute::Listed(ListedRoute::OfProject(_))) => "packages of a project",
     Route::Api(ApiRoute::Listed(ListedRoute::Package(_, _, OfPackage::Whole))) => "package",
