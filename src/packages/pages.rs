@@ -59,6 +59,8 @@ pub struct Page {
     pub bytes: Bytes,
     /// Changes with it; with its quotes.
     pub etag: String,
+    /// How many lines it has.
+    pub lines: usize,
 }
 
 /// Draws a page from one snapshot.
@@ -186,8 +188,10 @@ impl Pages {
             }
             pieces.push(known);
         }
-        let bytes = draw.frame(&Lines::new(&pieces))?.into();
-        let page = Arc::new(Page { bytes, etag: Self::etag(key, standings) });
+        let lines = Lines::new(&pieces);
+        let bytes = draw.frame(&lines)?.into();
+        let page = Page { bytes, etag: Self::etag(key, standings), lines: lines.len() };
+        let page = Arc::new(page);
         Ok(Built { standings: standings.to_vec(), pieces, page })
     }
 
