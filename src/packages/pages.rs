@@ -97,10 +97,13 @@ struct Slot {
     drawing: Mutex<()>,
 }
 
+/// The lines of each package of a project.
+type Pieces = BTreeMap<PackageId, Arc<[Line]>>;
+
 /// A page with what it takes to bring it up to date.
 struct Built {
     standings: Vec<Standing>,
-    pieces: Vec<BTreeMap<PackageId, Arc<[Line]>>>,
+    pieces: Vec<Pieces>,
     page: Arc<Page>,
 }
 
@@ -197,7 +200,7 @@ impl Pages {
 
     fn redraw<D: Draw>(
         &self,
-        known: &mut BTreeMap<PackageId, Arc<[Line]>>,
+        known: &mut Pieces,
         package: PackageId,
         draw: &D,
     ) -> Result<(), D::Error> {
@@ -229,7 +232,7 @@ impl Built {
 
     /// What of a project's part can still be used, and from which revision on it is to be
     /// changed.
-    fn known(&self, at: usize, now: Standing) -> Option<(&BTreeMap<PackageId, Arc<[Line]>>, u64)> {
+    fn known(&self, at: usize, now: Standing) -> Option<(&Pieces, u64)> {
         let mine = self.standings.get(at)?;
         let is_usable = (now.forgotten..=now.revision).contains(&mine.revision);
         Some((self.pieces.get(at)?, mine.revision)).filter(|_| is_usable)
