@@ -1,3 +1,5 @@
+//! Documents whose parts fit each other, and those that do not.
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
