@@ -25,6 +25,9 @@ use tarball::TarballError;
 /// Longest stored package.json, in bytes, without what is left out of it.
 pub const MANIFEST_MAX: usize = 64 << 10;
 
+/// Longest reason to deprecate a version, in bytes.
+pub const REASON_MAX: usize = 4096;
+
 /// Why something of npm's was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -77,6 +80,9 @@ pub enum Error {
     /// What is to be kept of package.json is too much.
     #[error("package.json is too large: {0} bytes of it, and up to {MANIFEST_MAX} are kept")]
     ManifestTooLarge(usize),
+    /// A reason that nobody reads to its end.
+    #[error("a reason to deprecate has up to {REASON_MAX} bytes, and this one has {0}")]
+    ReasonTooLong(usize),
     /// No version that is here is deprecated or not any more.
     #[error("nothing to deprecate: none of these versions is here, or nothing is said of them")]
     NothingToDeprecate,
@@ -120,7 +126,7 @@ impl Packages {
     /// reason takes it back. Waits for the commit.
     ///
     /// # Errors
-    /// [`Error::NothingToDeprecate`], and the store's.
+    /// [`Error::NothingToDeprecate`], [`Error::ReasonTooLong`], and the store's.
     pub fn npm_deprecate(
         &self,
         project: ProjectId,
@@ -131,6 +137,9 @@ impl Packages {
         let mut changes = Vec::new();
         for (version, reason) in &document.versions {
             let Some(reason) = reason else { continue };
+            if reason.len() > REASON_MAX {
+                return Err(Error::ReasonTooLong(reason.len()));
+            }
             let Some(key) = npm_version_key(series, version) else { continue };
             if let Some((id, _)) = view.package_at(project, &key)? {
                 changes.push((id, Some(reason.clone()).filter(|reason| !reason.is_empty())));

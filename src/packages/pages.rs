@@ -59,6 +59,8 @@ pub struct Page {
     pub bytes: Bytes,
     /// Changes with it; with its quotes.
     pub etag: String,
+    /// How many lines it has.
+    pub lines: usize,
 }
 
 /// Draws a page from one snapshot.
@@ -95,10 +97,13 @@ struct Slot {
     drawing: Mutex<()>,
 }
 
+/// The lines of each package of a project.
+type Pieces = BTreeMap<PackageId, Arc<[Line]>>;
+
 /// A page with what it takes to bring it up to date.
 struct Built {
     standings: Vec<Standing>,
-    pieces: Vec<BTreeMap<PackageId, Arc<[Line]>>>,
+    pieces: Vec<Pieces>,
     page: Arc<Page>,
 }
 
@@ -186,14 +191,16 @@ impl Pages {
             }
             pieces.push(known);
         }
-        let bytes = draw.frame(&Lines::new(&pieces))?.into();
-        let page = Arc::new(Page { bytes, etag: Self::etag(key, standings) });
+        let lines = Lines::new(&pieces);
+        let bytes = draw.frame(&lines)?.into();
+        let page = Page { bytes, etag: Self::etag(key, standings), lines: lines.len() };
+        let page = Arc::new(page);
         Ok(Built { standings: standings.to_vec(), pieces, page })
     }
 
     fn redraw<D: Draw>(
         &self,
-        known: &mut BTreeMap<PackageId, Arc<[Line]>>,
+        known: &mut Pieces,
         package: PackageId,
         draw: &D,
     ) -> Result<(), D::Error> {
@@ -225,7 +232,7 @@ impl Built {
 
     /// What of a project's part can still be used, and from which revision on it is to be
     /// changed.
-    fn known(&self, at: usize, now: Standing) -> Option<(&BTreeMap<PackageId, Arc<[Line]>>, u64)> {
+    fn known(&self, at: usize, now: Standing) -> Option<(&Pieces, u64)> {
         let mine = self.standings.get(at)?;
         let is_usable = (now.forgotten..=now.revision).contains(&mine.revision);
         Some((self.pieces.get(at)?, mine.revision)).filter(|_| is_usable)

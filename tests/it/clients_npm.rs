@@ -41,7 +41,7 @@ impl<'a> Client<'a> {
     }
 
     fn npmrc(&self, text: &str) {
-        let quiet = "update-notifier=false\nfund=false\nmanage-package-manager-versions=false\n";
+        let quiet = "update-notifier=false\nfund=false\nfetch-retries=0\n";
         fs::write(self.home.path().join(".npmrc"), format!("{text}{quiet}")).unwrap();
     }
 
@@ -182,10 +182,12 @@ fn npm_installs_from_a_group_and_by_a_scope() {
         let host = npm.server.address();
         // Tarballs are at their project, so the token is for the whole server.
         client.npmrc(&format!("{key}=http://{host}{place}/\n//{host}/:_authToken={reporter}\n"));
+        let _ = fs::remove_dir_all(client.home.path().join("cache"));
         client.run(&app, "install @acme/scoped");
         client.works(&app, "@acme/scoped");
     }
-    let package = client.home.path().join("package");
+    let next = json!({ "name": "@acme/scoped", "version": "1.0.1" });
+    let package = client.package("package", &next);
     client.uses(&npm.base(), "registry", &reporter);
     let refused = client.attempt(&package, "publish");
     assert!(refused.code != Some(0) && refused.err.contains("403"), "{}", refused.err);

@@ -1,6 +1,7 @@
 //! Packages of npm over HTTP (spec gitlab §5), and every bad input that a client may send.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 
 use super::harness::npm::{Npm, base, document, integrity, packed, refused, tarball, with_tarball};
 
@@ -175,6 +176,9 @@ fn a_version_is_deprecated_and_taken_back() {
     let none = json!({ "name": "app", "versions": { "9.0.0": { "deprecated": "x" } } });
     let request = npm.ask(&npm.root, "PUT /app").header("npm-command", "deprecate").json(&none);
     refused(request.expect(400), "nothing to deprecate");
+    let long = json!({ "versions": { "1.0.0": { "deprecated": "x".repeat(4097) } } });
+    let request = npm.ask(&npm.root, "PUT /app").json(&long);
+    refused(request.expect(400), "up to 4096 bytes");
     let developer = npm.has_member("dora", 30);
     let said = json!({ "name": "app", "versions": { "1.0.0": { "deprecated": "x" } } });
     npm.ask(&developer, "PUT /app").json(&said).expect(403);
@@ -363,7 +367,7 @@ fn bodies_without_an_end_leave_nothing() {
 #[test]
 fn a_tarball_is_as_large_as_the_settings_let_it_be() {
     let npm = Npm::start_with("package-npm-max", "100KiB");
-    let noise = super::harness::noise(1, 200 << 10);
+    let noise: Vec<_> = (0..4096_u32).flat_map(|n| Sha512::digest(n.to_le_bytes())).collect();
     let json = br#"{"name":"app","version":"1.0.0"}"#;
     let large = tarball(&[("package/package.json", json), ("package/noise", &noise)]);
     npm.refuses(&with_tarball("app", "1.0.0", &large), 400, "File is too large.");

@@ -84,7 +84,10 @@ impl Server {
     ) -> Result<T, Failure> {
         let server = Arc::clone(self);
         server.packages.admit()?;
-        let head = body.next().await.transpose()?.unwrap_or_default();
+        let head = body.next().await.transpose()?;
+        // A body that has ended is not asked again.
+        let body = if head.is_some() { body } else { Box::pin(futures_util::stream::empty()) };
+        let head = head.unwrap_or_default();
         let admit = move || Ok(server.packages.admit()?);
         let work = move |parts| work(Arriving { parts, rest: Bytes::new(), state: State::Open });
         pump(head, body, admit, work).await

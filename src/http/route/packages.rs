@@ -303,8 +303,7 @@ impl PackagesRoute {
             | PackagesThing::Pypi(
                 PypiThing::Index | PypiThing::Project(_) | PypiThing::File { .. },
             ) => &["GET", "HEAD"],
-            PackagesThing::Npm(NpmThing::Tag { .. }) => &["DELETE", "PUT"],
-            PackagesThing::Npm(NpmThing::Unpublish(_)) => &["DELETE", "PUT"],
+            PackagesThing::Npm(NpmThing::Tag { .. } | NpmThing::Unpublish(_)) => &["DELETE", "PUT"],
             PackagesThing::Npm(NpmThing::Login(_)) => &["PUT"],
             PackagesThing::Npm(NpmThing::Logout(_)) => &["DELETE"],
             PackagesThing::Npm(NpmThing::BulkAudit | NpmThing::Audit)

@@ -1,7 +1,7 @@
 //! [`read`]: the document that clients of npm publish, read as a stream (spec gitlab §5.2).
 //!
-//! It is one object of JSON with the tarball in it as base64, which may be hundreds of megabytes. So
-//! the tarball is decoded as it comes and given on, wherever in the document it is; all else is
+//! It is one object of JSON with the tarball in it as base64, which may be hundreds of megabytes.
+//! So the tarball is decoded as it comes and given on, wherever in the document it is; all else is
 //! bounded together, in length, in depth and in number, and only what is needed is kept. What is
 //! said twice is refused: programs do not agree on which one counts.
 //! Deliberately absent: whether what it says can be true.

@@ -82,7 +82,7 @@ impl Posted {
         check_sums(&manifest, &tarball.sums)?;
         let (found, limits) = ((url, &version), UnpackLimits::default());
         let contents = tarball::check(tarball.reader(), tarball.size, found, limits)?;
-        complete(&mut manifest, contents);
+        complete(&mut manifest, &contents);
         let manifest = Value::Object(manifest).to_string();
         if manifest.len() > MANIFEST_MAX {
             return Err(Error::ManifestTooLarge(manifest.len()));
@@ -193,7 +193,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Leaves out what is not kept and adds what was found.
-fn complete(manifest: &mut Map<String, Value>, contents: Contents) {
+fn complete(manifest: &mut Map<String, Value>, contents: &Contents) {
     for key in DROPPED {
         manifest.remove(key);
     }

@@ -182,7 +182,7 @@ impl Walk {
                     self.path = Some(path);
                 }
                 EntryType::XHeader => self.stretch(&extension(&mut entry)?)?,
-                EntryType::XGlobalHeader => self.skip_global(&extension(&mut entry)?)?,
+                EntryType::XGlobalHeader => check_global(&extension(&mut entry)?)?,
                 kind => self.entry(&mut entry, kind)?,
             }
         }
@@ -199,16 +199,6 @@ impl Walk {
                 b"size" => return Err(TarballError::Header("a size of its own")),
                 b"linkpath" => return Err(TarballError::Header("the target of a link")),
                 _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A header of the whole archive: git writes one with a comment.
-    fn skip_global(&self, header: &[u8]) -> Result<(), TarballError> {
-        for extension in PaxExtensions::new(header) {
-            if matches!(extension?.key_bytes(), b"path" | b"size" | b"linkpath") {
-                return Err(TarballError::Header("one path or size for all files"));
             }
         }
         Ok(())
@@ -269,6 +259,16 @@ fn extension(entry: &mut Entry<'_, impl Read>) -> Result<Vec<u8>, TarballError> 
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A header of the whole archive: git writes one with a comment.
+fn check_global(header: &[u8]) -> Result<(), TarballError> {
+    for extension in PaxExtensions::new(header) {
+        if matches!(extension?.key_bytes(), b"path" | b"size" | b"linkpath") {
+            return Err(TarballError::Header("one path or size for all files"));
+        }
+    }
+    Ok(())
 }
 
 /// The path without its first folder, which clients cut off; `None`: it leads elsewhere.

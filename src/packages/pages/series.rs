@@ -102,3 +102,6 @@ impl<F: Format> Draw for Drawing<'_, F> {
         self.format.frame(self.view, self.key, lines)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! What is drawn, how often, and what stays.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -59,6 +59,10 @@ impl Server {
             return Ok(Page { media_type, etag: ask.etag, bytes: Bytes::new() });
         }
         let page = self.packages.page(view, &ask, &packument)?;
+        if page.lines == 0 {
+            // None of its versions can be installed.
+            return Err(ApiError::not_found("Packages").into());
+        }
         Ok(Page { media_type, etag: page.etag.clone(), bytes: page.bytes.clone() })
     }
 

@@ -1,3 +1,5 @@
+//! Documents as clients send them, and as nobody should.
+
 use std::convert::Infallible;
 
 use base64::Engine;

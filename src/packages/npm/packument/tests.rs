@@ -1,3 +1,5 @@
+//! What is drawn of a version.
+
 use super::*;
 use crate::blobs::hash::hash_bytes_with_sums;
 use crate::model::{BlobId, PackageKind, PackageStatus, ProjectId, Usage};
@@ -51,8 +53,8 @@ fn drawn(extent: Extent, deprecated: Option<&str>) -> Value {
 #[test]
 fn a_version_says_what_its_tarball_adds_up_to_and_where_it_is() {
     let full = drawn(Extent::Full, None);
-    let sha512 = "3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpU\
-                  yknw==";
+    let sha512 = "3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qms\
+                  lPpUyknw==";
     assert_eq!(
         full["dist"],
         json!({

@@ -1,3 +1,5 @@
+//! Documents whose parts fit each other, and those that do not.
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -66,14 +68,14 @@ fn of_package_json_is_kept_what_clients_read() {
     };
     let contents =
         Contents { files: 3, unpacked_bytes: 70, has_shrinkwrap: true, has_install_script: false };
-    complete(&mut manifest, contents);
+    complete(&mut manifest, &contents);
     let kept = json!({
         "name": "a", "version": "1.0.0", "odd": 1, "dependencies": { "b": "^1" },
         "_hasShrinkwrap": true, "dist": { "fileCount": 3, "unpackedSize": 70 },
     });
     assert_eq!(Value::Object(manifest.clone()), kept);
     manifest.insert("scripts".to_owned(), json!({ "preinstall": "x" }));
-    complete(&mut manifest, Contents::default());
+    complete(&mut manifest, &Contents::default());
     assert_eq!(manifest["hasInstallScript"], true);
 }
 

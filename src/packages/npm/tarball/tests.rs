@@ -1,3 +1,5 @@
+//! Tarballs as npm packs them, and as somebody with a plan would.
+
 use std::io::Write;
 
 use flate2::Compression;
