@@ -318,3 +318,6 @@ impl Read for ArrivedReader<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;
