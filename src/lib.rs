@@ -124,8 +124,19 @@
 //!    blob (I2), the project's usage grows, and the series of all versions gets a new revision.
 //! 5. 201. Indexes and packuments are built from one snapshot and kept ([`packages::pages`]); with
 //!    a newer revision only what changed since is built again.
-//! 6. Deleting takes the name away and queues the package, so the version can be published again
-//!    at once; bytes count as the project's until the sweeper has destroyed its rows.
+//!
+//! # A package and its series
+//!
+//! 1. A file's bytes are stored and summed four times over while they arrive ([`blobs::hash`]); one
+//!    transaction ([`store::packages`]) finds or makes the package, tests rules, settings and what
+//!    is there already, and puts the file, which holds its blob (I2). Of two publishers of one
+//!    version the second is refused, whoever asked first.
+//! 2. All versions of a name are a series. Each change of one raises its revision and moves the one
+//!    row that says so: a page that was built of the series is brought up to date by the rows
+//!    behind its own revision.
+//! 3. Marking takes the name's row away and queues the package, at the same price whatever it has,
+//!    and the version can be published again at once. The bytes of a project are live or pending:
+//!    they count until the sweeper drops the rows of the files, in slices (I7).
 //!
 //! # Who may do what
 //!

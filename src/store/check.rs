@@ -212,6 +212,8 @@ struct Met {
     image_references: u64,
     manifest_references: u64,
     manifest_names: u64,
+    /// Packages that have a name.
+    packages: u64,
     /// Rows of the registry's indexes, by the name of their table.
     index: HashMap<&'static str, u64>,
 }

@@ -177,6 +177,7 @@ impl Pass<'_, '_, '_> {
         if package.status == PackageStatus::PendingDestruction {
             return self.must_wait(Node::Package(id), project);
         }
+        self.met.packages += 1;
         let row = (project, key.clone());
         let other = readable(PACKAGE_NAMES.get(self.rows, &row))?.flatten();
         let other = other.filter(|other| *other != id);
@@ -257,7 +258,9 @@ impl Pass<'_, '_, '_> {
             return Ok(());
         }
         let shift = Shift { found: series.packages, counted };
-        if shift.found != shift.counted {
+        // Where a name is missing, it is made first.
+        let named = self.met.index.get(PACKAGE_NAMES.name()).copied().unwrap_or_default();
+        if shift.found != shift.counted && named == self.met.packages {
             let what = format!(
                 "project {number} is kept with {} packages {kind} {name}, but {counted} were \
                  counted",
@@ -266,7 +269,10 @@ impl Pass<'_, '_, '_> {
             self.found.differ(what, Fix::Package(PackageFix::Series(project, key, shift)));
             return Ok(());
         }
-        if counted > 0 { self.want_package_row(PackageRow::At(key, project)) } else { Ok(()) }
+        if series.packages == 0 {
+            return Ok(());
+        }
+        self.want_package_row(PackageRow::At(key, project))
     }
 
     fn check_package_tags(&mut self) -> Result<(), Halt> {

@@ -4,6 +4,7 @@
 mod damage;
 mod groups;
 mod images;
+mod packages;
 mod products;
 mod publications;
 mod registry;
