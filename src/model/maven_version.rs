@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn versions_stand_in_the_order_of_maven() {
         for row in [
-            "1-alpha-1-snapshot 1-alpha-1 1-alpha-12 1-beta-2 1-beta-10 1-m3 1-m20 1-rc 1-cr1 1-rc9 \
+            "1-alpha-1-snapshot 1-alpha-1 1-alpha-12 1-beta-2 1-beta-10 1-m3 1-m20 1-rc 1-cr1 \
              1-SNAPSHOT 1 1-sp 1-sp4 1-abc 1-xyz 1-xyz-1 1-1-snapshot 1-1 1-3 1-20",
             "3.0 3.0.x 3-1 3.0.4 3.0.10 3.1 3.1-x 3.1-1 3.1.0.1 3.2 3.11",
             "7.a3 7.a10 7.b1 7.m4 7 7.a 7b 7m",

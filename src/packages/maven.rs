@@ -1,11 +1,11 @@
 //! Maven: what its paths lead to, and what is made of what is there (spec gitlab §6).
 //!
 //! Metadata is made here and never stored, so it names exactly what can be downloaded from the same
-//! snapshot (I8): an artifact's versions are kept with the revision of its series ([`super::pages`],
-//! with [`versions`]), what is newest in a snapshot with that of its package ([`snapshots`]). Every
+//! snapshot (I8): an artifact's versions are kept with the revision of its series (`versions`, on
+//! [`super::pages`]), what is newest in a snapshot with that of its package (`snapshots`). Every
 //! file has four checksums, which are no files: a checksum of metadata is one of these very bytes.
 //! What clients send of metadata and checksums is compared and forgotten, but for the last few
-//! ([`sent`]): a client that sends metadata sends its checksums next. Only the prefixes of plugins
+//! (`sent`): a client that sends metadata sends its checksums next. Only the prefixes of plugins
 //! are kept, as facts of a package without a version: nothing else here tells them.
 //! Deliberately absent: HTTP, and who may read or publish what.
 
@@ -284,6 +284,24 @@ impl Packages {
         }
         Ok(all.render(name.as_str(), version.as_str()).map(|text| Found::Metadata(text.into())))
     }
+}
+
+/// Whether the settings of the project's group certainly let nobody publish this again: it can be
+/// told before the bytes come. Publishing decides it anew.
+///
+/// # Errors
+/// Those of the store.
+pub fn is_refused_again(
+    view: &View,
+    project: ProjectId,
+    key: &PackageKey,
+    file: &str,
+) -> Result<bool, store::Error> {
+    let settings = view.package_settings_of(project)?;
+    if settings.maven_duplicates || !settings.maven_exception.is_empty() || key.version.is_none() {
+        return Ok(false);
+    }
+    Ok(newest(view, &[project], key, file)?.is_some())
 }
 
 /// The file of a name with the highest id.

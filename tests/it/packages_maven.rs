@@ -210,7 +210,8 @@ fn a_path_that_could_lead_elsewhere_is_refused_at_every_segment() {
         "",
     ];
     for at in 0..good.len() {
-        for odd in bad {
+        // A slash at the end changes nothing, so there nothing is not odd.
+        for odd in bad.into_iter().filter(|odd| at + 1 < good.len() || !odd.is_empty()) {
             let mut path = good;
             path[at] = odd;
             let path = path.join("/");
@@ -275,7 +276,7 @@ fn bodies_that_are_no_metadata_or_end_early_leave_nothing() {
 
 #[test]
 fn a_file_above_the_limit_is_refused_and_leaves_nothing() {
-    let settings = TestServer::with_people().with("--package-maven-max", "64KiB");
+    let settings = TestServer::with_people().with("package-maven-max", "64KiB");
     let maven = Maven::with(settings);
     let jar = "com/acme/app/1.0/app-1.0.jar";
     maven.on(&format!("PUT {jar}")).body(vec![0; 64 << 10]).expect(200);

@@ -32,8 +32,8 @@ use crate::model::{
 };
 use crate::packages::maven::{CHECKSUM_BYTES_MAX, Compared, Error, Found, Publisher};
 use crate::packages::{NamedFile, maven};
-use crate::store::View;
 use crate::store::packages::{Again, Publish};
+use crate::store::{self, View};
 
 impl Server {
     /// The answer to a client of Maven.
@@ -121,6 +121,9 @@ impl Server {
         let Target { id, .. } = self.package_project(&view, caller, &at, Ability::CreatePackage)?;
         let may = self.rule_role(&view, caller, id)?;
         let publisher = Publisher { project: id, by: caller.name().to_owned(), may };
+        if let (None, MavenPlace::File(key)) = (path.sum_of(), path.place()) {
+            refused_early(&view, &publisher, key, &path)?;
+        }
         drop(view);
         match (path.sum_of(), path.place()) {
             (Some((_, sum)), _) => self.compare_maven(request, id, path, sum).await,
@@ -194,6 +197,24 @@ impl Server {
             Some(Compared::Missing) | None => Err(ApiError::not_found("Package").into()),
         }
     }
+}
+
+/// Refuses what can be refused before the bytes come.
+fn refused_early(
+    view: &View,
+    publisher: &Publisher,
+    key: &PackageKey,
+    path: &MavenPath,
+) -> Result<(), Failure> {
+    let (project, name) = (publisher.project, &key.series.name);
+    let why = if !view.protection_of(project, PackageKind::Maven, name)?.may_push(publisher.may) {
+        store::Error::PackageProtected(name.to_string())
+    } else if maven::is_refused_again(view, project, key, path.file())? {
+        store::Error::DuplicateNotAllowed(name.to_string())
+    } else {
+        return Ok(());
+    };
+    Err(refused(why.into()))
 }
 
 /// The project whose path the path of a package begins with; there is at most one, since nothing

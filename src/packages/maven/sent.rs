@@ -14,7 +14,8 @@ use lru::LruCache;
 use crate::model::{MavenPath, ProjectId, Sums};
 
 /// Paths that are remembered: some megabytes.
-const PATHS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+// Whoever compiles this is told if it is zero.
+const PATHS_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 /// Texts that are remembered of each: so many clients may send theirs at once.
 const TEXTS_MAX: usize = 8;
 

@@ -15,7 +15,8 @@ use crate::model::{MavenFile, Package, PackageFileId, PackageId};
 use crate::store::{Error, View};
 
 /// Snapshots that are remembered.
-const PACKAGES_MAX: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+// Whoever compiles this is told if it is zero.
+const PACKAGES_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 /// Most kinds of files in one that is remembered.
 const KINDS_MAX: usize = 200;
 /// Files that are read at once.
