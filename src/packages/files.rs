@@ -325,3 +325,6 @@ impl Read for ArrivedReader<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

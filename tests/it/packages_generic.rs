@@ -115,7 +115,7 @@ fn a_file_is_asked_for_in_part_or_only_when_it_is_new() {
         project.get(&url).header("Range", "bytes=9999999-").expect(416);
         project.get(&url).header("If-None-Match", &etag).expect(304);
         let head = project.setting.ask(&format!("HEAD {}", project.url(&url))).expect(200);
-        head.has("content-length", &bytes.len().to_string()).has("etag", &etag).without_body();
+        head.has("content-length", &bytes.len().to_string()).has("etag", &etag).body_is("");
     }
 }
 
@@ -151,7 +151,7 @@ fn sums_that_are_wrong_leave_nothing() {
 
 #[test]
 fn what_is_too_large_is_refused_early_or_at_the_first_byte_too_many() {
-    let server = TestServer::with_people().with("--package-generic-max", "100KiB");
+    let server = TestServer::with_people().with("package-generic-max", "100KiB");
     let project = Project::of(server.start());
     let limit = 100 << 10;
     project.put("tool/1.0/f", noise(1, limit)).expect(201);
@@ -178,7 +178,7 @@ fn what_is_too_large_is_refused_early_or_at_the_first_byte_too_many() {
 
 #[test]
 fn bodies_that_break_off_or_never_end_leave_nothing() {
-    let server = TestServer::with_people().with("--upload-idle", "1s");
+    let server = TestServer::with_people().with("upload-idle", "1s");
     let project = Project::of(server.start());
     let path = format!("/api/v4/{}", project.url("tool/1.0/f"));
     let root = &project.setting.root;
@@ -270,11 +270,11 @@ fn curl_publishes_and_downloads() {
     let by_login = format!("eve:{token}");
     for who in [["--header", &by_header], ["--user", &by_login]] {
         let put = [&who[..], &["-f", "--upload-file", there, &url]].concat();
-        assert_eq!(curl(&put).succeeds().out, "{\"message\":\"201 Created\"}");
+        assert_eq!(curl(&put).succeeds().out, "{\"message\": \"201 Created\"}");
     }
     let select = format!("{url}?select=package_file");
     let shown = curl(&["-f", "-u", &by_login, "-T", there, &select]).succeeds();
-    assert!(shown.out.contains("\"file_name\":\"linux%2Ftool.tar.gz\""), "{}", shown.out);
+    assert!(shown.out.contains("\"file_name\": \"linux%2Ftool.tar.gz\""), "{}", shown.out);
     curl(&["-f", "-o", back.to_str().unwrap(), &url]).succeeds();
     assert!(fs::read(&back).unwrap() == bytes);
     // Goes on where it stopped, and takes the name from the answer.

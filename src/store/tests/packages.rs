@@ -86,7 +86,7 @@ impl House {
         self.view_of_packages().package(id).unwrap().unwrap()
     }
 
-    /// The text that is served by a name of a file; texts are of one byte or more.
+    /// The file that is served by a name.
     fn newest(&self, id: PackageId, name: &str) -> Option<PackageFileId> {
         let found = self.view_of_packages().newest_file(id, &file_name(name)).unwrap();
         found.map(|(id, _)| id)

@@ -255,7 +255,7 @@ const LOSSES: &[Damage] = &[
         file.sums.sha256.0[0] ^= 1;
         Ok(PACKAGE_FILES.put(tx.txn, &FILE, &file)?)
     }),
-    ("packages 1 and 5 have one name and version", |tx| {
+    ("packages 5 and 1 have one name and version", |tx| {
         let mut package = PACKAGES.get(tx.txn, &TWO)?.unwrap();
         (package.status, package.version) = (PackageStatus::Default, Some("1".into()));
         Ok(PACKAGES.put(tx.txn, &TWO, &package)?)

@@ -2,8 +2,12 @@
 //! §8.3, defects F to H; statements 18 and 25).
 
 use super::*;
-use crate::db::schema::{DETACHED, PACKAGES, PROJECT_USAGE};
-use crate::db::{Rows, Span};
+use crate::db::Span;
+use crate::db::schema::{
+    DETACHED, PACKAGE_DOWNLOADS, PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_FILES_IN,
+    PACKAGE_METAS, PACKAGE_NAMES, PACKAGE_TAGS, PACKAGE_TAGS_OF, PACKAGES, PACKAGES_IN,
+    PROJECT_USAGE, SERIES, SERIES_AT, SERIES_CHANGES,
+};
 use crate::model::Node;
 use crate::store::tests::LEASE_OVER;
 use crate::store::why::Why;
@@ -19,41 +23,25 @@ impl House {
         rows.into_iter().map(|(_, entry)| entry.node).collect()
     }
 
+    /// All rows that tell of packages.
     fn package_rows(&self) -> u64 {
-        self.view_of_packages().snapshot.count_of_packages()
-    }
-}
-
-/// All rows that tell of packages.
-trait Counted {
-    fn count_of_packages(&self) -> u64;
-}
-
-impl<R: Rows> Counted for R {
-    fn count_of_packages(&self) -> u64 {
-        use crate::db::schema::{
-            PACKAGE_DOWNLOADS, PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_FILES_IN, PACKAGE_METAS,
-            PACKAGE_NAMES, PACKAGE_TAGS, PACKAGE_TAGS_OF, PACKAGES_IN, SERIES, SERIES_AT,
-            SERIES_CHANGES,
-        };
-        [
-            PACKAGES.count(self),
-            PACKAGE_NAMES.count(self),
-            PACKAGES_IN.count(self),
-            PACKAGE_METAS.count(self),
-            SERIES.count(self),
-            SERIES_AT.count(self),
-            SERIES_CHANGES.count(self),
-            PACKAGE_FILES.count(self),
-            PACKAGE_FILES_IN.count(self),
-            PACKAGE_FILE_NAMES.count(self),
-            PACKAGE_TAGS.count(self),
-            PACKAGE_TAGS_OF.count(self),
-            PACKAGE_DOWNLOADS.count(self),
-        ]
-        .into_iter()
-        .map(Result::unwrap)
-        .sum()
+        let rows = &self.view_of_packages().snapshot;
+        let counts = [
+            PACKAGES.count(rows),
+            PACKAGE_NAMES.count(rows),
+            PACKAGES_IN.count(rows),
+            PACKAGE_METAS.count(rows),
+            SERIES.count(rows),
+            SERIES_AT.count(rows),
+            SERIES_CHANGES.count(rows),
+            PACKAGE_FILES.count(rows),
+            PACKAGE_FILES_IN.count(rows),
+            PACKAGE_FILE_NAMES.count(rows),
+            PACKAGE_TAGS.count(rows),
+            PACKAGE_TAGS_OF.count(rows),
+            PACKAGE_DOWNLOADS.count(rows),
+        ];
+        counts.into_iter().map(Result::unwrap).sum()
     }
 }
 
