@@ -45,7 +45,7 @@ impl World {
     }
 
     fn key(random: &mut Random) -> PackageKey {
-        key(*random.pick(&KINDS), *random.pick(&NAMES), *random.pick(&VERSIONS))
+        key(*random.pick(&KINDS), random.pick(&NAMES), *random.pick(&VERSIONS))
     }
 
     fn publish(&mut self, random: &mut Random) {
