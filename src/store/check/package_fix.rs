@@ -108,15 +108,20 @@ impl Tx<'_, '_> {
         Ok(true)
     }
 
-    fn fix_revision(&self, project: ProjectId, key: &SeriesKey, least: u64) -> Result<bool, Error> {
+    fn fix_revision(
+        &self,
+        project: ProjectId,
+        key: &SeriesKey,
+        wanted: u64,
+    ) -> Result<bool, Error> {
         let last = META.get(self.txn, &Meta::LAST_REVISION)?.unwrap_or(0);
-        if last < least {
-            META.put(self.txn, &Meta::LAST_REVISION, &least)?;
+        if last < wanted {
+            META.put(self.txn, &Meta::LAST_REVISION, &wanted)?;
         }
         let at = (project, key.clone());
-        let series = SERIES.get(self.txn, &at)?.filter(|series| series.revision < least);
-        let Some(series) = series else { return Ok(last < least) };
-        SERIES.put(self.txn, &at, &Series { revision: least, ..series })?;
+        let series = SERIES.get(self.txn, &at)?.filter(|series| series.revision < wanted);
+        let Some(series) = series else { return Ok(last < wanted) };
+        SERIES.put(self.txn, &at, &Series { revision: wanted, ..series })?;
         Ok(true)
     }
 

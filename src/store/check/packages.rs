@@ -226,9 +226,7 @@ impl Pass<'_, '_, '_> {
         for row in SERIES.cursor(self.rows, Span::all()) {
             self.walk.step()?;
             match row? {
-                Found::Row((project, key), series) => {
-                    self.check_one_series(project, key, series)?
-                }
+                Found::Row((at, key), series) => self.check_one_series(at, key, series)?,
                 Found::Unreadable { key, what } => {
                     self.found.unreadable(SERIES.name(), &key, &what);
                 }

@@ -19,7 +19,7 @@ use crate::store::detached::Cause;
 use crate::store::tx::promised;
 use crate::store::{Error, Store, Tx};
 
-use super::protection::{self, may_delete};
+use super::protection::{self, Remover, may_delete};
 use super::series::Number;
 use super::{RuleError, file_name_of, is_live, key_of, known, path, settings};
 
@@ -164,13 +164,13 @@ impl Tx<'_, '_> {
             unknown.insert(if live { Some(protection::rules(self.txn, project)?) } else { None });
         }
         let Some(Some(rules)) = known.get(&project) else { return Ok(Verdict::Gone) };
-        let role = match cause.reason {
-            Reason::Request { .. } => Some(role),
-            Reason::Policy { .. } => None,
+        let who = match cause.reason {
+            Reason::Request { .. } => Remover::Person(role),
+            Reason::Policy { .. } => Remover::Policy,
         };
         Ok(match package.status {
             PackageStatus::PendingDestruction => Verdict::Gone,
-            _ if may_delete(rules, package, role) => Verdict::Free,
+            _ if may_delete(rules, package, who) => Verdict::Free,
             _ => Verdict::Protected,
         })
     }

@@ -195,19 +195,24 @@ pub(super) fn rules(rows: &impl Rows, project: ProjectId) -> Result<Vec<Protecti
 
 /// Whether any rule keeps people from deleting a package, so that no policy may.
 pub(in crate::store) fn is_protected(rows: &impl Rows, package: &Package) -> Result<bool, Error> {
-    Ok(!may_delete(&rules(rows, package.project)?, package, None))
+    Ok(!may_delete(&rules(rows, package.project)?, package, Remover::Policy))
 }
 
-/// Whether rules let a package go; `role` of a policy: `None`.
-pub(super) fn may_delete(
-    rules: &[ProtectionRule],
-    package: &Package,
-    role: Option<Option<RuleRole>>,
-) -> bool {
+/// Who removes a package.
+#[derive(Clone, Copy)]
+pub(super) enum Remover {
+    /// Somebody of this role; `None`: a deploy token.
+    Person(Option<RuleRole>),
+    /// A policy.
+    Policy,
+}
+
+/// Whether rules let a package go.
+pub(super) fn may_delete(rules: &[ProtectionRule], package: &Package, who: Remover) -> bool {
     let protection = of_package(rules, package);
-    match role {
-        Some(role) => protection.may_delete(role),
-        None => protection.delete.is_none(),
+    match who {
+        Remover::Person(role) => protection.may_delete(role),
+        Remover::Policy => protection.delete.is_none(),
     }
 }
 
@@ -275,17 +280,17 @@ mod tests {
             created: Timestamp(1),
             updated: Timestamp(1),
         };
-        let role = |role| Some(RuleRole::Role(role));
+        let least = |role| Some(RuleRole::Role(role));
         let rules = [
-            rule("app", role(Role::Maintainer), None),
-            rule("a*", role(Role::Owner), Some(RuleRole::Admin)),
+            rule("app", least(Role::Maintainer), None),
+            rule("a*", least(Role::Owner), Some(RuleRole::Admin)),
             rule("b*", Some(RuleRole::Admin), None),
         ];
         let found = of_names(&rules, PackageKind::Npm, ["app", "app"]);
-        let expected = Protection { push: role(Role::Owner), delete: Some(RuleRole::Admin) };
+        let expected = Protection { push: least(Role::Owner), delete: Some(RuleRole::Admin) };
         assert_eq!(found, expected);
-        assert!(found.may_push(role(Role::Owner)) && !found.may_push(role(Role::Maintainer)));
-        assert!(!found.may_delete(role(Role::Owner)) && found.may_delete(Some(RuleRole::Admin)));
+        assert!(found.may_push(least(Role::Owner)) && !found.may_push(least(Role::Maintainer)));
+        assert!(!found.may_delete(least(Role::Owner)) && found.may_delete(Some(RuleRole::Admin)));
         assert!(!found.may_push(None) && !found.may_delete(None));
         let other_kind = of_names(&rules, PackageKind::Generic, ["app", "app"]);
         assert_eq!(other_kind, Protection::default());

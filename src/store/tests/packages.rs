@@ -64,12 +64,12 @@ impl House {
     }
 
     fn mark_all(&self, ids: &[PackageId]) -> Marked {
-        let marks = ids.iter().map(|id| (*id, admin())).collect();
+        let marks = ids.iter().map(|id| (*id, ADMIN)).collect();
         self.check(self.store.mark_packages(marks, cause()).wait()).unwrap()
     }
 
     fn mark_files(&self, ids: &[PackageFileId]) -> Marked {
-        let marks = ids.iter().map(|id| (*id, admin())).collect();
+        let marks = ids.iter().map(|id| (*id, ADMIN)).collect();
         self.check(self.store.mark_package_files(marks, cause()).wait()).unwrap()
     }
 
@@ -97,9 +97,7 @@ impl House {
     }
 }
 
-fn admin() -> Option<crate::model::RuleRole> {
-    Some(crate::model::RuleRole::Admin)
-}
+const ADMIN: Option<crate::model::RuleRole> = Some(crate::model::RuleRole::Admin);
 
 fn new_project(parent: GroupId, name: &str) -> NewProject {
     NewProject {

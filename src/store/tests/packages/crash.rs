@@ -26,9 +26,8 @@ fn day(house: &House) -> usize {
         owner: None,
     };
     let meta = Some(PackageMeta::Npm { manifest: "{}".into(), deprecated: None });
-    let mark = |id| store.mark_packages(vec![(PackageId(id), admin())], cause()).wait();
-    let mark_file =
-        |id| store.mark_package_files(vec![(PackageFileId(id), admin())], cause()).wait();
+    let mark = |id| store.mark_packages(vec![(PackageId(id), ADMIN)], cause()).wait();
+    let mark_file = |id| store.mark_package_files(vec![(PackageFileId(id), ADMIN)], cause()).wait();
     let destroy = |rows| store.destroy_slice(WORK, rows).map(drop).map_err(|(_, error)| error);
     let steps: [&dyn Fn() -> Result<(), Error>; 12] = [
         &|| store.create_group(group.clone()).wait().map(drop),
@@ -105,7 +104,7 @@ fn a_commit_that_fails_acknowledges_nothing_and_the_store_goes_on() {
         assert_consistent(&house.store);
         assert_eq!(house.package_at(&key), Some(id));
         house.disk.fail(On::Change, point, Lasts::Once, std::io::ErrorKind::Other);
-        let marks = || house.store.mark_packages(vec![(id, admin())], cause()).wait();
+        let marks = || house.store.mark_packages(vec![(id, ADMIN)], cause()).wait();
         marks().or_else(|_| marks()).unwrap();
         assert_consistent(&house.store);
         assert_eq!(house.package_at(&key), None);

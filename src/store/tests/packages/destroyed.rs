@@ -105,7 +105,7 @@ fn marking_twice_counts_once_and_what_is_gone_is_passed_over() {
     assert_eq!(house.mark_package(id), 0);
     let rest = house.view_of_packages().package_files(id, None, 9).unwrap()[0].0;
     assert_eq!(house.mark_files(&[rest]).marked, 0, "it goes with its package");
-    let many = vec![(id, admin()); 501];
+    let many = vec![(id, ADMIN); 501];
     let refused = house.check(house.store.mark_packages(many, cause()).wait());
     assert!(matches!(refused, Err(Error::PackageRule(_))));
     house.destroy(1);
@@ -177,9 +177,9 @@ fn a_project_that_is_destroyed_first_leaves_nothing_to_what_was_marked_in_it() {
     let file = house.generic("b", "1", "f", "123").file.unwrap();
     let later =
         crate::store::detached::Cause { wait: std::time::Duration::from_secs(60), ..cause() };
-    let marks = vec![(one, admin())];
+    let marks = vec![(one, ADMIN)];
     house.check(house.store.mark_packages(marks, later.clone()).wait()).unwrap();
-    let marks = vec![(file, admin())];
+    let marks = vec![(file, ADMIN)];
     house.check(house.store.mark_package_files(marks, later).wait()).unwrap();
     house.check(house.store.delete_project(APP, cause()).wait()).unwrap();
     house.destroy(1);

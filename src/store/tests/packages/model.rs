@@ -45,7 +45,8 @@ impl World {
     }
 
     fn key(random: &mut Random) -> PackageKey {
-        key(*random.pick(&KINDS), *random.pick(&NAMES), *random.pick(&VERSIONS))
+        let (kind, name) = (*random.pick(&KINDS), *random.pick(&NAMES));
+        key(kind, name, *random.pick(&VERSIONS))
     }
 
     fn publish(&mut self, random: &mut Random) {

@@ -120,7 +120,7 @@ fn rules_keep_lower_roles_from_publishing_and_deleting() {
         assert!(matches!(push(may), Err(Error::PackageProtected(_))), "{may:?}");
     }
     let file = push(role(Role::Maintainer)).unwrap().file.unwrap();
-    push(admin()).unwrap();
+    push(ADMIN).unwrap();
     let kept = Marked { marked: 0, protected: vec![id] };
     let mark = |may, cause| house.check(house.store.mark_packages(vec![(id, may)], cause).wait());
     let mark_file =
@@ -130,7 +130,7 @@ fn rules_keep_lower_roles_from_publishing_and_deleting() {
         assert_eq!(mark_file(may).unwrap(), kept);
     }
     let policy = || Cause::policy("keep one".into());
-    assert_eq!(mark(admin(), policy()).unwrap(), kept, "no policy deletes what is protected");
+    assert_eq!(mark(ADMIN, policy()).unwrap(), kept, "no policy deletes what is protected");
     let protection = house.view_of_packages().protection(&house.package(id)).unwrap();
     assert_eq!((protection.push, protection.delete), (role(Role::Maintainer), role(Role::Owner)));
     assert_eq!(mark_file(role(Role::Owner)).unwrap().marked, 1);
