@@ -1,4 +1,5 @@
-//! Deploy tokens: credentials of a group or a project for machines, made, used, revoked (spec gitlab §9).
+//! Deploy tokens: credentials of a group or a project for machines, made, used, revoked (spec
+//! gitlab §9).
 //!
 //! One is worth something only while names lead to what it is of, and each use looks its row up: a
 //! revoked one is worth nothing from the commit on. When it was used last comes in batches, never
@@ -148,7 +149,8 @@ impl View {
         Ok(page)
     }
 
-    /// The deploy tokens of a group or a project itself, oldest first, behind `after`, at most `limit`.
+    /// The deploy tokens of a group or a project itself, oldest first, behind `after`, at most
+    /// `limit`.
     ///
     /// # Errors
     /// [`Error::Db`].

@@ -1,4 +1,5 @@
-//! Who is what in a group or in a project: people by login, and everybody in a team of a directory or an account.
+//! Who is what in a group or in a project: people by login, and everybody in a team of a directory
+//! or an account.
 //!
 //! A role counts downwards, and the highest one found on the way up is it. It counts while it has
 //! not expired, and for the very account that was meant: another account of that login, made

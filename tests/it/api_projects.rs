@@ -91,15 +91,15 @@ fn what_cannot_be_made_is_told_as_clients_know_it_of_projects() {
     let make = |token: &str, body: Value| setting.ask(token, "POST projects").json(&body).send();
     for (body, status, text) in [
         (json!({}), 400, "name, path are missing, at least one parameter must be provided"),
-        (json!({"path": "a b", "namespace_id": acme}), 400, "{\"message\":{\"path\":["),
+        (json!({"path": "a b", "namespace_id": acme}), 400, "{\"message\": {\"path\": ["),
         (json!({"path": "x", "namespace_id": 99}), 404, "404 Group Not Found"),
         (json!({"path": "x", "namespace_id": acme, "visibility": "all"}), 400, "visibility"),
         (
             json!({"path": "x", "namespace_id": acme, "visibility": "public"}),
             400,
-            "{\"message\":{\"visibility_level\":[\"public is not allowed in a private group",
+            "{\"message\": {\"visibility_level\": [\"public is not allowed in a private group",
         ),
-        (json!({"path": "x", "name": "y".repeat(256), "namespace_id": acme}), 400, "\"name\":["),
+        (json!({"path": "x", "name": "y".repeat(256), "namespace_id": acme}), 400, "\"name\": ["),
     ] {
         let answer = make(root, body.clone());
         assert_eq!(answer.status, status, "{body}");
@@ -276,7 +276,7 @@ fn deploy_tokens_of_a_project_do_nothing_else_in_the_api() {
     for line in [format!("GET projects/{id}"), "GET groups/acme".to_owned()] {
         let asked = setting.server.ask("GET", &format!("/api/v4/{}", &line[4..]));
         let answer = asked.header("DEPLOY-TOKEN", secret).send();
-        assert!([401, 404].contains(&answer.status), "{line}: {}", answer.status);
+        assert!([401, 403, 404].contains(&answer.status), "{line}: {}", answer.status);
     }
     setting.ask(root, &format!("DELETE {tokens}/{number}")).expect(204);
     assert_eq!(setting.get(root, &tokens), json!([]));
@@ -286,7 +286,7 @@ fn deploy_tokens_of_a_project_do_nothing_else_in_the_api() {
 fn projects_are_administrated_from_the_command_line() {
     let setting = Setting::new(&["alice"]);
     let mut server = setting.server;
-    for _ in 0..2 {
+    for round in 0..2 {
         let run = |line: &str| server.command(&line.split_whitespace().collect::<Vec<_>>());
         let json_of = |line: &str| -> Value {
             serde_json::from_str(&run(&format!("{line} --json")).succeeds().out).unwrap()
@@ -324,6 +324,8 @@ fn projects_are_administrated_from_the_command_line() {
         run("group delete acme").succeeds();
         run("project show acme/b").exits(2).complains(&["there is no project acme/b"]);
         // Again without a server.
-        server.stop();
+        if round == 0 {
+            server.stop();
+        }
     }
 }
