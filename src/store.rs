@@ -214,8 +214,8 @@ pub enum Error {
     GroupUnknown(String),
     /// More would have to be looked at than one answer may.
     #[error(
-        "the list is too long to be put into this order or looked through: ask for one project, for \
-         one kind or name, or in the order of created_at"
+        "the list is too long to be put into this order or looked through: ask for one project, \
+         for one kind or name, or in the order of created_at"
     )]
     ListTooLong,
     /// A group cannot have this path.

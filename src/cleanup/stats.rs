@@ -8,12 +8,15 @@ use crate::blobs::Space;
 use crate::model::{Totals, Usage};
 use crate::store::Store;
 use crate::store::contents::Numbers;
+use crate::store::package_lists::PackageTotals;
 
 /// Figures of the whole store. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// Rows of each kind.
     pub numbers: Numbers,
+    /// What projects hold.
+    pub packages: PackageTotals,
     /// Blobs that something names.
     pub held: Usage,
     /// Blobs that nothing names and that wait for the end of their lease or for a sweep.
@@ -58,13 +61,14 @@ pub struct Backlog {
     pub unlink_inline: Usage,
 }
 
-/// The figures as of the last commit. Touches a few rows, however many there are.
+/// The figures as of the last commit. Touches a few rows, and one for each project.
 ///
 /// # Errors
 /// [`Error`] when database or disk fail.
 pub fn stats(store: &Store, space: &Space) -> Result<Stats, Error> {
     let view = store.view()?;
     let (numbers, totals) = (view.numbers()?, view.totals()?);
+    let packages = view.package_totals()?;
     drop(view);
     let measured = store.db().last_measure();
     let Totals { named, detached, queue, files, inline, free, unlinks, inline_unlinks, .. } =
@@ -73,6 +77,7 @@ pub fn stats(store: &Store, space: &Space) -> Result<Stats, Error> {
     let logical = named.plus(detached);
     Ok(Stats {
         numbers,
+        packages,
         held,
         free,
         files,

@@ -10,6 +10,7 @@ mod cost;
 mod files;
 mod lanes;
 mod places;
+mod totals;
 
 use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
@@ -25,6 +26,7 @@ pub use cost::PackageCost;
 pub use files::{FileOrder, FilePart};
 use lanes::{Head, Lane};
 pub use places::Depth;
+pub use totals::PackageTotals;
 
 /// Most rows that are looked at for one page.
 pub const LOOKS_MAX: usize = 500_000;

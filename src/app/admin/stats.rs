@@ -46,6 +46,17 @@ impl fmt::Display for Shown {
             count(stats.numbers.uploads, "unfinished upload"),
             count(stats.numbers.upload_links, "upload link"),
         ];
+        let held = &stats.packages;
+        let packages = [
+            count(held.projects, "project"),
+            count(held.live, "package"),
+            amount(held.live_files, "file"),
+        ];
+        let leaving = format!(
+            "{} to go, {}",
+            count(held.pending, "package"),
+            amount(held.pending_files, "file")
+        );
         let backlog = &stats.backlog;
         let pinned = u64::try_from(stats.pinned).unwrap_or(u64::MAX);
         let entries = count(backlog.destroy_entries, "deleted thing");
@@ -55,6 +66,8 @@ impl fmt::Display for Shown {
             ("registry", registry.join(", ")),
             ("", loose),
             ("", arriving.join(", ")),
+            ("packages", packages.join(", ")),
+            ("", leaving),
             ("logical", amount(stats.logical, "reference")),
             ("stored", amount(stats.held, "blob")),
             ("", format!("{:.3} logical bytes for each stored one", stats.deduplication)),

@@ -59,7 +59,7 @@ impl Bench {
         self.store().publish(new).await.unwrap().package
     }
 
-    fn status(&self, id: PackageId) -> PackageStatus {
+    fn package_status(&self, id: PackageId) -> PackageStatus {
         self.store().view().unwrap().package(id).unwrap().unwrap().status
     }
 
@@ -97,16 +97,16 @@ async fn statement_19_twenty_ids_go_and_twenty_one_are_refused_whole() {
         }],
     });
     assert_eq!(answer, wanted);
-    assert!(ids.iter().all(|id| bench.status(*id) == PackageStatus::Default));
+    assert!(ids.iter().all(|id| bench.package_status(*id) == PackageStatus::Default));
     // They are counted before they are compared.
     let same = vec![ids[0]; 21];
     assert_eq!(error(&bench.runs(&of("maintainer"), &destroy(&same)).await), MANY);
     let found = bench.finds(&of("maintainer"), &destroy(&ids[..20])).await;
     assert_eq!(found, json!({ "destroyPackages": { "errors": [] } }));
     for id in &ids[..20] {
-        assert_eq!(bench.status(*id), PackageStatus::PendingDestruction);
+        assert_eq!(bench.package_status(*id), PackageStatus::PendingDestruction);
     }
-    assert_eq!(bench.status(ids[20]), PackageStatus::Default);
+    assert_eq!(bench.package_status(ids[20]), PackageStatus::Default);
 }
 
 #[tokio::test]
@@ -124,13 +124,13 @@ async fn statement_19_of_two_calls_in_one_request_the_first_counts() {
     assert_eq!(error(&answer), told);
     assert_eq!(answer["errors"][0]["path"], json!(["b"]));
     assert_eq!(answer["data"], json!({ "a": { "errors": [] }, "b": null }));
-    assert_eq!(bench.status(one), PackageStatus::PendingDestruction);
-    assert_eq!(bench.status(two), PackageStatus::Default);
+    assert_eq!(bench.package_status(one), PackageStatus::PendingDestruction);
+    assert_eq!(bench.package_status(two), PackageStatus::Default);
     // Another document of the same request counts for itself.
     let queries = [destroy(&[two]), destroy(&[one])].map(|query| json!({ "query": query }));
     let answers = bench.posts(&of("maintainer"), &json!(queries)).await.json();
     assert!(answers[0].get("errors").is_none() && answers[1].get("errors").is_none());
-    assert_eq!(bench.status(two), PackageStatus::PendingDestruction);
+    assert_eq!(bench.package_status(two), PackageStatus::PendingDestruction);
 }
 
 #[tokio::test]
@@ -151,12 +151,12 @@ async fn statement_20_one_foreign_package_keeps_all_and_tells_nothing() {
     let answer = bench.runs(&of("maintainer"), &destroy(&[mine, foreign])).await;
     assert_eq!(answer, unavailable("destroyPackages"));
     assert!(!answer.to_string().contains("hidden-name"));
-    assert_eq!(bench.status(mine), PackageStatus::Default);
+    assert_eq!(bench.package_status(mine), PackageStatus::Default);
     for role in ["guest", "reporter", "developer"] {
         let answer = bench.runs(&of(role), &destroy(&[mine])).await;
         assert_eq!(answer, unavailable("destroyPackages"), "{role}");
     }
-    assert_eq!(bench.status(mine), PackageStatus::Default);
+    assert_eq!(bench.package_status(mine), PackageStatus::Default);
 }
 
 #[tokio::test]
@@ -170,8 +170,8 @@ async fn statement_21_hidden_and_unknown_ids_are_left_alone() {
     let ids = [hidden, PackageId(99_999), shown, shown];
     let found = bench.finds(&of("maintainer"), &destroy(&ids)).await;
     assert_eq!(found, json!({ "destroyPackages": { "errors": [] } }));
-    assert_eq!(bench.status(hidden), PackageStatus::Hidden);
-    assert_eq!(bench.status(shown), PackageStatus::PendingDestruction);
+    assert_eq!(bench.package_status(hidden), PackageStatus::Hidden);
+    assert_eq!(bench.package_status(shown), PackageStatus::PendingDestruction);
     // What is on its way out already is too, and so is nothing at all.
     for ids in [&[shown][..], &[]] {
         let found = bench.finds(&of("maintainer"), &destroy(ids)).await;
@@ -200,8 +200,8 @@ async fn a_protected_package_stays_and_the_others_go() {
     let found = bench.finds(&of("maintainer"), &destroy(&[kept, other])).await;
     let told = json!(["Package 'keep-me' is deletion protected."]);
     assert_eq!(found["destroyPackages"]["errors"], told);
-    assert_eq!(bench.status(kept), PackageStatus::Default);
-    assert_eq!(bench.status(other), PackageStatus::PendingDestruction);
+    assert_eq!(bench.package_status(kept), PackageStatus::Default);
+    assert_eq!(bench.package_status(other), PackageStatus::PendingDestruction);
     let one =
         format!("mutation {{ destroyPackage(input: {{id: \"{}\"}}) {{ errors }} }}", gid(kept));
     let found = bench.finds(&of("maintainer"), &one).await;
@@ -209,7 +209,7 @@ async fn a_protected_package_stays_and_the_others_go() {
     assert_eq!(found["destroyPackage"]["errors"], told);
     let found = bench.finds(&of("owner"), &one).await;
     assert_eq!(found["destroyPackage"]["errors"], json!([]));
-    assert_eq!(bench.status(kept), PackageStatus::PendingDestruction);
+    assert_eq!(bench.package_status(kept), PackageStatus::PendingDestruction);
     assert_eq!(bench.runs(&of("owner"), &one).await, unavailable("destroyPackage"));
 }
 
