@@ -3,7 +3,10 @@
 use super::{Sample, TIME, USAGE, check_key, sample};
 use crate::db::codec::Value;
 use crate::model::{
-    BlobId, Digest, GroupId, Node, Package, PackageFile, PackageFileId, PackageFileName, PackageId, PackageKey, PackageKind, PackageMeta, PackageName, PackageSettings, PackageStatus, PackageTag, PackageTagId, PackageTagName, PackageVersion, ProjectId, ProtectionRule, ProtectionRuleId, Referrer, Revision, Role, RuleRole, RunId, Series, SeriesKey, Sums,
+    BlobId, Digest, GroupId, Node, Package, PackageFile, PackageFileId, PackageFileName, PackageId,
+    PackageKey, PackageKind, PackageMeta, PackageName, PackageSettings, PackageStatus, PackageTag,
+    PackageTagId, PackageTagName, PackageVersion, ProjectId, ProtectionRule, ProtectionRuleId,
+    Referrer, Revision, Role, RuleRole, RunId, Series, SeriesKey, Sums,
 };
 
 fn package(status: PackageStatus) -> Package {
