@@ -9,8 +9,8 @@
 mod harness;
 
 mod admin;
-mod api_projects;
 mod api_packages;
+mod api_projects;
 mod archives;
 mod clients_cli;
 mod clients_cosign;
