@@ -2,7 +2,8 @@
 //! of 1,000 files marked at once, as `destroyPackages` does it, and 1,000 packages of 100 files
 //! destroyed while a package is read again and again.
 //!
-//! `cargo bench --bench packages`; `LARDER_BENCH_PACKAGES=100` sets how many packages are destroyed.
+//! `cargo bench --bench packages`; `LARDER_BENCH_PACKAGES=100` sets how many packages are
+//! destroyed.
 //! Marking must stay below 50 ms, and the p99 of a read below twice that of an idle store, the
 //! sweeper's bound and two commits. An install is what the store does for one: a package, its
 //! newest file and the bytes of that from one snapshot, and the note that it was downloaded.

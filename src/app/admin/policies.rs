@@ -152,7 +152,8 @@ impl Desk<'_> {
         let (project, _) = policy_at(&store.view()?, path)?;
         if !store.run_package_policy(project).wait()? {
             let text = format!(
-                "{path} keeps everything: there is nothing to run. `larder policy set` changes that."
+                "{path} keeps everything: there is nothing to run. `larder policy set` changes \
+                 that."
             );
             let value = serde_json::json!({ "project": path, "asked": false });
             return Ok(Answer { verdict: Verdict::Wanting, text, value });

@@ -1,4 +1,5 @@
-//! What a project keeps of its packages: `PackagesCleanupPolicy` and its change (spec gitlab §8.5).
+//! What a project keeps of its packages: `PackagesCleanupPolicy` and its change (spec gitlab
+//! §8.5).
 //!
 //! A project that never had one shows what holds for it; reading stores nothing (statement 23).
 //! Who may not administer its packages is told null, and of a change that it cannot be (statement

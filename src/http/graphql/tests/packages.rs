@@ -401,6 +401,6 @@ async fn a_bulk_deletion_takes_as_long_whatever_is_in_the_packages() {
     let view = bench.store().view().unwrap();
     // One entry for each package, none for its files.
     assert_eq!(view.totals().unwrap().queue - queued, 20);
-    let usage = view.usage_of_project(app).unwrap();
+    let usage = view.project_usage(app).unwrap();
     assert_eq!((usage.packages, usage.live.files, usage.pending.files), (0, 0, 20 * 51));
 }
