@@ -13,7 +13,8 @@ use crate::db::Span;
 use crate::db::schema::{PACKAGE_NAMES, PACKAGES, PACKAGES_IN, SERIES};
 use crate::db::{Rows, keys::Key};
 use crate::model::{
-    Package, PackageId, PackageKey, PackageKind, PackageName, PackageStatus, ProjectId, SeriesKey,
+    Package, PackageId, PackageKey, PackageKind, PackageName, PackageStatus, PackageVersion,
+    ProjectId, SeriesKey,
 };
 use crate::store::Error;
 
@@ -72,6 +73,7 @@ pub(super) struct Ids {
 }
 
 /// See [`Lane::Names`].
+#[allow(clippy::struct_field_names, reason = "they are the names that wait")]
 pub(super) struct Names {
     project: ProjectId,
     kind: PackageKind,
@@ -150,11 +152,10 @@ impl Ids {
     fn new(list: &PackageList, place: &Place, after: Option<&Rank>) -> Option<Self> {
         let path = place_of(list.order, place);
         let start = match after.map(|after| (path.cmp(&after.place), after.id)) {
-            None => None,
             Some((Ordering::Equal, id)) => Some(PackageId(id)),
             Some((Ordering::Less, _)) if list.direction == Direction::Ascending => return None,
             Some((Ordering::Greater, _)) if list.direction == Direction::Descending => return None,
-            Some(_) => None,
+            _ => None,
         };
         Some(Self {
             project: place.project,
@@ -245,7 +246,7 @@ impl Names {
             }
             let Some(name) = self.names.pop_front() else { return Ok(None) };
             if could_fit(&list.filter, self.kind, &name) {
-                self.enter(rows, list, name)?;
+                self.enter(rows, list, &name)?;
                 look(looks, self.group.len())?;
             }
         }
@@ -273,12 +274,12 @@ impl Names {
         &mut self,
         rows: &impl Rows,
         list: &PackageList,
-        name: PackageName,
+        name: &PackageName,
     ) -> Result<(), Error> {
         let mut group = Vec::new();
-        let under = (self.project, series(self.kind, &name));
+        let under = (self.project, series(self.kind, name));
         PACKAGE_NAMES.each(rows, Span::under(&under), |(_, key), id| {
-            if list.filter.fits_version(key.version.as_ref().map(|version| version.as_str())) {
+            if list.filter.fits_version(key.version.as_ref().map(PackageVersion::as_str)) {
                 let text = name.as_str().to_owned();
                 group.push(Rank { kind: self.number, text, id: id.0, ..Rank::default() });
             }
@@ -370,7 +371,7 @@ fn gather_keys(
 ) -> Result<(), Error> {
     PACKAGE_NAMES.each(rows, span, |(_, PackageKey { series, version }), id| {
         look(looks, 1)?;
-        let version = version.as_ref().map(|version| version.as_str());
+        let version = version.as_ref().map(PackageVersion::as_str);
         if list.filter.fits_version(version) {
             ranks.push(rank(list.order, place, series.kind, series.name.as_str(), version, id));
         }
