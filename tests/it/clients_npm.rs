@@ -84,7 +84,7 @@ impl<'a> Client<'a> {
 
     /// Requires the installed package and gives back what it says.
     #[track_caller]
-    fn works(&self, folder: &Path, name: &str) {
+    fn works(folder: &Path, name: &str) {
         let node = needs("node").unwrap();
         let mut command = Command::new(node);
         command.args(["-p", &format!("require('{name}')")]).current_dir(folder);
@@ -112,8 +112,8 @@ fn npm_publishes_installs_and_installs_again_what_its_lock_file_says() {
     }
     let app = client.package("app", &json!({ "name": "app", "version": "0.0.0" }));
     client.run(&app, "install plain@^1.0.0 @acme/scoped");
-    client.works(&app, "plain");
-    client.works(&app, "@acme/scoped");
+    Client::works(&app, "plain");
+    Client::works(&app, "@acme/scoped");
     let lock = fs::read_to_string(app.join("package-lock.json")).unwrap();
     let lock: Value = serde_json::from_str(&lock).unwrap();
     for name in ["plain", "@acme/scoped"] {
@@ -125,7 +125,7 @@ fn npm_publishes_installs_and_installs_again_what_its_lock_file_says() {
     fs::remove_dir_all(app.join("node_modules")).unwrap();
     fs::remove_dir_all(client.home.path().join("cache")).unwrap();
     client.run(&app, "ci");
-    client.works(&app, "@acme/scoped");
+    Client::works(&app, "@acme/scoped");
     // A lock file that says something else is believed, and the bytes are not.
     let wrong = lock.to_string().replace("sha512-", "sha512-AAAA");
     fs::write(app.join("package-lock.json"), wrong).unwrap();
@@ -184,7 +184,7 @@ fn npm_installs_from_a_group_and_by_a_scope() {
         client.npmrc(&format!("{key}=http://{host}{place}/\n//{host}/:_authToken={reporter}\n"));
         let _ = fs::remove_dir_all(client.home.path().join("cache"));
         client.run(&app, "install @acme/scoped");
-        client.works(&app, "@acme/scoped");
+        Client::works(&app, "@acme/scoped");
     }
     let next = json!({ "name": "@acme/scoped", "version": "1.0.1" });
     let package = client.package("package", &next);
@@ -205,8 +205,8 @@ fn pnpm_publishes_installs_and_installs_again_what_its_lock_file_says() {
     }
     let app = client.package("app", &json!({ "name": "app", "version": "0.0.0" }));
     client.run(&app, "add plain @acme/scoped");
-    client.works(&app, "plain");
-    client.works(&app, "@acme/scoped");
+    Client::works(&app, "plain");
+    Client::works(&app, "@acme/scoped");
     let lock = fs::read_to_string(app.join("pnpm-lock.yaml")).unwrap();
     let told = npm.packument("plain");
     let integrity = told["versions"]["1.0.0"]["dist"]["integrity"].as_str().unwrap();
@@ -214,7 +214,7 @@ fn pnpm_publishes_installs_and_installs_again_what_its_lock_file_says() {
     fs::remove_dir_all(app.join("node_modules")).unwrap();
     fs::remove_dir_all(client.home.path().join("store")).unwrap();
     client.run(&app, "install --frozen-lockfile");
-    client.works(&app, "@acme/scoped");
+    Client::works(&app, "@acme/scoped");
     let told = client.json(&app, "view plain --json");
     assert_eq!(told["version"], "1.0.0");
     client.run(&app, "dist-tag add plain@1.0.0 stable");

@@ -199,7 +199,7 @@ fn small_questions_have_answers() {
     refused(login, "_authToken");
     npm.ask(&npm.root, "POST /-/v1/login").body("{}").expect(404);
     for line in ["DELETE /app/-rev/1", "PUT /@a%2Fapp/-rev/1", "DELETE /app/-/app-1.tgz/-rev/1"] {
-        let unpublish = npm.ask(&npm.root, line).body("{}").expect(404);
+        let unpublish = npm.ask(&npm.root, line).body("{}").expect(405);
         refused(unpublish, "`larder package delete`");
     }
 }

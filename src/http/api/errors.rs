@@ -117,7 +117,9 @@ impl ApiError {
         self
     }
 
-    fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    /// With a header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }

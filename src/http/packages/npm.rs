@@ -12,7 +12,7 @@ mod tags;
 use std::sync::Arc;
 
 use http::StatusCode;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, ALLOW};
 use serde_json::{Value, json};
 use warp::reply::Response;
 
@@ -57,7 +57,11 @@ impl Server {
             NpmThing::Whoami => self.npm_whoami(&request),
             NpmThing::Login(_) => Err(said(StatusCode::BAD_REQUEST, LOGIN)),
             NpmThing::Logout(_) => Err(said(StatusCode::BAD_REQUEST, LOGOUT)),
-            NpmThing::Unpublish(_) => Err(said(StatusCode::NOT_FOUND, UNPUBLISH)),
+            // npm takes a 404 for done.
+            NpmThing::Unpublish(_) => {
+                let refusal = ApiError::message(StatusCode::METHOD_NOT_ALLOWED, UNPUBLISH);
+                Err(refusal.with(ALLOW, "").into())
+            }
             NpmThing::BulkAudit | NpmThing::Audit => self.npm_audit(request, at).await,
         };
         answer.map_err(|failure| errors::told(failure).in_both_words().into())

@@ -11,7 +11,7 @@ fn sums(bytes: &[u8]) -> Sums {
     hash_bytes_with_sums(bytes, None).sums.unwrap()
 }
 
-fn dist(value: Value) -> Map<String, Value> {
+fn dist(value: &Value) -> Map<String, Value> {
     let Value::Object(manifest) = json!({ "dist": value }) else { unreachable!() };
     manifest
 }
@@ -28,7 +28,7 @@ fn sums_that_are_said_are_compared() {
         json!({ "integrity": format!("sha512-{sha512}?opt") }),
         json!({ "integrity": format!("sha1-{sha1} sha384-AAAA sha512-{sha512}") }),
     ] {
-        check_sums(&dist(good.clone()), &sums).map_err(|error| format!("{good}: {error}")).unwrap();
+        check_sums(&dist(&good), &sums).map_err(|error| format!("{good}: {error}")).unwrap();
     }
     for (bad, what) in [
         (json!({ "shasum": "0".repeat(40) }), "dist.shasum of the tarball is a9993e36"),
@@ -40,7 +40,7 @@ fn sums_that_are_said_are_compared() {
         (json!({ "integrity": "sha384-AAAA" }), "is none"),
         (json!({ "integrity": "" }), "is none"),
     ] {
-        let error = check_sums(&dist(bad.clone()), &sums).unwrap_err().to_string();
+        let error = check_sums(&dist(&bad), &sums).unwrap_err().to_string();
         assert!(error.contains(what), "{bad}: {error}");
     }
 }

@@ -169,7 +169,7 @@ fn links_and_devices_are_refused() {
         let tar = Tar::new().put("x", EntryType::XHeader, &pax(key, value));
         assert!(matches!(tar.check(), Err(TarballError::Header(_))), "{key}");
     }
-    let tar = Tar::new().put("x", EntryType::GNULongName, &[b'x'; 70_000]);
+    let tar = Tar::new().put("x", EntryType::GNULongName, &vec![b'x'; 70_000]);
     assert!(matches!(tar.check(), Err(TarballError::Header(_))));
 }
 
