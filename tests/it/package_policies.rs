@@ -141,7 +141,9 @@ fn figure_3_of_100_publications_policy_one_keeps_the_newest_and_space_is_counted
     let maven = Maven::start();
     let folder = "com/acme/app/1.0/app-1.0";
     // Every other jar is a file of the disk, the poms are rows; one jar is published twice.
-    let jar = |round: usize| format!("{round:03}").repeat(if round % 2 == 0 { 10_000 } else { 9 });
+    let jar = |round: usize| {
+        format!("{round:03}").repeat(if round.is_multiple_of(2) { 10_000 } else { 9 })
+    };
     let pom = |round: usize| format!("<project n='{round:02}'/>");
     for round in 0..100 {
         let round = if round == 50 { 48 } else { round };

@@ -1,7 +1,7 @@
 //! Who gets to packages, and to those of which projects (spec gitlab §9.2).
 //!
 //! Packages of a project that everybody may see are everybody's to read; of one that is shown to
-//! whoever logs in, theirs; else it takes a role in it, or a deploy token of it or of a group above.
+//! whoever logs in, theirs; else it takes a role in it, or a deploy token of it or a group above.
 //! What the caller may not see is not there (404), except that nobody in particular is asked to
 //! log in (401), since clients send what they know only then; and they get 401 for what they may
 //! not do as well. Everything is read in the snapshot that the answer is built from (I8).
