@@ -12,8 +12,9 @@ use crate::http::failure::Failure;
 use crate::http::route::PackagesAt;
 use crate::http::{Request, Server, blocking, reply};
 use crate::model::npm_package::npm_tag;
-use crate::model::{Ability, PackageTagName};
+use crate::model::{Ability, Caller, PackageTagName, ProjectId, SeriesKey};
 use crate::packages::npm::{self, Extent, npm_version_key};
+use crate::store::{self, View};
 
 impl Server {
     pub(super) async fn npm_tags(
@@ -56,6 +57,7 @@ impl Server {
                 if version.is_some() { Ability::CreatePackage } else { Ability::DestroyPackage };
             let place = (&at, &named);
             let projects = server.npm_projects(&view, &caller, place, ability)?;
+            let projects = server.unprotected(&view, &caller, projects, &named)?;
             match version {
                 Some(version) => {
                     let version = version.as_str().ok_or_else(|| not_given("Version"))?;
@@ -81,9 +83,31 @@ impl Server {
         .await
     }
 
+    /// Those where the caller may publish this package: what a name leads to is what is installed.
+    fn unprotected(
+        &self,
+        view: &View,
+        caller: &Caller,
+        projects: Vec<ProjectId>,
+        named: &Named,
+    ) -> Result<Vec<ProjectId>, Failure> {
+        let SeriesKey { kind, name } = &named.series;
+        let mut free = Vec::new();
+        for id in projects {
+            let may = self.rule_role(view, caller, id)?;
+            if view.protection_of(id, *kind, name)?.may_push(may) {
+                free.push(id);
+            }
+        }
+        if free.is_empty() {
+            return Err(failure(store::Error::PackageProtected(name.to_string()).into()));
+        }
+        Ok(free)
+    }
+
     fn remove_npm_tag(
         &self,
-        projects: &[crate::model::ProjectId],
+        projects: &[ProjectId],
         named: &Named,
         tag: &PackageTagName,
     ) -> Result<(), Failure> {
