@@ -150,6 +150,27 @@ impl Server {
         })
     }
 
+    /// What the caller is in a project, asked again when the body is there: it may have taken long,
+    /// and whoever may not publish any more does not.
+    ///
+    /// # Errors
+    /// 401 for nobody in particular; 403.
+    pub(in crate::http) fn still_publishes(
+        &self,
+        view: &View,
+        caller: &Caller,
+        id: ProjectId,
+    ) -> Result<Option<RuleRole>, Failure> {
+        let is_good = match caller {
+            Caller::Deploy(machine) => view.deploy_token(machine.id)?.is_some(),
+            Caller::User(_) | Caller::Anonymous => true,
+        };
+        if is_good && self.may_with_packages(view, caller, id, Ability::CreatePackage)? {
+            return self.rule_role(view, caller, id);
+        }
+        Err(self.not_allowed(caller))
+    }
+
     /// What is told of a thing that is not there, or not to be seen: nobody in particular is asked
     /// who they are.
     pub(in crate::http) fn nothing_for(&self, caller: &Caller, thing: &str) -> Failure {
