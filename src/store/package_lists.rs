@@ -244,7 +244,8 @@ impl View {
     /// [`Error::ListTooLong`] for a part that more than [`LOOKS_MAX`] rows have to be looked at
     /// for, and [`Error::Db`].
     pub fn list_packages(&self, list: &PackageList, part: &Part) -> Result<Page, Error> {
-        self.list_packages_within(list, part, &mut LOOKS_MAX.clone())
+        let mut looks = LOOKS_MAX;
+        self.list_packages_within(list, part, &mut looks)
     }
 
     /// The same for so many rows that are looked at; takes off those that were.

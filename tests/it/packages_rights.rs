@@ -374,3 +374,31 @@ fn a_protected_package_keeps_its_tags() {
         ask("DELETE", &mia).with_status(204);
     }
 }
+
+/// Whoever it is, no more of a body is read than there can be of use in it.
+#[test]
+fn a_version_that_is_a_large_document_is_no_version() {
+    let setting = Setting::new(&[]);
+    let project = setting.has_project("app", "public");
+    setting.has_one_of_each(project, "tool", "1.0.0");
+    let line = format!("PUT projects/{project}/packages/npm/-/package/@acme%2Ftool/dist-tags/next");
+    let large = "[{}],".repeat(100_000);
+    for body in [large.as_str(), "{}", "[]", "7", "\"9.9.9\""] {
+        let status = if body.contains('9') { 404 } else { 400 };
+        setting.by_root(&line).body(body).expect(status);
+    }
+    setting.ask(&line).body(large).expect(400);
+    setting.ask(&line).body("\"1.0.0\"").expect(401);
+}
+
+/// A list under many names costs what one may: the rest is refused and says why.
+#[test]
+fn a_document_of_many_lists_is_answered() {
+    let setting = Setting::new(&[]);
+    let project = setting.has_project("app", "public");
+    setting.has_one_of_each(project, "tool", "1.0.0");
+    let many: String =
+        (0..100).map(|number| format!("a{number}: packages(first: 1) {{ count }} ")).collect();
+    let told = setting.graphql("", &format!("{{ group(fullPath: \"acme\") {{ {many} }} }}"));
+    assert_eq!(told["data"]["group"]["a99"]["count"], 4, "{told}");
+}

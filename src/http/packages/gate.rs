@@ -12,7 +12,7 @@ use crate::http::api::ApiError;
 use crate::http::failure::Failure;
 use crate::http::route::{GroupAt, ProjectAt};
 use crate::model::{
-    Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey, Visibility,
+    Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey,
 };
 use crate::store::View;
 
@@ -69,13 +69,10 @@ impl Server {
         id: ProjectId,
         ability: Ability,
     ) -> Result<bool, Failure> {
-        let is_open = ability == Ability::ReadPackages
-            && match view.effective_visibility(id)? {
-                Visibility::Public => true,
-                Visibility::Internal => self.is_somebody(caller),
-                Visibility::Private => false,
-            };
-        Ok(is_open || self.access.may_in_group(view, caller, id.governed(), ability)?)
+        Ok(match ability {
+            Ability::ReadPackages => self.reads_packages(view, caller, id)?,
+            ability => self.access.may_in_group(view, caller, id.governed(), ability)?,
+        })
     }
 
     /// The group that a URL names; its projects are asked about one by one.

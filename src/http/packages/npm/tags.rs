@@ -7,7 +7,7 @@ use warp::reply::Response;
 
 use super::{Named, failure, said};
 use crate::http::api::ApiError;
-use crate::http::body;
+use crate::http::body::{self, RequestBody};
 use crate::http::failure::Failure;
 use crate::http::route::PackagesAt;
 use crate::http::{Request, Server, blocking, reply};
@@ -15,6 +15,9 @@ use crate::model::npm_package::npm_tag;
 use crate::model::{Ability, Caller, PackageTagName, ProjectId, SeriesKey};
 use crate::packages::npm::{self, Extent, npm_version_key};
 use crate::store::{self, View};
+
+/// Most bytes of a version as a client writes it in JSON.
+const VERSION_BYTES_MAX: usize = 4 << 10;
 
 impl Server {
     pub(super) async fn npm_tags(
@@ -47,7 +50,7 @@ impl Server {
         let Request { caller, method, body, .. } = request;
         let version = match method {
             Method::DELETE => None,
-            _ => Some(body::json(body).await.map_err(|_| not_given("Version"))?),
+            _ => Some(version_in(body).await?),
         };
         let server = Arc::clone(self);
         blocking(move || {
@@ -60,8 +63,7 @@ impl Server {
             let projects = server.unprotected(&view, &caller, projects, &named)?;
             match version {
                 Some(version) => {
-                    let version = version.as_str().ok_or_else(|| not_given("Version"))?;
-                    let key = npm_version_key(&named.series, version);
+                    let key = npm_version_key(&named.series, &version);
                     let key = key.ok_or_else(|| not_given("Version"))?;
                     // Of several the project counts that published it last, as in the packument.
                     let mut newest = None;
@@ -119,6 +121,13 @@ impl Server {
         }
         if was_there { Ok(()) } else { Err(ApiError::not_found("Package tag").into()) }
     }
+}
+
+/// The version that a body says, as text in JSON: nobody has to log in to send one, so no more of
+/// it is read than a version may have.
+async fn version_in(body: RequestBody) -> Result<String, Failure> {
+    let text = body::collect(body, VERSION_BYTES_MAX).await.map_err(|_| not_given("Version"))?;
+    serde_json::from_slice(&text).map_err(|_| not_given("Version"))
 }
 
 /// 400: an attribute is missing.
