@@ -1,9 +1,9 @@
 //! Steps from one schema to the next. A step and its number commit together (I10).
 
-use super::schema::{META, Meta, SCHEMA};
+use super::schema::{GROUPS, LISTED, META, Meta, PROJECTS, SCHEMA};
 use super::txn::failed;
 use super::writer::begin;
-use super::{Error, WriteTxn};
+use super::{Error, Found, Span, WriteTxn};
 
 /// The step that makes schema `to` out of the one before it.
 pub(super) struct Step {
@@ -11,8 +11,26 @@ pub(super) struct Step {
     pub(super) run: fn(&WriteTxn) -> Result<(), Error>,
 }
 
-/// All steps, in order. None so far: schema 1 is the first.
-pub(super) const STEPS: &[Step] = &[];
+/// All steps, in order; schema 1 is the first.
+pub(super) const STEPS: &[Step] = &[Step { to: 2, run: list_groups_and_projects }];
+
+/// Schema 2 has groups and projects in the order of lists. What cannot be read is left to `check`,
+/// which says so: it is no reason to open nothing.
+fn list_groups_and_projects(txn: &WriteTxn) -> Result<(), Error> {
+    for row in GROUPS.cursor(txn, Span::all()) {
+        let Found::Row(id, group) = row? else { continue };
+        for (by, text) in group.listed() {
+            LISTED.put(txn, &(by, (text, id)), &())?;
+        }
+    }
+    for row in PROJECTS.cursor(txn, Span::all()) {
+        let Found::Row(id, project) = row? else { continue };
+        for (by, text) in project.listed() {
+            LISTED.put(txn, &(by, (text, id.governed())), &())?;
+        }
+    }
+    Ok(())
+}
 
 /// Brings the file to the newest schema, or refuses one that is newer still.
 pub(super) fn run(database: &redb::Database, steps: &[Step]) -> Result<(), Error> {

@@ -212,8 +212,10 @@ impl Packages {
     ) -> Result<(), store::Error> {
         let _turn = self.maven.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         let key = PackageKey { series: series_of(group.clone()), version: None };
-        let found = self.store.view()?.package_at(publisher.project, &key)?.map(|(id, _)| id);
-        let known = found.map(|id| self.store.view()?.package_meta(id)).transpose()?.flatten();
+        let view = self.store.view()?;
+        let found = view.package_at(publisher.project, &key)?.map(|(id, _)| id);
+        let known = found.map(|id| view.package_meta(id)).transpose()?.flatten();
+        drop(view);
         let known = known.map(plugins_in).unwrap_or_default();
         let all = MavenPlugin::merge(known.clone(), plugins);
         if all == known {

@@ -149,7 +149,7 @@ impl Packages {
         if changes.is_empty() {
             return Err(Error::NothingToDeprecate);
         }
-        for some in changes.chunks(store::packages::MARKS_MAX) {
+        for some in changes.chunks(store::packages::DEPRECATIONS_MAX) {
             self.store().deprecate_packages(some.to_vec()).wait()?;
         }
         Ok(())

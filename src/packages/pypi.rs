@@ -48,9 +48,8 @@ pub fn linked(
     Ok(None)
 }
 
-/// Whether the name of an uploaded file is taken, in whatever spelling. The store looks again for
-/// the one that was sent; of two spellings that arrive at once both may be taken in, which harms
-/// nobody: clients read the same from either.
+/// Whether the name of an uploaded file is taken, in whatever spelling. The store looks again at
+/// what comes after this view ([`crate::store::packages::Again::NewFileNameOnly`]).
 ///
 /// # Errors
 /// [`Error::Db`].

@@ -239,24 +239,34 @@ impl Tx<'_, '_> {
             if due > due_by && due <= furthest(self.now) {
                 break;
             }
-            let known = match PACKAGE_POLICIES.get(self.txn, &project) {
-                Err(db::Error::Corrupt { table, what }) => {
+            match self.claim_due(due, project, lease) {
+                Ok(Some(claim)) => return Ok(Claimed::Turn(claim)),
+                Ok(None) => {}
+                Err(Error::Db(error @ db::Error::Corrupt { .. })) => {
                     PACKAGE_POLICIES_DUE.remove(self.txn, &(due, project))?;
                     let number = project.0;
-                    let why = db::Error::Corrupt { table, what };
-                    return Ok(Claimed::Broken(format!("the policy of project {number}: {why}")));
+                    return Ok(Claimed::Broken(format!("the policy of project {number}: {error}")));
                 }
-                known => known?.filter(|known| known.is_active() && known.due() == due),
-            };
-            let Some(known) = known else {
-                PACKAGE_POLICIES_DUE.remove(self.txn, &(due, project))?;
-                continue;
-            };
-            if let Some(claim) = self.take_turn(project, &known, lease)? {
-                return Ok(Claimed::Turn(claim));
+                Err(error) => return Err(error),
             }
         }
         Ok(Claimed::Nothing)
+    }
+
+    /// Takes the turn of the policy that this row is of. Everything is read before anything is
+    /// changed, so a record that cannot be read leaves nothing half done.
+    fn claim_due(
+        &self,
+        due: Timestamp,
+        project: ProjectId,
+        lease: Duration,
+    ) -> Result<Option<Claim>, Error> {
+        let known = PACKAGE_POLICIES.get(self.txn, &project)?;
+        let Some(known) = known.filter(|known| known.is_active() && known.due() == due) else {
+            PACKAGE_POLICIES_DUE.remove(self.txn, &(due, project))?;
+            return Ok(None);
+        };
+        self.take_turn(project, &known, lease)
     }
 
     /// Moves the next run of a policy on, and takes its turn if there is anything to look at.

@@ -37,6 +37,7 @@ mod series;
 mod settings;
 mod tags;
 
+pub use deprecate::DEPRECATIONS_MAX;
 pub(super) use downloads::Downloads;
 pub use mark::{MARKS_MAX, Marked};
 pub(super) use protection::is_protected;
@@ -47,8 +48,8 @@ pub use settings::{EXCEPTION_LENGTH_MAX, RuleError};
 use super::tx::promised;
 use super::{Error, View, projects};
 use crate::db::schema::{
-    PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_METAS, PACKAGE_NAMES, PACKAGES, PROJECT_USAGE,
-    SERIES,
+    META, Meta, PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_METAS, PACKAGE_NAMES, PACKAGES,
+    PROJECT_USAGE, SERIES,
 };
 use crate::db::{self, Rows, Span};
 use crate::model::{
@@ -111,6 +112,14 @@ impl View {
         let newest = PACKAGE_FILE_NAMES.first(&self.snapshot, newest_first)?;
         let Some(((_, (_, id)), ())) = newest else { return Ok(None) };
         Ok(Some((id, promised(&PACKAGE_FILES, &self.snapshot, &id)?)))
+    }
+
+    /// A number that no file has as of this view, and none below has that comes later.
+    ///
+    /// # Errors
+    /// [`Error::Db`].
+    pub fn unseen_package_file(&self) -> Result<PackageFileId, Error> {
+        Ok(PackageFileId(META.get(&self.snapshot, &Meta::NEXT_PACKAGE)?.unwrap_or(1)))
     }
 
     /// What a format knows of a package.

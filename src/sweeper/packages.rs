@@ -149,16 +149,21 @@ impl Sweeper {
         self.next_package_policy().map_or(true, |next| next.is_some_and(|next| next <= now))
     }
 
-    /// Gives each policy its turn that is due by now.
+    /// Gives each policy its turn that is due by now; when they took as long as one may, those
+    /// that wait are for the next run, so that what was marked is destroyed meanwhile.
     pub(super) fn apply_package_policies(
         &mut self,
         run: &mut Run,
         stage: &mut Stage,
     ) -> Result<(), Error> {
         let began = self.store.clock().now();
+        let closes = began.after(self.settings.policy_deadline);
         let mut turns = VecDeque::new();
+        self.claim_turns(&mut turns, began, run)?;
         loop {
-            self.claim_turns(&mut turns, began, run)?;
+            if self.store.clock().now() < closes {
+                self.claim_turns(&mut turns, began, run)?;
+            }
             let Some(mut turn) = turns.pop_front() else { return Ok(()) };
             match self.step(&mut turn, run, stage) {
                 Ok(Step::GoesOn) => turns.push_back(turn),
@@ -277,7 +282,8 @@ impl Sweeper {
                 turn.leave(plan.package);
             }
             Applied::Lost => {
-                let why = "the policy was changed or asked for again while it ran";
+                let why = "the policy was changed or asked for again, or its project deleted, \
+                           while it ran";
                 turn.record.error.get_or_insert(why.to_owned());
                 return Ok(Step::Ends(TurnEnd::Done));
             }

@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 
 use super::disk::{Lasts, On, TestDisk, Unsynced};
 use super::{COUNTER, add_one, open, options, read};
+use crate::db::keys::Key;
 use crate::db::migrate::{Step, run};
-use crate::db::schema::{INLINE, META, Meta, SCHEMA};
+use crate::db::schema::{GROUPS, INLINE, LISTED, META, Meta, PROJECTS, SCHEMA};
 use crate::db::{Db, Error, Span, WriteTxn, writer};
-use crate::model::BlobId;
+use crate::model::{BlobId, Group, GroupId, ListedBy, Project, ProjectId, Timestamp, Visibility};
 
 fn raw(disk: &TestDisk) -> Result<redb::Database, Error> {
     writer::open(&disk.opener(), &options(), &super::super::disk::Length::default())
@@ -121,5 +122,43 @@ fn a_crash_between_or_within_steps_repeats_only_what_was_not_committed() {
             return;
         }
         point += 1;
+    }
+}
+
+/// What schema 1 had: records of groups and projects and no lists; one record cannot be read.
+fn old(txn: &WriteTxn) -> Result<(), Error> {
+    let (visibility, created) = (Visibility::Private, Timestamp(1));
+    let texts = |path: &str, name: &str| (path.to_owned(), name.to_owned(), String::new());
+    for (id, path, title) in [(1, "acme", "Zoo Works"), (2, "zoo", "Acme")] {
+        let (path, name, description) = texts(path, title);
+        let group = Group { parent: GroupId::TOP, path, name, description, visibility, created };
+        GROUPS.put(txn, &GroupId(id), &group)?;
+    }
+    GROUPS.put_bytes(txn, &GroupId(3).to_bytes(), &[])?;
+    let (path, name, description) = texts("app", "The App");
+    let project = Project { parent: GroupId(1), path, name, description, visibility, created };
+    PROJECTS.put(txn, &ProjectId(4), &project)?;
+    META.put(txn, &Meta::SCHEMA, &1)
+}
+
+#[test]
+fn a_file_of_schema_1_gets_its_groups_and_projects_into_the_lists() {
+    let disk = TestDisk::default();
+    open(&disk).write(old).wait().unwrap();
+    for _ in 0..2 {
+        let db = open(&disk);
+        assert_eq!(read(&db, Meta::SCHEMA).unwrap(), Some(SCHEMA));
+        let rows = LISTED.all(&db.snapshot().unwrap(), Span::all()).unwrap().into_iter();
+        let rows: Vec<_> =
+            rows.map(|((by, (text, id)), ())| (by, text.as_str().to_owned(), id.0)).collect();
+        let expected = [
+            (ListedBy::GroupTitle, "acme", 2),
+            (ListedBy::GroupTitle, "zoo works", 1),
+            (ListedBy::GroupName, "acme", 1),
+            (ListedBy::GroupName, "zoo", 2),
+            (ListedBy::ProjectTitle, "the app", 4),
+            (ListedBy::ProjectName, "app", 4),
+        ];
+        assert_eq!(rows, expected.map(|(by, text, id)| (by, text.to_owned(), id)));
     }
 }

@@ -10,6 +10,7 @@ use crate::db::SliceTimes;
 use crate::db::schema::PACKAGES;
 use crate::model::package_plan::PackagePlan;
 use crate::store::detached::Cause;
+use crate::store::packages::is_live;
 use crate::store::tx::promised;
 use crate::store::{Budget, Error, Store, Tx};
 
@@ -30,7 +31,8 @@ pub enum Applied {
     },
     /// The package has changed since it was planned: plan it again.
     Stale,
-    /// The policy has changed, or somebody else has its turn: it is not ours any more.
+    /// The policy has changed, somebody else has its turn, or the project is gone: it is not ours
+    /// any more.
     Lost,
 }
 
@@ -63,7 +65,7 @@ impl Tx<'_, '_> {
         (from, revision): (usize, u64),
         budget: &Budget,
     ) -> Result<Applied, Error> {
-        if self.claimed(claim)?.is_none() {
+        if self.claimed(claim)?.is_none() || !is_live(self.txn, claim.project)? {
             return Ok(Applied::Lost);
         }
         let package = PACKAGES.get(self.txn, &plan.package)?;

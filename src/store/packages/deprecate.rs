@@ -5,10 +5,14 @@
 use crate::db::Pending;
 use crate::db::schema::{PACKAGE_METAS, PACKAGES};
 use crate::model::{PackageId, PackageMeta, PackageStatus};
-use crate::store::packages::mark::check_number;
 use crate::store::{Error, Store};
 
+use super::RuleError;
 use super::series::Number;
+
+/// Most packages that are changed in one transaction (I7): what is known of each, some ten
+/// kilobytes, is written again.
+pub const DEPRECATIONS_MAX: usize = 50;
 
 impl Store {
     /// Says why nobody should use packages of npm, or takes it back, and tells how many changed.
@@ -16,13 +20,15 @@ impl Store {
     /// is hidden stays so.
     ///
     /// # Errors
-    /// [`Error::PackageRule`] for more than [`super::MARKS_MAX`], [`Error::Db`].
+    /// [`Error::PackageRule`] for more than [`DEPRECATIONS_MAX`], [`Error::Db`].
     pub fn deprecate_packages(
         &self,
         packages: Vec<(PackageId, Option<String>)>,
     ) -> Pending<usize, Error> {
         self.change(move |tx| {
-            check_number(packages.len())?;
+            if packages.len() > DEPRECATIONS_MAX {
+                return Err(RuleError::TooManyMarks(packages.len(), DEPRECATIONS_MAX).into());
+            }
             let mut changed = 0;
             for (id, reason) in &packages {
                 let Some(mut package) = PACKAGES.get(tx.txn, id)? else { continue };

@@ -103,8 +103,8 @@ impl Store {
     }
 }
 
-pub(super) fn check_number(found: usize) -> Result<(), RuleError> {
-    if found > MARKS_MAX { Err(RuleError::TooManyMarks(found)) } else { Ok(()) }
+fn check_number(found: usize) -> Result<(), RuleError> {
+    if found > MARKS_MAX { Err(RuleError::TooManyMarks(found, MARKS_MAX)) } else { Ok(()) }
 }
 
 impl Tx<'_, '_> {

@@ -3,17 +3,20 @@
 //! The bytes are placed and summed before (I1, I4); everything that may be refused is looked at
 //! before anything is changed, in the same transaction: of two publishers the second is refused.
 
-use crate::db::Pending;
+use std::ops::ControlFlow;
+
 use crate::db::schema::{
     Meta, PACKAGE_FILE_NAMES, PACKAGE_FILES, PACKAGE_FILES_IN, PACKAGE_METAS, PACKAGE_NAMES,
     PACKAGES_IN,
 };
+use crate::db::{Pending, Span};
 use crate::model::{
-    BlobId, Package, PackageFile, PackageFileId, PackageFileName, PackageId, PackageKey,
-    PackageKind, PackageMeta, PackageStatus, PackageTagName, ProjectId, Referrer, RuleRole, Sums,
-    Usage,
+    BlobId, Distribution, Package, PackageFile, PackageFileId, PackageFileName, PackageId,
+    PackageKey, PackageKind, PackageMeta, PackageStatus, PackageTagName, ProjectId, Referrer,
+    RuleRole, Sums, Usage,
 };
 use crate::store::blobs::{Arrival, Content};
+use crate::store::tx::promised;
 use crate::store::{Error, Store, Tx};
 
 use super::series::Number;
@@ -67,8 +70,9 @@ pub enum Again {
     Append,
     /// Not the version.
     NewPackageOnly,
-    /// Not a file of that name in the version.
-    NewFileNameOnly,
+    /// Not a file of that name in the version, and of `PyPI` in no other spelling of it: whoever
+    /// publishes has looked at all files below this number ([`crate::store::View::unseen_package_file`]).
+    NewFileNameOnly(PackageFileId),
     /// What the settings of the group let be there that the project is in.
     Settings,
 }
@@ -166,12 +170,36 @@ impl Tx<'_, '_> {
         let what = || format!("{} of {}", file.name, describe(&new.key));
         let is_there = || PACKAGE_FILE_NAMES.has_any(self.txn, named(id, &file.name));
         match new.again {
-            Again::NewFileNameOnly if is_there()? => Err(Error::PackageFileExists(what())),
+            Again::NewFileNameOnly(unseen)
+                if is_there()? || self.came_meanwhile(id, unseen, (&new.key, &file.name))? =>
+            {
+                Err(Error::PackageFileExists(what()))
+            }
             Again::Settings if is_there()? && !self.may_duplicate(new.project, &new.key)? => {
                 Err(Error::DuplicateNotAllowed(what()))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a file from this number on has the name in whatever spelling: what other publishers
+    /// sent since somebody looked, so this reads little.
+    fn came_meanwhile(
+        &self,
+        at: PackageId,
+        unseen: PackageFileId,
+        (key, name): (&PackageKey, &PackageFileName),
+    ) -> Result<bool, Error> {
+        let Some(wanted) = Distribution::within(name.as_str(), key) else { return Ok(false) };
+        let mut came = false;
+        let since = Span::under(&at).from(&(at, unseen));
+        PACKAGE_FILES_IN.each(self.txn, since, |(_, id), ()| {
+            let file = promised(&PACKAGE_FILES, self.txn, &id)?;
+            let known = Distribution::within(&file.name, key).filter(|_| file.marked.is_none());
+            came = known.is_some_and(|known| known.identity() == wanted.identity());
+            Ok::<_, Error>(if came { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(came)
     }
 
     fn new_package(&self, new: &Publish) -> Result<(PackageId, Package), Error> {

@@ -17,7 +17,7 @@ use crate::store::groups::is_live as is_live_group;
 use crate::store::tx::promised;
 use crate::store::{Error, Store, Tx, View};
 
-use super::{MARKS_MAX, PROTECTION_RULES_MAX, is_live};
+use super::{PROTECTION_RULES_MAX, is_live};
 
 /// Longest exception, in bytes.
 pub const EXCEPTION_LENGTH_MAX: usize = 255;
@@ -58,8 +58,8 @@ pub enum RuleError {
     #[error("the message of a status has up to {STATUS_MESSAGE_LENGTH_MAX} bytes")]
     StatusMessage,
     /// One transaction has a bound.
-    #[error("{0} packages or files are too many for one request: mark up to {MARKS_MAX} at once")]
-    TooManyMarks(usize),
+    #[error("{0} packages or files are too many for one request: up to {1} go at once")]
+    TooManyMarks(usize, usize),
 }
 
 impl Store {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::{House, ROWS, WORK};
 use crate::blobs::hash::hash_bytes_with_sums;
+use crate::db::keys::Key;
+use crate::db::schema::PROJECTS;
 use crate::model::package_plan::{PackagePlan, PackageRule};
 use crate::model::{
     GroupId, GroupName, KeepFiles, PackageFileId, PackageFileName, PackageId, PackageKey,
@@ -27,10 +29,14 @@ mod crash;
 const LEASE: Duration = Duration::from_secs(600);
 
 fn project(house: &House) -> ProjectId {
+    project_named(house, "app")
+}
+
+fn project_named(house: &House, name: &str) -> ProjectId {
     let new = NewProject {
         parent: GroupId::TOP,
-        name: GroupName::parse("app").unwrap(),
-        title: "app".into(),
+        name: GroupName::parse(name).unwrap(),
+        title: name.into(),
         description: String::new(),
         visibility: Visibility::Private,
         owner: None,
@@ -412,4 +418,43 @@ fn a_clock_that_was_ahead_keeps_no_policy_waiting() {
     assert!(claim(&house).is_some());
     let policy = house.store.view().unwrap().package_policy(project).unwrap().unwrap();
     assert_eq!(policy.next_run, now.after(POLICY_PERIOD));
+}
+
+#[test]
+fn the_turn_of_a_project_that_is_deleted_meanwhile_is_lost() {
+    let house = House::new();
+    let project = project(&house);
+    let (package, _) = publish(&house, project, "a", "older");
+    publish(&house, project, "a", "newer");
+    set(&house, project, "1");
+    house.clock.advance(POLICY_PERIOD);
+    let claim = claim(&house).unwrap();
+    let plan = plans(&house, claim, 100).remove(0);
+    house.check(house.store.delete_project(project, Cause::request("eve")).wait()).unwrap();
+    assert_eq!(apply(&house, claim, &plan).unwrap(), Applied::Lost);
+    assert_eq!(served(&house, package).len(), 2, "nothing is marked twice");
+    let end = TurnEnd::GoesOn(package);
+    house.store.end_package_policy(claim, RunId(1), record(house.now()), end).unwrap();
+    house.destroy(2);
+    let view = house.store.view().unwrap();
+    assert_eq!(view.next_package_policy().unwrap(), None);
+    assert!(view.package_policy_runs(project, 9).unwrap().is_empty());
+}
+
+#[test]
+fn a_project_that_cannot_be_read_keeps_no_other_policy_waiting() {
+    let house = House::new();
+    let (bad, good) = (project(&house), project_named(&house, "other"));
+    for project in [bad, good] {
+        publish(&house, project, "a", "1");
+        set(&house, project, "1");
+    }
+    house.clock.advance(POLICY_PERIOD);
+    let damage = move |txn: &crate::db::WriteTxn| PROJECTS.put_bytes(txn, &bad.to_bytes(), &[]);
+    house.store.db().write(damage).wait().unwrap();
+    let claimed = || house.store.claim_package_policy(house.now(), LEASE).unwrap();
+    let Claimed::Broken(why) = claimed() else { panic!("it was read") };
+    assert!(why.contains(&format!("the policy of project {}", bad.0)), "{why}");
+    assert!(matches!(claimed(), Claimed::Turn(claim) if claim.project == good));
+    assert_eq!(claimed(), Claimed::Nothing);
 }

@@ -97,6 +97,8 @@ impl House {
     }
 }
 
+/// Nobody has looked at any file before.
+const NEW_NAME: Again = Again::NewFileNameOnly(PackageFileId(0));
 const ADMIN: Option<crate::model::RuleRole> = Some(crate::model::RuleRole::Admin);
 
 fn new_project(parent: GroupId, name: &str) -> NewProject {
@@ -265,7 +267,7 @@ fn statement_16_what_may_be_there_already_is_decided_in_the_transaction() {
     assert!(matches!(second.wait(), Err(Error::PackageExists(_))), "two at once");
     assert_consistent(&house.store);
     let pypi = key(PackageKind::Pypi, "app", Some("1.0"));
-    let new = |file| publish(pypi.clone()).file(file, "two").again(Again::NewFileNameOnly);
+    let new = |file| publish(pypi.clone()).file(file, "two").again(NEW_NAME);
     let first = house.publish(new("app-1.0.tar.gz")).unwrap();
     let again = house.publish(new("app-1.0.tar.gz"));
     assert!(matches!(again, Err(Error::PackageFileExists(_))));
@@ -274,6 +276,27 @@ fn statement_16_what_may_be_there_already_is_decided_in_the_transaction() {
     // A file that was marked is in nobody's way.
     house.mark_files(&[first.file.unwrap()]);
     house.publish(new("app-1.0.tar.gz")).unwrap();
+}
+
+#[test]
+fn of_two_spellings_of_one_file_of_pypi_that_arrive_at_once_one_is_refused() {
+    let house = House::with_project();
+    let at = key(PackageKind::Pypi, "my-app", Some("1.0"));
+    let new = |file: &str, again| publish(at.clone()).file(file, file).again(again);
+    let older = house.publish(new("my-app-1.0.zip", NEW_NAME)).unwrap();
+    // Both have looked before either is there.
+    let unseen = house.view_of_packages().unseen_package_file().unwrap();
+    assert!(unseen > older.file.unwrap());
+    let both = ["my_app-1.0-py3-none-any.whl", "My.App-1.0-py3-none-any.whl"];
+    let both = both.map(|file| house.store.publish(new(file, Again::NewFileNameOnly(unseen))));
+    let [first, second] = both.map(crate::db::Pending::wait);
+    let first = first.unwrap();
+    assert!(matches!(second, Err(Error::PackageFileExists(_))), "{second:?}");
+    // The name of the older one is not looked at again, and what was marked is in nobody's way.
+    house.publish(new("My-App-1.0.zip", Again::NewFileNameOnly(unseen))).unwrap();
+    house.mark_files(&[first.file.unwrap()]);
+    let again = new("My.App-1.0-py3-none-any.whl", Again::NewFileNameOnly(unseen));
+    assert_eq!(house.publish(again).unwrap().package, first.package);
 }
 
 #[test]

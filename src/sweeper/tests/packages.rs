@@ -136,6 +136,28 @@ fn statement_24_at_its_deadline_a_turn_stops_between_batches_and_goes_on_with_th
 }
 
 #[test]
+fn policies_that_wait_let_what_was_marked_be_destroyed_first() {
+    let mut house = House::new();
+    house.settings.policy_deadline = Duration::ZERO;
+    house.restart();
+    house.store().set_package_capacity(1).wait().unwrap();
+    let projects = ["one", "two"].map(|name| project(&house, name));
+    for project in projects {
+        publish(&house, project, "a", "1");
+        publish(&house, project, "a", "2");
+        keep_one(&house, project);
+    }
+    house.clock.advance(POLICY_PERIOD);
+    for (number, project) in (1..).zip(projects) {
+        let run = reclaim(&mut house);
+        assert_eq!((run.error_count, policies(&run).unwrap().items), (0, 1));
+        let now = usage(&house, project);
+        assert_eq!((now.live.files, now.pending.files), (1, 0), "turn {number}");
+    }
+    assert_eq!(policies(&reclaim(&mut house)), None);
+}
+
+#[test]
 fn a_capacity_of_0_runs_nothing_and_wakes_nobody() {
     let mut house = House::new();
     let project = project(&house, "app");

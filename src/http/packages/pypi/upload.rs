@@ -20,7 +20,7 @@ use crate::http::body::decode::decoded;
 use crate::http::failure::Failure;
 use crate::http::route::PackagesAt;
 use crate::http::{Request, Server, reply};
-use crate::model::{Ability, PackageKind, ProjectId};
+use crate::model::{Ability, PackageFileId, PackageKind, ProjectId};
 use crate::packages::pypi::form::{FIELDS_BYTES_MAX, Field, Form, FormError, PARTS_MAX, Upload};
 use crate::packages::pypi::is_taken;
 use crate::packages::{Arrived, NamedFile};
@@ -55,7 +55,7 @@ impl Server {
         let Received { name, arrived, blake2 } = file.ok_or_else(no_content)?;
         let upload = form.read(&name).map_err(told)?;
         upload.claims.check(&arrived.sums, &blake2).map_err(told)?;
-        self.refuse_taken(project, &upload)?;
+        let unseen = self.refuse_taken(project, &upload)?;
         let name = upload.file_name().ok_or_else(no_content)?;
         let file = NamedFile { name, requires_python: upload.requires_python, arrived };
         let new = Publish {
@@ -68,7 +68,7 @@ impl Server {
             meta: Some(upload.meta),
             status: None,
             tags: Vec::new(),
-            again: Again::NewFileNameOnly,
+            again: Again::NewFileNameOnly(unseen),
         };
         self.publish_package(request.caller, new, Some(file)).await.map_err(refused)?;
         let mut response = reply::json(&json!({ "message": "201 Created" }));
@@ -104,16 +104,20 @@ impl Server {
     /// What is known to be refused before its bytes need not be sent.
     fn refuse_early(&self, project: ProjectId, form: &Form, file: &str) -> Result<(), Failure> {
         match form.clone().read(file) {
-            Ok(upload) => self.refuse_taken(project, &upload),
+            Ok(upload) => self.refuse_taken(project, &upload).map(drop),
             // It may come yet.
             Err(FormError::Missing(_)) => Ok(()),
             Err(error) => Err(told(error)),
         }
     }
 
-    fn refuse_taken(&self, project: ProjectId, upload: &Upload) -> Result<(), Failure> {
+    /// Tells from which number on files were not looked at.
+    fn refuse_taken(&self, project: ProjectId, upload: &Upload) -> Result<PackageFileId, Failure> {
         let view = self.packages.store().view()?;
-        if is_taken(&view, project, upload)? { Err(taken()) } else { Ok(()) }
+        if is_taken(&view, project, upload)? {
+            return Err(taken());
+        }
+        Ok(view.unseen_package_file()?)
     }
 
     async fn receive_content(

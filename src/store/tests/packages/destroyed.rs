@@ -112,6 +112,34 @@ fn marking_twice_counts_once_and_what_is_gone_is_passed_over() {
     assert_eq!((house.package_rows(), house.queue()), (0, vec![]));
 }
 
+/// Figure 4: what marking costs does not depend on how much there is to destroy.
+#[test]
+fn marking_20_packages_writes_no_more_for_many_files_than_for_one() {
+    let house = House::with_project();
+    let fill = |name: &str, files: usize| -> Vec<_> {
+        let package = |version: usize| {
+            let key = key(PackageKind::Generic, name, Some(&version.to_string()));
+            let file = |file: usize| publish(key.clone()).file(&file.to_string(), "x");
+            let sent: Vec<_> = (0..files).map(|n| house.store.publish(file(n))).collect();
+            let done: Vec<_> = sent.into_iter().map(|sent| sent.wait().unwrap()).collect();
+            (done[0].package, ADMIN)
+        };
+        (0..20).map(package).collect()
+    };
+    let marked_with = |packages: Vec<_>| {
+        let before = house.disk.ops();
+        let marked = house.store.mark_packages(packages, cause()).wait().unwrap().marked;
+        assert_eq!(marked, 20);
+        house.disk.ops() - before
+    };
+    let (few, many) = (fill("few", 1), fill("many", 100));
+    let (few, many) = (marked_with(few), marked_with(many));
+    assert!(many <= few * 2, "{many} operations for 100 files each, {few} for one");
+    assert_consistent(&house.store);
+    let usage = house.usage();
+    assert_eq!((usage.packages, usage.live, usage.pending), (0, bytes(0, 0), bytes(2020, 2020)));
+}
+
 #[test]
 fn a_package_goes_with_its_last_file_unless_another_came() {
     let house = House::with_project();

@@ -57,12 +57,12 @@ impl World {
         } else {
             format!("a text that is a file: {}", self.uploads % 9)
         };
-        let again = if random.one_in(4) { Again::NewFileNameOnly } else { Again::Append };
+        let again = if random.one_in(4) { NEW_NAME } else { Again::Append };
         let known = self.packages.get(&key).map(|(id, files)| (*id, files.contains_key(file)));
         let new = Publish { project: self.at(), ..publish(key.clone()).file(file, &text) };
         match self.house().publish(new.again(again)) {
             Err(Error::PackageFileExists(_)) => {
-                assert!(again == Again::NewFileNameOnly && known.is_some_and(|(_, has)| has));
+                assert!(again == NEW_NAME && known.is_some_and(|(_, has)| has));
             }
             Err(error) => panic!("{error}"),
             Ok(Published { package, file: id, .. }) => {
