@@ -73,7 +73,7 @@ fn publish(bench: &Bench, number: u64) -> Result<Publishing, Failure> {
         meta: None,
         status: None,
         tags: Vec::new(),
-        again: Again::NewFileNameOnly,
+        again: Again::Append,
     }))
 }
 

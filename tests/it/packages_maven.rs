@@ -7,9 +7,8 @@ use super::harness::{Connection, TestServer};
 /// A client's metadata, which never has the bytes of ours.
 fn metadata(versions: &[&str]) -> String {
     let versions = versions.join("</version><version>");
-    format!(
-        "<metadata><versioning><versions><version>{versions}</version></versions></versioning></metadata>"
-    )
+    let versions = format!("<versions><version>{versions}</version></versions>");
+    format!("<metadata><versioning>{versions}</versioning></metadata>")
 }
 
 fn too_large() -> serde_json::Value {

@@ -62,7 +62,7 @@ impl Asked {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A part of a list of packages. All those of a request look at as many rows together as one may,
+    /// A part of a list of packages. All of a request look at as many rows together as one may,
     /// so that a list that is asked for a hundred times, under other names, costs no more.
     pub fn list_packages(&self, list: &PackageList, part: &Part) -> Result<Page> {
         let mut looks = self.looks();
