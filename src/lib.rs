@@ -122,9 +122,9 @@
 //! 4. One transaction ([`store::packages`]) finds or makes the package and tests duplicates and
 //!    rules that protect it, so the second of two publishers is refused. The file's row holds the
 //!    blob (I2), the project's usage grows, and the series of all versions gets a new revision.
-//! 5. 201. Indexes and packuments are built from one snapshot and kept ([`packages::pages`]). Each
-//!    change of a version moves the one row that says at which revision it changed: a page is
-//!    brought up to date by the rows behind its own revision.
+//! 5. The answer is 201. Indexes and packuments are built from one snapshot and kept
+//!    ([`packages::pages`]). Each change of a version moves the one row that says at which revision
+//!    it changed: a page is brought up to date by the rows behind its own revision.
 //! 6. Deleting takes the name away and queues the package, at the same price whatever it has, so
 //!    the version can be published again at once; bytes count as the project's until the sweeper
 //!    has dropped the rows of its files, in slices (I7).

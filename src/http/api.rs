@@ -86,7 +86,8 @@ impl Server {
         blocking(move || server.api_answer(&asked, route)).await
     }
 
-    /// Only groups that everybody may see are shown to nobody in particular.
+    /// Only what everybody may see is shown to nobody in particular, and nothing that they send is
+    /// read.
     fn check_known(&self, request: &Request, route: &ApiRoute) -> Result<(), Failure> {
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let is_open = matches!(
@@ -98,11 +99,10 @@ impl Server {
                 | ApiRoute::ProjectsInGroup(_)
                 | ApiRoute::Projects
                 | ApiRoute::Project(_)
+                | ApiRoute::Listed(_)
                 | ApiRoute::Nothing(_)
         );
-        // Who may do what there, deploy tokens may too: handlers ask.
-        let is_of_packages = matches!(route, ApiRoute::Listed(_));
-        if (reads && is_open) || is_of_packages || self.is_somebody(&request.caller) {
+        if (reads && is_open) || self.is_somebody(&request.caller) {
             return Ok(());
         }
         Err(ApiError::unauthorized().into())

@@ -9,6 +9,9 @@ use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Visibility};
 use crate::store::package_lists::{Depth, Place};
 use crate::store::{Error, View};
 
+/// Rows that it takes, at the least, to know what a caller may in a project.
+const RIGHT_ROWS: usize = 4;
+
 impl Server {
     /// Whether the caller may be told of a project's packages.
     pub(in crate::http) fn reads_packages(
@@ -17,34 +20,41 @@ impl Server {
         caller: &Caller,
         project: ProjectId,
     ) -> Result<bool, Error> {
-        let is_open = self.is_open_to(caller, view.effective_visibility(project)?);
-        let may =
-            || self.access.may_in_group(view, caller, project.governed(), Ability::ReadPackages);
-        if is_open { Ok(true) } else { may() }
-    }
-
-    /// Whether that visibility alone is enough for the caller.
-    fn is_open_to(&self, caller: &Caller, visibility: Visibility) -> bool {
-        match visibility {
+        let is_open = match view.effective_visibility(project)? {
             Visibility::Public => true,
-            Visibility::Internal => matches!(caller, Caller::User(_)) || self.access.trusts(caller),
+            Visibility::Internal => self.is_somebody(caller),
             Visibility::Private => false,
-        }
+        };
+        let ability = Ability::ReadPackages;
+        Ok(is_open || self.access.may_in_group(view, caller, project.governed(), ability)?)
     }
 
-    /// The projects of a group whose packages the caller may be told of.
+    /// The projects of a group whose packages the caller may be told of. Takes off `looks` what was
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`Error::ListTooLong`] when nothing is left of it, and [`Error::Db`].
     pub(in crate::http) fn package_places(
         &self,
         view: &View,
         caller: &Caller,
         group: GroupId,
         depth: Depth,
+        looks: &mut usize,
     ) -> Result<Vec<Place>, Error> {
+        let mut look = |rows| {
+            let left = looks.checked_sub(rows);
+            *looks = left.unwrap_or(0);
+            left.map(drop).ok_or(Error::ListTooLong)
+        };
         // Who may in the group may below it.
         if self.access.may_in_group(view, caller, group, Ability::ReadPackages)? {
-            return view.package_places(group, depth, |_, _| Ok(true));
+            return view.package_places(group, depth, |_, _| look(1).map(|()| true));
         }
-        view.package_places(group, depth, |project, _| self.reads_packages(view, caller, project))
+        view.package_places(group, depth, |project, _| {
+            look(RIGHT_ROWS)?;
+            self.reads_packages(view, caller, project)
+        })
     }
 
     /// Whether a rule keeps the caller, who may delete packages there, from deleting this one.

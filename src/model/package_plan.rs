@@ -210,7 +210,9 @@ mod tests {
     fn doomed(kept: Kept, names: &[&str]) -> Vec<String> {
         let mut judge = snapshot(kept);
         if judge.wants_names() {
-            names.iter().for_each(|name| judge.see(name));
+            for name in names {
+                judge.see(name);
+            }
         }
         let mut names = names.to_vec();
         names.sort_unstable_by(|a, b| b.cmp(a));

@@ -224,7 +224,7 @@ impl Packages {
         let tuple = |plugin: MavenPlugin| (plugin.artifact, plugin.prefix, plugin.name);
         let meta = PackageMeta::Maven { plugins: all.into_iter().map(tuple).collect() };
         // Whoever may not publish the package may not change what is known of it either.
-        let done = self.store.publish(Publish {
+        let outcome = self.store.publish(Publish {
             project: publisher.project,
             key,
             title: group.to_string(),
@@ -236,7 +236,7 @@ impl Packages {
             tags: Vec::new(),
             again: Again::Append,
         });
-        let package = done.wait()?.package;
+        let package = outcome.wait()?.package;
         match found {
             Some(_) => self.store.set_package_meta(package, meta).wait(),
             None => Ok(()),

@@ -244,8 +244,23 @@ impl View {
     /// [`Error::ListTooLong`] for a part that more than [`LOOKS_MAX`] rows have to be looked at
     /// for, and [`Error::Db`].
     pub fn list_packages(&self, list: &PackageList, part: &Part) -> Result<Page, Error> {
-        let mut walk = Walk { page: Page::default(), seen: 0, part, looks: LOOKS_MAX };
+        let mut looks = LOOKS_MAX;
+        self.list_packages_within(list, part, &mut looks)
+    }
+
+    /// The same for so many rows that are looked at; takes off those that were.
+    ///
+    /// # Errors
+    /// As [`Self::list_packages`].
+    pub fn list_packages_within(
+        &self,
+        list: &PackageList,
+        part: &Part,
+        looks: &mut usize,
+    ) -> Result<Page, Error> {
+        let mut walk = Walk { page: Page::default(), seen: 0, part, looks: *looks };
         let done = self.walk_packages(list, part, &mut walk);
+        *looks = if matches!(done, Err(Error::ListTooLong)) { 0 } else { walk.looks };
         match done {
             // What was wanted is there, only the rest was not counted.
             Err(Error::ListTooLong) if walk.has_all() => {}

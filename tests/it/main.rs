@@ -54,6 +54,7 @@ mod packages_generic;
 mod packages_maven;
 mod packages_npm;
 mod packages_pypi;
+mod packages_rights;
 mod packaging;
 mod post_process;
 mod power_loss;

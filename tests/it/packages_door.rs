@@ -363,7 +363,8 @@ fn owners_say_what_may_be_published_again() {
     assert_eq!(settings, fresh);
     let change = |fields: &str| {
         format!(
-            "mutation {{ updateNamespacePackageSettings(input: {{namespacePath: \"acme\", {fields}}}) \
+            "mutation {{ updateNamespacePackageSettings(\
+             input: {{namespacePath: \"acme\", {fields}}}) \
              {{ errors packageSettings {{ genericDuplicatesAllowed }} }} }}"
         )
     };

@@ -14,7 +14,7 @@ use super::packages_door::Setting;
 const LARGE: usize = 300_000;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).map(char::from).collect()
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -6,8 +6,10 @@ use super::harness::{Connection, TestServer};
 
 /// A client's metadata, which never has the bytes of ours.
 fn metadata(versions: &[&str]) -> String {
-    let versions: String = versions.iter().map(|v| format!("<version>{v}</version>")).collect();
-    format!("<metadata><versioning><versions>{versions}</versions></versioning></metadata>")
+    let versions = versions.join("</version><version>");
+    format!(
+        "<metadata><versioning><versions><version>{versions}</version></versions></versioning></metadata>"
+    )
 }
 
 fn too_large() -> serde_json::Value {
@@ -239,11 +241,12 @@ fn a_path_that_could_lead_elsewhere_is_refused_at_every_segment() {
 fn bodies_that_are_no_metadata_or_end_early_leave_nothing() {
     let maven = Maven::start();
     let xml = "com/acme/app/maven-metadata.xml";
-    let entities: String =
-        (1..20).map(|n| format!("<!ENTITY l{n} \"&l{0};&l{0};&l{0};\">", n - 1)).collect();
+    let entity = |n: usize| format!("<!ENTITY l{n} \"&l{0};&l{0};&l{0};\">", n - 1);
+    let entities = (1..20).map(entity).collect::<Vec<_>>().concat();
     for text in [
         format!("<!DOCTYPE m [<!ENTITY l0 \"lol\">{entities}]><metadata>&l19;</metadata>"),
-        format!("<!DOCTYPE m [<!ENTITY f SYSTEM \"file:///etc/passwd\">]><metadata>&f;</metadata>"),
+        "<!DOCTYPE m [<!ENTITY f SYSTEM \"file:///etc/passwd\">]><metadata>&f;</metadata>"
+            .to_owned(),
         format!("<metadata>{}", "<a>".repeat(2_000_000)),
         "<metadata><versioning>".to_owned(),
         "<project/>".to_owned(),
@@ -266,7 +269,7 @@ fn bodies_that_are_no_metadata_or_end_early_leave_nothing() {
             maven.root
         );
         connection.write(head.as_bytes());
-        connection.write(&[b'x'; 50_000]);
+        connection.write(&vec![b'x'; 50_000]);
         connection.end_writing();
         connection.rest();
         maven.on(&format!("GET {path}")).expect(404);

@@ -129,7 +129,7 @@ impl Desk<'_> {
         policy: Option<PackagePolicy>,
     ) -> Result<Answer, Error> {
         let (now, capacity) = (self.house.store().clock().now(), view.package_capacity()?);
-        let shown = Policy { project: path.to_owned(), policy, now, capacity };
+        let shown = Policy { project: path.to_owned(), record: policy, now, capacity };
         Answer::new(Verdict::Fine, &shown)
     }
 

@@ -50,7 +50,7 @@ impl Server {
                 log::info!("{} set what project {} keeps", asked.caller.name(), project.0);
                 Ok(reply::json(&whole(&self.api_view()?, project)?))
             }
-            PolicyPart::Plan => plan(&view, project, change(asked)?),
+            PolicyPart::Plan => plan(&view, project, &change(asked)?),
             PolicyPart::Run => {
                 if !store.run_package_policy(project).wait()? {
                     let why = "the project keeps everything, set what it keeps first";
@@ -100,7 +100,11 @@ fn shown(id: RunId, run: &PolicyRun) -> Value {
 }
 
 /// What the policy would remove, as if `change` were made first.
-fn plan(view: &View, project: ProjectId, change: PackagePolicyChange) -> Result<Response, Failure> {
+fn plan(
+    view: &View,
+    project: ProjectId,
+    change: &PackagePolicyChange,
+) -> Result<Response, Failure> {
     let Ok(_only_one) = PLANNING.try_lock() else {
         let why = "another plan is being made, try again in a moment";
         return Err(ApiError::message(StatusCode::TOO_MANY_REQUESTS, json!(why)).into());

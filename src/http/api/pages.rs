@@ -152,7 +152,8 @@ impl Page {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let pairs = query_pairs(&asked.query).into_iter();
         // A token that came in the URL stays with who sent it.
-        let kept = |name: &str| !matches!(name, "page" | "per_page" | "private_token");
+        let kept =
+            |name: &str| !matches!(name, "page" | "per_page" | "private_token" | "job_token");
         let pairs = pairs.filter(|(name, _)| kept(name));
         let mut query: Vec<_> =
             pairs.map(|(name, value)| format!("{}={}", encode(&name), encode(&value))).collect();
@@ -202,7 +203,8 @@ mod tests {
 
     #[test]
     fn headers_lead_to_the_other_pages() {
-        let asked = Asked::of_query("search=a%26b&page=2&per_page=3&private_token=secret");
+        let asked =
+            Asked::of_query("search=a%26b&page=2&per_page=3&private_token=secret&job_token=secret");
         let page = Page::read(&asked.params).unwrap();
         let lines = [json!(4), json!(5), json!(6)];
         let response = page.answer(&asked, &lines, 8);

@@ -1,7 +1,7 @@
 //! `/projects/:id/packages/protection/rules`: who may publish and remove packages of which names
 //! (spec gitlab §8.7), listed, made, changed and removed by maintainers.
 //!
-//! Deliberately absent: what the rules do, which the store tests with each publication and deletion.
+//! Deliberately absent: what the rules do: the store tests them with each publication and deletion.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 //! A change takes a fresh snapshot, so what follows in the same request sees it.
 //! Deliberately absent: what a right is for; each noun asks for its own.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_graphql::{Context, Result};
 use http::StatusCode;
@@ -18,7 +18,7 @@ use crate::model::{
     Visibility,
 };
 use crate::proxy;
-use crate::store::package_lists::{Depth, Place};
+use crate::store::package_lists::{Depth, LOOKS_MAX, PackageList, Page, Part, Place};
 use crate::store::{Error, Store, View};
 
 /// One HTTP request, whatever number of documents it has.
@@ -28,6 +28,8 @@ pub struct Asked {
     reach: Extent,
     address: String,
     view: RwLock<Arc<View>>,
+    /// Rows that lists of packages may still look at.
+    looks: Mutex<usize>,
 }
 
 impl Asked {
@@ -42,7 +44,7 @@ impl Asked {
         address: String,
     ) -> Result<Self, Error> {
         let view = RwLock::new(Arc::new(server.tree.store().view()?));
-        Ok(Self { server, caller, reach, address, view })
+        Ok(Self { server, caller, reach, address, view, looks: Mutex::new(LOOKS_MAX) })
     }
 
     /// Who asks.
@@ -58,6 +60,21 @@ impl Asked {
     /// What everybody reads.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A part of a list of packages. All those of a request look at as many rows together as one may,
+    /// so that a list that is asked for a hundred times, under other names, costs no more.
+    pub fn list_packages(&self, list: &PackageList, part: &Part) -> Result<Page> {
+        let mut looks = self.looks();
+        if *looks == 0 {
+            return Err(fault(&Error::ListTooLong));
+        }
+        let page = self.view().list_packages_within(list, part, &mut looks);
+        page.map_err(|error| fault(&error))
+    }
+
+    fn looks(&self) -> MutexGuard<'_, usize> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, which what is read from now on shows.
@@ -108,7 +125,8 @@ impl Asked {
 
     /// The projects of a group whose packages the caller may be told of.
     pub fn package_places(&self, group: GroupId) -> Result<Vec<Place>> {
-        let places = self.server.package_places(&self.view(), &self.caller, group, Depth::All);
+        let (mut looks, view) = (self.looks(), self.view());
+        let places = self.server.package_places(&view, &self.caller, group, Depth::All, &mut looks);
         places.map_err(|error| fault(&error))
     }
 

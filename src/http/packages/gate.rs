@@ -1,7 +1,7 @@
 //! Who gets to packages, and to those of which projects (spec gitlab §9.2).
 //!
 //! Packages of a project that everybody may see are everybody's to read; of one that is shown to
-//! whoever logs in, theirs; else it takes a role in it, or a deploy token of it or of a group above.
+//! whoever logs in, theirs; else it takes a role in it, or a deploy token of it or a group above.
 //! What the caller may not see is not there (404), except that nobody in particular is asked to
 //! log in (401), since clients send what they know only then; and they get 401 for what they may
 //! not do as well. Everything is read in the snapshot that the answer is built from (I8).
@@ -12,7 +12,7 @@ use crate::http::api::ApiError;
 use crate::http::failure::Failure;
 use crate::http::route::{GroupAt, ProjectAt};
 use crate::model::{
-    Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey, Visibility,
+    Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey,
 };
 use crate::store::View;
 
@@ -69,13 +69,10 @@ impl Server {
         id: ProjectId,
         ability: Ability,
     ) -> Result<bool, Failure> {
-        let is_open = ability == Ability::ReadPackages
-            && match view.effective_visibility(id)? {
-                Visibility::Public => true,
-                Visibility::Internal => self.is_somebody(caller),
-                Visibility::Private => false,
-            };
-        Ok(is_open || self.access.may_in_group(view, caller, id.governed(), ability)?)
+        Ok(match ability {
+            Ability::ReadPackages => self.reads_packages(view, caller, id)?,
+            ability => self.access.may_in_group(view, caller, id.governed(), ability)?,
+        })
     }
 
     /// The group that a URL names; its projects are asked about one by one.
@@ -148,6 +145,27 @@ impl Server {
             }
             Caller::Deploy(_) | Caller::Anonymous => None,
         })
+    }
+
+    /// What the caller is in a project, asked again when the body is there: it may have taken long,
+    /// and whoever may not publish any more does not.
+    ///
+    /// # Errors
+    /// 401 for nobody in particular; 403.
+    pub(in crate::http) fn still_publishes(
+        &self,
+        view: &View,
+        caller: &Caller,
+        id: ProjectId,
+    ) -> Result<Option<RuleRole>, Failure> {
+        let is_good = match caller {
+            Caller::Deploy(machine) => view.deploy_token(machine.id)?.is_some(),
+            Caller::User(_) | Caller::Anonymous => true,
+        };
+        if is_good && self.may_with_packages(view, caller, id, Ability::CreatePackage)? {
+            return self.rule_role(view, caller, id);
+        }
+        Err(self.not_allowed(caller))
     }
 
     /// What is told of a thing that is not there, or not to be seen: nobody in particular is asked

@@ -82,7 +82,8 @@ impl Server {
             again: Again::Settings,
         };
         let file = NamedFile { name: what.name, requires_python: None, arrived };
-        let published = self.publish_package(new, Some(file)).await.map_err(super::refused)?;
+        let published = self.publish_package(caller, new, Some(file)).await;
+        let published = published.map_err(super::refused)?;
         let shown = published.file.filter(|_| wish.shows_file);
         let Some(id) = shown else { return Ok(super::created()) };
         let file = self.packages.store().view()?.package_file(id)?;

@@ -24,7 +24,7 @@ use crate::http::body::pump::{Part, pump};
 use crate::http::failure::Failure;
 use crate::http::{Server, blocking};
 use crate::model::digest::hex;
-use crate::model::{Checksum, PackageKind};
+use crate::model::{Caller, Checksum, PackageKind};
 use crate::packages::{self, Arrived, NamedFile};
 use crate::store::packages::{Publish, Published};
 
@@ -93,17 +93,29 @@ impl Server {
         pump(head, body, admit, work).await
     }
 
-    /// Publishes `new`, with `file` if there is one, and answers after the commit (I5).
+    /// Publishes `new`, with `file` if there is one, and answers after the commit (I5). Whether the
+    /// caller may, and what they are there, is asked again.
     ///
     /// # Errors
-    /// Those of [`packages::Packages::publish`].
+    /// 404 when the project has gone, 401 or 403 when the caller may not any more; those of
+    /// [`packages::Packages::publish`].
     pub(in crate::http) async fn publish_package(
         self: &Arc<Self>,
-        new: Publish,
+        caller: Caller,
+        mut new: Publish,
         file: Option<NamedFile>,
     ) -> Result<Published, Failure> {
-        let packages = self.packages.clone();
-        blocking(move || Ok(packages.publish(new, file)?)).await
+        let server = Arc::clone(self);
+        blocking(move || {
+            let view = server.packages.store().view()?;
+            if view.project(new.project)?.is_none() {
+                return Err(ApiError::not_found("Project").into());
+            }
+            new.may = server.still_publishes(&view, &caller, new.project)?;
+            drop(view);
+            Ok(server.packages.publish(new, file)?)
+        })
+        .await
     }
 }
 

@@ -150,7 +150,7 @@ impl Server {
     ) -> Result<Response, Failure> {
         let name = PackageFileName::parse(path.file())
             .map_err(|error| Failure::from(ApiError::bad_request(&error.to_string())))?;
-        let Request { headers, body, .. } = request;
+        let Request { caller, headers, body, .. } = request;
         let arrived = self.receive_file(PackageKind::Maven, &headers, body).await?;
         let maven::Publisher { project, by, may } = publisher;
         let new = Publish {
@@ -166,7 +166,7 @@ impl Server {
             again: Again::Settings,
         };
         let file = NamedFile { name, requires_python: None, arrived };
-        self.publish_package(new, Some(file)).await.map_err(refused)?;
+        self.publish_package(caller, new, Some(file)).await.map_err(refused)?;
         Ok(reply::empty())
     }
 

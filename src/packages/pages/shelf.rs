@@ -5,8 +5,9 @@ use std::sync::Arc;
 use lru::LruCache;
 
 use super::{PageKey, Slot};
+use crate::model::ProjectId;
 
-/// What a place costs beside its page, in bytes, roughly.
+/// What a place costs beside its page and the words of its key, in bytes, roughly.
 const PLACE_BYTES: u64 = 512;
 
 /// The pages that are kept.
@@ -43,7 +44,7 @@ impl Shelf {
     /// A page was drawn: its place is of this weight now, and others go until all have room. A
     /// page that is too large for all the room is not kept.
     pub(super) fn weigh(&mut self, key: &PageKey, slot: &Arc<Slot>, bytes: u64) {
-        if PLACE_BYTES.saturating_add(bytes) > self.bytes_max {
+        if weight(key).saturating_add(bytes) > self.bytes_max {
             self.remove(key);
         } else {
             self.put(key, slot, bytes);
@@ -52,7 +53,7 @@ impl Shelf {
 
     fn put(&mut self, key: &PageKey, slot: &Arc<Slot>, bytes: u64) {
         self.remove(key);
-        let place = Place { slot: Arc::clone(slot), bytes: PLACE_BYTES + bytes };
+        let place = Place { slot: Arc::clone(slot), bytes: weight(key) + bytes };
         self.bytes += place.bytes;
         self.places.put(key.clone(), place);
         while self.bytes > self.bytes_max && self.places.len() > 1 {
@@ -67,4 +68,12 @@ impl Shelf {
             self.bytes -= gone.bytes;
         }
     }
+}
+
+/// What a place costs beside its page: a key may have thousands of projects, and as long an
+/// address as its client wrote.
+fn weight(key: &PageKey) -> u64 {
+    let words = key.flavour.len() + key.series.name.as_str().len();
+    let bytes = words + size_of::<ProjectId>() * key.projects.len();
+    PLACE_BYTES.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX))
 }

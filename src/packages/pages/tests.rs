@@ -172,6 +172,18 @@ fn pages_share_a_bounded_memory_and_the_last_used_stay() {
     assert_eq!(ask("a"), 10);
 }
 
+/// A client writes the address that is in it, and a group has thousands of projects.
+#[test]
+fn what_a_page_is_known_by_counts_too() {
+    let (pages, project) = (Pages::new(1 << 20), Fake::with(1));
+    let short = key("a");
+    pages.page(&short, &project.standings(), &project).unwrap();
+    let before = pages.bytes();
+    let long = PageKey { flavour: "a".repeat(10_000), ..short };
+    pages.page(&long, &project.standings(), &project).unwrap();
+    assert!(pages.bytes() - before > 10_000, "{} {before}", pages.bytes());
+}
+
 #[test]
 fn a_page_larger_than_all_memory_is_served_and_not_kept() {
     let (pages, project) = (Pages::new(1_000), Fake::with(100));

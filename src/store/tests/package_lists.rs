@@ -6,14 +6,15 @@ use crate::model::{
     GroupId, GroupName, Package, PackageId, PackageKey, PackageKind, PackageName, PackageStatus,
     PackageVersion, ProjectId, SeriesKey, Visibility,
 };
-use crate::store::View;
 use crate::store::detached::Cause;
 use crate::store::groups::NewGroup;
 use crate::store::package_lists::{
-    Depth, Direction, Listed, PackageFilter, PackageList, PackageOrder, Part, Place, Versionless,
+    Depth, Direction, LOOKS_MAX, Listed, PackageFilter, PackageList, PackageOrder, Part, Place,
+    Versionless,
 };
 use crate::store::packages::{Again, Publish};
 use crate::store::projects::NewProject;
+use crate::store::{Error, View};
 
 const NAMES: [&str; 5] = ["app", "App-core", "lib", "lib.x", "zz"];
 const VERSIONS: [Option<&str>; 5] = [None, Some("0.9"), Some("1.0"), Some("10"), Some("2.0")];
@@ -228,6 +229,28 @@ fn a_list_counts_as_far_as_it_is_told_to() {
     assert_eq!(view.list_packages(&list, &part(2, number - 1)).unwrap().total, None);
     assert_eq!(view.list_packages(&list, &part(2, number)).unwrap().total, Some(number));
     assert_eq!(view.list_packages(&list, &part(number, 0)).unwrap().total, Some(number));
+}
+
+#[test]
+fn lists_that_share_what_they_may_look_at_end_when_it_is_used_up() {
+    let Setting { house, places, .. } = setting(5);
+    let view = house.store.view().unwrap();
+    let list = PackageList {
+        places,
+        filter: PackageFilter::default(),
+        order: PackageOrder::Created,
+        direction: Direction::Ascending,
+    };
+    let all = Part { take: 1000, ..Part::default() };
+    let mut looks = LOOKS_MAX;
+    let first = view.list_packages_within(&list, &all, &mut looks).unwrap();
+    let cost = LOOKS_MAX - looks;
+    assert!(cost >= first.packages.len() && cost > 0, "{cost}");
+    let mut looks = 2 * cost + cost / 2;
+    let mut again = || view.list_packages_within(&list, &all, &mut looks).map(|page| page.packages);
+    assert_eq!((again().unwrap(), again().unwrap()), (first.packages.clone(), first.packages));
+    assert!(matches!(again(), Err(Error::ListTooLong)));
+    assert_eq!(looks, 0);
 }
 
 /// Statement 25, as far as lists go: what is marked is gone at once.

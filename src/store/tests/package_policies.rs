@@ -359,7 +359,9 @@ fn the_cost_of_a_plan_is_what_nothing_else_holds() {
     house.clock.advance(POLICY_PERIOD);
     let claim = claim(&house).unwrap();
     let mut toll = Toll::default();
-    plans(&house, claim, 2).iter().for_each(|plan| toll.add(plan));
+    for plan in plans(&house, claim, 2) {
+        toll.add(&plan);
+    }
     let cost = house.store.view().unwrap().package_cost(&toll).unwrap();
     assert_eq!(cost.named, Usage { files: 3, bytes: 16 });
     assert_eq!((cost.files, cost.inline), (Usage::default(), Usage { files: 1, bytes: 5 }));

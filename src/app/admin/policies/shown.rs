@@ -13,14 +13,14 @@ use crate::store::package_policies::PackageCost;
 /// A project's policy. Without one it keeps everything.
 pub(super) struct Policy {
     pub(super) project: String,
-    pub(super) policy: Option<PackagePolicy>,
+    pub(super) record: Option<PackagePolicy>,
     pub(super) now: Timestamp,
     pub(super) capacity: u64,
 }
 
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let policy = self.policy.as_ref();
+        let policy = self.record.as_ref();
         let kept = policy.map(PackagePolicy::kept).unwrap_or_default();
         serde_json::json!({
             "project": self.project,
@@ -37,7 +37,7 @@ impl Serialize for Policy {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { project, now, .. } = self;
-        let Some(policy) = self.policy.as_ref().filter(|policy| policy.is_active()) else {
+        let Some(policy) = self.record.as_ref().filter(|policy| policy.is_active()) else {
             return write!(f, "{project} keeps everything that is published to it.");
         };
         writeln!(f, "{project}: {}", policy.kept())?;

@@ -15,7 +15,8 @@ use crate::http::route::{GroupAt, ProjectAt};
 use crate::model::{Ability, PackageKind, PackageStatus, ProjectId};
 use crate::store::View;
 use crate::store::package_lists::{
-    Depth, Direction, Listed, PackageFilter, PackageList, PackageOrder, Part, Place, Versionless,
+    Depth, Direction, LOOKS_MAX, Listed, PackageFilter, PackageList, PackageOrder, Part, Place,
+    Versionless,
 };
 
 /// Of what the list is.
@@ -42,7 +43,9 @@ impl Server {
         let group = self.package_group(&view, &asked.caller, at)?;
         let is_direct = asked.params.flag("exclude_subgroups")?.unwrap_or_default();
         let depth = if is_direct { Depth::Direct } else { Depth::All };
-        let places = self.package_places(&view, &asked.caller, group.id, depth)?;
+        let mut looks = LOOKS_MAX;
+        let caller = &asked.caller;
+        let places = self.package_places(&view, caller, group.id, depth, &mut looks)?;
         self.list_of(asked, &view, Of::Group, places)
     }
 

@@ -16,7 +16,7 @@ use super::words::{PackageGroupSort, PackageSort, PackageStatus, PackageTypeEnum
 use crate::http::graphql::asked::{Asked, asked};
 use crate::http::graphql::connection::{self, Arguments, PAGE_MAX};
 use crate::http::graphql::document::document;
-use crate::http::graphql::errors::{argument, fault};
+use crate::http::graphql::errors::argument;
 use crate::http::graphql::group::GroupAt;
 use crate::http::graphql::project::ProjectAt;
 use crate::http::graphql::scalars::int;
@@ -61,8 +61,7 @@ impl PackageCount {
     async fn count(&self, context: &Context<'_>) -> Result<i32> {
         let Some(list) = &self.0 else { return Ok(0) };
         let all = Part { count_max: usize::MAX, ..Part::default() };
-        let counted = asked(context)?.view().list_packages(list, &all);
-        let counted = counted.map_err(|error| fault(&error))?;
+        let counted = asked(context)?.list_packages(list, &all)?;
         Ok(counted.total.map_or(i32::MAX, |total| int(u64::try_from(total).unwrap_or(u64::MAX))))
     }
 }
@@ -238,8 +237,7 @@ fn page<N: OutputType>(
 }
 
 fn read_part(context: &Context<'_>, list: &PackageList, part: &Part) -> Result<Vec<Listed>> {
-    let page = asked(context)?.view().list_packages(list, part);
-    Ok(page.map_err(|error| fault(&error))?.packages)
+    Ok(asked(context)?.list_packages(list, part)?.packages)
 }
 
 /// How many are wanted, and whether from the end.

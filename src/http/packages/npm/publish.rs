@@ -70,7 +70,7 @@ impl Server {
         // Again, since the body may have taken long.
         let view = self.packages.store().view()?;
         let target = self.package_project(&view, &caller, &at, Ability::CreatePackage)?;
-        let may = self.rule_role(&view, &caller, target.id)?;
+        let may = self.still_publishes(&view, &caller, target.id)?;
         drop(view);
         let by = caller.name().to_owned();
         let parts = publication.into_parts(target.id, by, may).map_err(failure)?;

@@ -7,13 +7,17 @@ use warp::reply::Response;
 
 use super::{Named, failure, said};
 use crate::http::api::ApiError;
-use crate::http::body;
+use crate::http::body::{self, RequestBody};
 use crate::http::failure::Failure;
 use crate::http::route::PackagesAt;
 use crate::http::{Request, Server, blocking, reply};
 use crate::model::npm_package::npm_tag;
-use crate::model::{Ability, PackageTagName};
+use crate::model::{Ability, Caller, PackageTagName, ProjectId, SeriesKey};
 use crate::packages::npm::{self, Extent, npm_version_key};
+use crate::store::{self, View};
+
+/// Most bytes of a version as a client writes it in JSON.
+const VERSION_BYTES_MAX: usize = 4 << 10;
 
 impl Server {
     pub(super) async fn npm_tags(
@@ -46,7 +50,7 @@ impl Server {
         let Request { caller, method, body, .. } = request;
         let version = match method {
             Method::DELETE => None,
-            _ => Some(body::json(body).await.map_err(|_| not_given("Version"))?),
+            _ => Some(version_in(body).await?),
         };
         let server = Arc::clone(self);
         blocking(move || {
@@ -56,10 +60,10 @@ impl Server {
                 if version.is_some() { Ability::CreatePackage } else { Ability::DestroyPackage };
             let place = (&at, &named);
             let projects = server.npm_projects(&view, &caller, place, ability)?;
+            let projects = server.unprotected(&view, &caller, projects, &named)?;
             match version {
                 Some(version) => {
-                    let version = version.as_str().ok_or_else(|| not_given("Version"))?;
-                    let key = npm_version_key(&named.series, version);
+                    let key = npm_version_key(&named.series, &version);
                     let key = key.ok_or_else(|| not_given("Version"))?;
                     // Of several the project counts that published it last, as in the packument.
                     let mut newest = None;
@@ -81,9 +85,31 @@ impl Server {
         .await
     }
 
+    /// Those where the caller may publish this package: what a name leads to is what is installed.
+    fn unprotected(
+        &self,
+        view: &View,
+        caller: &Caller,
+        projects: Vec<ProjectId>,
+        named: &Named,
+    ) -> Result<Vec<ProjectId>, Failure> {
+        let SeriesKey { kind, name } = &named.series;
+        let mut free = Vec::new();
+        for id in projects {
+            let may = self.rule_role(view, caller, id)?;
+            if view.protection_of(id, *kind, name)?.may_push(may) {
+                free.push(id);
+            }
+        }
+        if free.is_empty() {
+            return Err(failure(store::Error::PackageProtected(name.to_string()).into()));
+        }
+        Ok(free)
+    }
+
     fn remove_npm_tag(
         &self,
-        projects: &[crate::model::ProjectId],
+        projects: &[ProjectId],
         named: &Named,
         tag: &PackageTagName,
     ) -> Result<(), Failure> {
@@ -95,6 +121,13 @@ impl Server {
         }
         if was_there { Ok(()) } else { Err(ApiError::not_found("Package tag").into()) }
     }
+}
+
+/// The version that a body says, as text in JSON: nobody has to log in to send one, so no more of
+/// it is read than a version may have.
+async fn version_in(body: RequestBody) -> Result<String, Failure> {
+    let text = body::collect(body, VERSION_BYTES_MAX).await.map_err(|_| not_given("Version"))?;
+    serde_json::from_slice(&text).map_err(|_| not_given("Version"))
 }
 
 /// 400: an attribute is missing.

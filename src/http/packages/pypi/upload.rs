@@ -70,7 +70,7 @@ impl Server {
             tags: Vec::new(),
             again: Again::NewFileNameOnly(unseen),
         };
-        self.publish_package(new, Some(file)).await.map_err(refused)?;
+        self.publish_package(request.caller, new, Some(file)).await.map_err(refused)?;
         let mut response = reply::json(&json!({ "message": "201 Created" }));
         *response.status_mut() = StatusCode::CREATED;
         Ok(response)
