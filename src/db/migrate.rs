@@ -1,6 +1,8 @@
 //! Steps from one schema to the next. A step and its number commit together (I10).
 
-use super::schema::{GROUPS, LISTED, META, Meta, PROJECTS, SCHEMA};
+use super::schema::{
+    GROUPS, LISTED, META, Meta, PROJECTS, PROXY_GROUPS, SCHEMA, TTL_GROUPS,
+};
 use super::txn::failed;
 use super::writer::begin;
 use super::{Error, Found, Span, WriteTxn};
@@ -12,11 +14,11 @@ pub(super) struct Step {
 }
 
 /// All steps, in order; schema 1 is the first.
-pub(super) const STEPS: &[Step] = &[Step { to: 2, run: list_groups_and_projects }];
+pub(super) const STEPS: &[Step] = &[Step { to: 2, run: list_what_was_not }];
 
-/// Schema 2 has groups and projects in the order of lists. What cannot be read is left to `check`,
-/// which says so: it is no reason to open nothing.
-fn list_groups_and_projects(txn: &WriteTxn) -> Result<(), Error> {
+/// Schema 2 has groups and projects in the order of lists, and knows which caches go by their age.
+/// What cannot be read is left to `check`, which says so: it is no reason to open nothing.
+fn list_what_was_not(txn: &WriteTxn) -> Result<(), Error> {
     for row in GROUPS.cursor(txn, Span::all()) {
         let Found::Row(id, group) = row? else { continue };
         for (by, text) in group.listed() {
@@ -27,6 +29,12 @@ fn list_groups_and_projects(txn: &WriteTxn) -> Result<(), Error> {
         let Found::Row(id, project) = row? else { continue };
         for (by, text) in project.listed() {
             LISTED.put(txn, &(by, (text, id.governed())), &())?;
+        }
+    }
+    for row in PROXY_GROUPS.cursor(txn, Span::all()) {
+        let Found::Row(id, proxy) = row? else { continue };
+        if proxy.ttl.enabled {
+            TTL_GROUPS.put(txn, &id, &())?;
         }
     }
     Ok(())

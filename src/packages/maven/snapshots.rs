@@ -55,7 +55,9 @@ impl Snapshots {
         if let Some(known) = before.as_ref().filter(|known| known.revision == package.revision) {
             return Ok(Arc::clone(&known.newest));
         }
-        let mut known = read(view, id, package, before.clone().unwrap_or_default())?;
+        // What belongs to a later snapshot than the asker's is of no use.
+        let older = before.clone().filter(|known| known.revision < package.revision);
+        let mut known = read(view, id, package, older.unwrap_or_default())?;
         if known.files != package.usage.files {
             known = read(view, id, package, Known::default())?;
         }

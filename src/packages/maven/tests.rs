@@ -216,15 +216,16 @@ fn a_snapshot_follows_its_files_one_by_one() {
     store.mark_package_files(marked, Cause::request("root")).wait().unwrap();
     assert_eq!(newest().0.as_deref(), Some("2"));
     // Who still has the snapshot from before sees what was there then.
-    let before = house.packages.maven(
-        &view,
-        &[house.project],
-        &read(&format!("{folder}/maven-metadata.xml")),
-    );
-    let Some(Found::Metadata(text)) = before.unwrap() else { panic!("nothing was there") };
-    assert!(String::from_utf8_lossy(&text).contains("<buildNumber>3<"));
+    let is_as_before = || {
+        let path = read(&format!("{folder}/maven-metadata.xml"));
+        let before = house.packages.maven(&view, &[house.project], &path);
+        let Some(Found::Metadata(text)) = before.unwrap() else { panic!("nothing was there") };
+        String::from_utf8_lossy(&text).contains("<buildNumber>3<")
+    };
+    assert!(is_as_before());
     house.publish(&build(4), "four");
     assert_eq!(newest().0.as_deref(), Some("4"));
+    assert!(is_as_before(), "also where as many files are there now");
     house.mark(package);
     assert_eq!(newest(), (None, Vec::new()));
 }

@@ -71,7 +71,7 @@ pub enum Again {
     /// Not the version.
     NewPackageOnly,
     /// Not a file of that name in the version, and of `PyPI` in no other spelling of it: whoever
-    /// publishes has looked at all files below this number
+    /// publishes has looked at all files below this number, which a view tells
     /// ([`crate::store::View::unseen_package_file`]).
     NewFileNameOnly(PackageFileId),
     /// What the settings of the group let be there that the project is in.
