@@ -68,6 +68,10 @@ impl Server {
         route: ApiRoute,
     ) -> Result<Response, Failure> {
         self.check_known(&request, &route)?;
+        // Before the body, which may be anything: a file for a URL that misses its name.
+        if let ApiRoute::Nothing(_) = route {
+            return Err(ApiError::no_route().into());
+        }
         // It needs no parameters, and its headers.
         if let ApiRoute::Listed(ListedRoute::Package(at, package, OfPackage::Download(file))) =
             route

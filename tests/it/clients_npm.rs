@@ -215,6 +215,7 @@ fn pnpm_publishes_installs_and_installs_again_what_its_lock_file_says() {
     fs::remove_dir_all(client.home.path().join("store")).unwrap();
     client.run(&app, "install --frozen-lockfile");
     Client::works(&app, "@acme/scoped");
+    assert!(client.run(&app, "audit").contains("No known vulnerabilities"));
     let told = client.json(&app, "view plain --json");
     assert_eq!(told["version"], "1.0.0");
     client.run(&app, "dist-tag add plain@1.0.0 stable");

@@ -232,6 +232,9 @@ fn what_cannot_be_a_name_or_a_wish_is_refused_as_clients_know_it() {
         let refused = project.put(&below, "x").expect(400).json();
         assert_eq!(refused, json!({"error": error}), "{below}");
     }
+    // A folder alone is no place for a file: that is said, and nothing about what the file is.
+    let nowhere = project.put("tool/1.0/", "x").expect(404).json();
+    assert_eq!(nowhere, json!({"error": "404 Not Found"}));
     // What is not known is left alone.
     project.put("tool/1.0/f?colour=red", "x").expect(201);
     project.setting.server.has_nothing_staged();

@@ -6,7 +6,8 @@ use super::random::{Random, for_seeds};
 fn records() -> Vec<Sample> {
     let bare = ["number", "blob id", "nothing", "bytes", "tag name", "user name"];
     let more = ["image name", "sha-512", "cached id", "group id", "user number"];
-    let bare = [&bare[..], &more].concat();
+    let packages = ["project id", "package id"];
+    let bare = [&bare[..], &more, &packages].concat();
     samples().into_iter().filter(|sample| !bare.contains(&sample.name)).collect()
 }
 
