@@ -1,8 +1,6 @@
 //! Steps from one schema to the next. A step and its number commit together (I10).
 
-use super::schema::{
-    GROUPS, LISTED, META, Meta, PROJECTS, PROXY_GROUPS, SCHEMA, TTL_GROUPS,
-};
+use super::schema::{GROUPS, LISTED, META, Meta, PROJECTS, PROXY_GROUPS, SCHEMA, TTL_GROUPS};
 use super::txn::failed;
 use super::writer::begin;
 use super::{Error, Found, Span, WriteTxn};

@@ -6,9 +6,13 @@ use super::disk::{Lasts, On, TestDisk, Unsynced};
 use super::{COUNTER, add_one, open, options, read};
 use crate::db::keys::Key;
 use crate::db::migrate::{Step, run};
-use crate::db::schema::{GROUPS, INLINE, LISTED, META, Meta, PROJECTS, SCHEMA};
+use crate::db::schema::{
+    GROUPS, INLINE, LISTED, META, Meta, PROJECTS, PROXY_GROUPS, SCHEMA, TTL_GROUPS,
+};
 use crate::db::{Db, Error, Span, WriteTxn, writer};
-use crate::model::{BlobId, Group, GroupId, ListedBy, Project, ProjectId, Timestamp, Visibility};
+use crate::model::{
+    BlobId, Group, GroupId, ListedBy, Project, ProjectId, ProxyGroup, Timestamp, Visibility,
+};
 
 fn raw(disk: &TestDisk) -> Result<redb::Database, Error> {
     writer::open(&disk.opener(), &options(), &super::super::disk::Length::default())
@@ -138,6 +142,11 @@ fn old(txn: &WriteTxn) -> Result<(), Error> {
     let (path, name, description) = texts("app", "The App");
     let project = Project { parent: GroupId(1), path, name, description, visibility, created };
     PROJECTS.put(txn, &ProjectId(4), &project)?;
+    for (id, enabled) in [(1, true), (2, false)] {
+        let mut proxy = ProxyGroup::default();
+        proxy.ttl.enabled = enabled;
+        PROXY_GROUPS.put(txn, &GroupId(id), &proxy)?;
+    }
     META.put(txn, &Meta::SCHEMA, &1)
 }
 
@@ -160,5 +169,7 @@ fn a_file_of_schema_1_gets_its_groups_and_projects_into_the_lists() {
             (ListedBy::ProjectName, "app", 4),
         ];
         assert_eq!(rows, expected.map(|(by, text, id)| (by, text.to_owned(), id)));
+        let by_age = TTL_GROUPS.all(&db.snapshot().unwrap(), Span::all()).unwrap();
+        assert_eq!(by_age, [(GroupId(1), ())]);
     }
 }
