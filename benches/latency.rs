@@ -39,6 +39,9 @@ mod load;
 #[path = "support/servers.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod servers;
+#[path = "support/sweeps.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod sweeps;
 
 const KILLS: usize = 5;
 const STARTS: usize = 3;

@@ -27,6 +27,9 @@ use figures::Failure;
 use ground::Ground;
 use record::{Recorder, verdict};
 
+#[path = "support/ask.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod ask;
 #[path = "support/content.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod content;
@@ -36,9 +39,20 @@ mod figures;
 #[path = "support/ground.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod ground;
+#[path = "support/large.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod large;
+#[path = "support/load.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod load;
+#[path = "support/pages_served.rs"]
+mod pages_served;
 #[path = "support/record.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod record;
+#[path = "support/servers.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod servers;
 #[path = "support/simple_pages.rs"]
 mod simple_pages;
 
@@ -65,7 +79,9 @@ fn main() -> Result<(), Failure> {
     verdict(what, millis("simple page warm"), |ms| ms <= 5.0);
     let what = "times a cold packument is as expensive as one after a publish (at least 5)";
     verdict(what, recorder.ratio("packument after one publish", "packument cold"), |n| n >= 5.0);
-    Ok(())
+    let project = bench.project;
+    drop(bench);
+    pages_served::measure(dir.path(), project)
 }
 
 /// A project on an open data folder.

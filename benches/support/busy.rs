@@ -7,22 +7,19 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ask::{ask, ask_json};
+use crate::ask::ask;
 use crate::figures::{Failure, millis, percentile, print_table};
 use crate::load::{self, Load, Until};
 use crate::servers::Server;
+use crate::sweeps::{BOUND, Stage, runs, wait_until};
 use crate::{Copied, GARBAGE, Options, SMALL_BYTES};
 
-/// The setting `store.slice`.
-const BOUND: Duration = Duration::from_millis(5);
 const IDLE: Duration = Duration::from_secs(4);
 const COMMITS: u64 = 300;
-const POLL: Duration = Duration::from_millis(20);
-const SWEEP_MAX: Duration = Duration::from_secs(180);
 
 /// What one run measured.
 struct Run {
@@ -35,14 +32,6 @@ struct Run {
 
 /// Median, p99 and the largest.
 type Latency = [Duration; 3];
-
-struct Stage {
-    name: String,
-    items: u64,
-    longest: Duration,
-    longest_work: Duration,
-    took: Duration,
-}
 
 /// Runs with one unlink capacity and prints medians and verdicts.
 pub fn measure(template: &Path, capacity: &str, options: &Options) -> Result<(), Failure> {
@@ -91,38 +80,8 @@ fn run(server: &Server, options: &Options) -> Result<Run, Failure> {
         idle: latency(&idle),
         busy: latency(&busy),
         rates: [idle.rate(), busy.rate()],
-        stages: stages(server)?,
+        stages: runs(server)?.into_iter().next().ok_or("no run after the DELETE")?,
     })
-}
-
-/// Polls what the sweeper does.
-fn wait_until(server: &Server, is_so: impl Fn(&Value) -> bool) -> Result<(), Failure> {
-    let begin = Instant::now();
-    while begin.elapsed() < SWEEP_MAX {
-        if is_so(&ask_json(server.addr, "/-/sweeps?limit=1")?["running"]) {
-            return Ok(());
-        }
-        std::thread::sleep(POLL);
-    }
-    Err("the sweeper did not get there".into())
-}
-
-/// The stages of the run that the DELETE asked for.
-fn stages(server: &Server) -> Result<Vec<Stage>, Failure> {
-    let sweeps = ask_json(server.addr, "/-/sweeps")?;
-    let runs = sweeps["sweeps"].as_array().ok_or("no list of sweeps")?;
-    let run =
-        runs.iter().find(|run| run["trigger"] == "delete").ok_or("no run after the DELETE")?;
-    let stages = run["stages"].as_array().ok_or("no stages")?;
-    let micros = |stage: &Value, name| Duration::from_micros(stage[name].as_u64().unwrap_or(0));
-    let stage = |stage: &Value| Stage {
-        name: stage["name"].as_str().unwrap_or_default().to_owned(),
-        items: stage["items"].as_u64().unwrap_or(0),
-        longest: micros(stage, "longest_us"),
-        longest_work: micros(stage, "longest_work_us"),
-        took: micros(stage, "took_us"),
-    };
-    Ok(stages.iter().map(stage).collect())
 }
 
 fn median(runs: &[Run], figure: impl Fn(&Run) -> Duration) -> Duration {
