@@ -20,6 +20,7 @@ mod clients_dlrepo;
 mod clients_dlrepo_rights;
 mod clients_dlrepo_users;
 mod clients_docker;
+mod clients_glab;
 mod clients_gql;
 mod clients_gql_policies;
 mod clients_helm;
