@@ -160,6 +160,7 @@ impl Case<'_, '_> {
         let free = self.free;
         self.bench(UNLINK, || {
             ground.litter(free, Bodies::Files(BODY_BYTES)).unwrap();
+            settle();
             let begin = Instant::now();
             ground.collect(Cut::Paced).unwrap();
             ground.unlink().unwrap();
@@ -185,6 +186,7 @@ impl Case<'_, '_> {
         let free = self.free;
         self.bench(WALK_UNLINK, || {
             links.litter(free).unwrap();
+            settle();
             let begin = Instant::now();
             walk::unlink(&links.find().unwrap()).unwrap();
             begin.elapsed()
@@ -192,10 +194,16 @@ impl Case<'_, '_> {
         if has_peer {
             self.bench(PEER_UNLINK, || {
                 links.litter(free).unwrap();
+                settle();
                 links.find_as_peer(Orphans::Unlink).unwrap().1
             });
         }
     }
+}
+
+/// Lets the disk have what was made: blobs are durable long before they are collected.
+fn settle() {
+    rustix::fs::sync();
 }
 
 type Find = fn(&Snapshot) -> Result<Vec<BlobId>, Error>;

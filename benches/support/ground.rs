@@ -31,6 +31,10 @@ use larder::tree::{Limits, Tree};
 use crate::content;
 use crate::figures::Failure;
 
+/// As in the server: a slice allocates and frees a page for each row that it touches.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Artifacts of each tag that [`Ground::fill`] makes.
 const TAG_ARTIFACTS: u64 = 1000;
 /// Changes that share a commit while a folder is filled.

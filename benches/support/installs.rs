@@ -16,7 +16,7 @@ use crate::figures::{Failure, millis, percentile, print_table};
 use crate::load::{self, Load, Until};
 use crate::record::verdict;
 use crate::servers::Server;
-use crate::sweeps::{BOUND, Stage, runs, wait_for_destruction};
+use crate::sweeps::{BOUND, Stage, runs, wait_for_destruction, wait_until};
 use crate::{MARK_MAX_MS, MARKED};
 
 const CONNECTIONS: u32 = 8;
@@ -129,6 +129,8 @@ fn row(name: &str, seen: &load::Outcome) -> Vec<String> {
 }
 
 fn print_stages(server: &Server) -> Result<(), Failure> {
+    // What runs now is not among those that are told.
+    wait_until(server, serde_json::Value::is_null)?;
     let runs = runs(server)?;
     let rows = ["destroy", "collect"].map(|name| {
         let all = || runs.iter().flatten().filter(|stage| stage.name == name);

@@ -13,19 +13,27 @@ use larder::blobs::hash::hash_bytes;
 use crate::content::Content;
 use crate::figures::Failure;
 
-/// The peer's walk: every file below the folder is looked at twice, and an orphan unlinked.
-/// Prints how many there are and the seconds that it took.
+/// The peer's walk: every file below the folder is looked at twice, and an orphan unlinked. Before
+/// each file its event loop has a turn, because it answers requests meanwhile; half of the time
+/// that the walk takes is spent there.
+/// Prints how many orphans there are and the seconds that it took.
 const PEER: &str = r#"
-import pathlib, os, sys, time
-folder, unlink = sys.argv[1], sys.argv[2] == "unlink"
-begin, found = time.monotonic(), 0
-for root, _, names in os.walk(folder):
-    for name in names:
-        path = pathlib.Path(root, name)
-        if path.is_file() and path.stat().st_nlink == 1:
-            found += 1
-            if unlink:
-                path.unlink()
+import asyncio, os, pathlib, sys, time
+
+async def sweep(folder, unlink):
+    found = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            await asyncio.sleep(0)
+            path = pathlib.Path(root, name)
+            if path.is_file() and path.stat().st_nlink == 1:
+                found += 1
+                if unlink:
+                    path.unlink()
+    return found
+
+begin = time.monotonic()
+found = asyncio.run(sweep(sys.argv[1], sys.argv[2] == "unlink"))
 print(found, time.monotonic() - begin)
 "#;
 const BODY_BYTES: usize = 64;

@@ -14,6 +14,10 @@ use super::layout::shard_of;
 use super::{BlobFiles, Error};
 use crate::model::{Digest, Suffix};
 
+/// Syncs of folders that each worker has under way: they wait for the disk, which has room for
+/// more than one at a time.
+const SYNCS_PER_WORKER: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(3);
+
 impl BlobFiles {
     /// Unlinks `files` with up to `workers` threads and syncs each folder that they lie in once.
     /// The results are in the order of `files`.
@@ -28,8 +32,9 @@ impl BlobFiles {
         let unlinked = in_parallel(files, workers, |&(digest, suffix)| {
             self.remove(&self.layout.target(digest, suffix))
         });
-        let synced =
-            in_parallel(&shards, workers, |&shard| self.sync_dir(&self.layout.shard(shard)));
+        let synced = in_parallel(&shards, workers.saturating_mul(SYNCS_PER_WORKER), |&shard| {
+            self.sync_dir(&self.layout.shard(shard))
+        });
         files
             .iter()
             .zip(unlinked)
