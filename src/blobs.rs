@@ -35,7 +35,7 @@ pub use disk::{Disk, OsDisk};
 pub use draft::{Draft, Staged};
 pub use error::Error;
 pub use hash::{Claim, Hashed};
-pub use part::read_part;
+pub use part::{read_at_hand, read_part};
 pub use pins::{Pin, Pins};
 pub use place::Placed;
 pub use recover::Recovered;

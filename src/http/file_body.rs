@@ -1,7 +1,7 @@
 //! A part of a file as the body of an answer.
 //!
-//! Each chunk is read on a blocking thread while the one before is being sent; a slow client
-//! holds two chunks of memory and no thread. Defends I1 loudly: a file that is shorter than its
+//! Each chunk is read on a blocking thread while the one before is being sent, but for the first,
+//! where it is in memory; a slow client holds two chunks of memory and no thread. Defends I1 loudly: a file that is shorter than its
 //! record says breaks the answer off, it never ends it early.
 //! Deliberately absent: opening and pinning. The opener passes its pin, which is kept until the
 //! last byte is handed over or the client is gone.
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::blobs::read_part;
+use crate::blobs::{read_at_hand, read_part};
 
 /// Bytes of the first chunk: small, so that small files and first bytes are quick.
 const FIRST_CHUNK_SIZE: u64 = 64 << 10;
@@ -43,6 +43,20 @@ impl<P> FileBody<P> {
         Self { file, rest: range, chunk_size: FIRST_CHUNK_SIZE, reading: None, _pin: pin }
     }
 
+    /// The first chunk, if no disk has to be waited for; the next one is begun.
+    fn first(&mut self) -> Option<Bytes> {
+        let Range { start, end } = self.rest;
+        if self.chunk_size != FIRST_CHUNK_SIZE || self.reading.is_some() {
+            return None;
+        }
+        let bytes =
+            read_at_hand(&self.file, start..end.min(start.saturating_add(FIRST_CHUNK_SIZE)))?;
+        self.rest.start += u64::try_from(bytes.len()).ok()?;
+        self.chunk_size = CHUNK_SIZE;
+        self.reading = self.read_ahead();
+        Some(bytes)
+    }
+
     /// Starts to read the next chunk, if there is one.
     fn read_ahead(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
         let Range { start, end } = self.rest;
@@ -61,6 +75,9 @@ impl<P: Unpin> Stream for FileBody<P> {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(bytes) = self.first() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         let Some(mut reading) = self.reading.take().or_else(|| self.read_ahead()) else {
             return Poll::Ready(None);
         };

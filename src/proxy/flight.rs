@@ -6,7 +6,9 @@
 //! ```
 //!
 //! The flight is a task of its own. Who waits reads at a position of their own, so that a slow
-//! one holds nobody up, and it goes on when they leave, within limits. The last byte is held back
+//! one holds nobody up, and it goes on when they leave, within limits. While bytes come faster than
+//! they are waited for, those who wait are told of many at a time: fifty wake-ups for each small
+//! piece would cost more than sending it. The last byte is held back
 //! until the digest of all is what was asked for (I4): a wrong body, or one that broke off, never
 //! looks complete and is never stored. A flight that lands keeps its place in the table until
 //! its rows are committed, so nobody asks the upstream once more in between.
@@ -101,19 +103,26 @@ impl Flight {
         self.progress.send_modify(|progress| progress.opened = Some(Opened { total }));
     }
 
+    /// Takes the next bytes, of which nobody knows before they are told of them.
     fn push(&self, bytes: Bytes) -> u64 {
-        let received = {
-            let mut held = self.held();
-            held.push(bytes);
-            held.received()
-        };
-        self.progress.send_modify(|progress| progress.received = received);
-        received
+        let mut held = self.held();
+        held.push(bytes);
+        held.received()
+    }
+
+    /// Tells those who wait what came since the last time.
+    fn tell(&self) {
+        let received = self.held().received();
+        self.progress.send_if_modified(|progress| {
+            std::mem::replace(&mut progress.received, received) != received
+        });
     }
 
     /// The first end counts.
     fn end(&self, end: End) {
+        let received = self.held().received();
         self.progress.send_modify(|progress| {
+            progress.received = received;
             if progress.end.is_none() {
                 progress.end = Some(end);
             }

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::held::At;
 use super::{End, Flight, Opened, Progress, Rest, lock};
-use crate::blobs::read_part;
+use crate::blobs::{read_at_hand, read_part};
 use crate::model::OciDigest;
 use crate::proxy::checked::Checked;
 use crate::proxy::fetch::{Broken, Fetch, Refused, length};
@@ -216,6 +216,10 @@ fn refused(refused: Refused) -> io::Error {
 
 async fn read_file(file: Arc<File>, at: u64, until: u64) -> io::Result<Bytes> {
     let end = until.min(at.saturating_add(CHUNK_BYTES));
+    // What has just been written is in memory, mostly; another thread would not have it sooner.
+    if let Some(bytes) = read_at_hand(&file, at..end) {
+        return Ok(bytes);
+    }
     let read = spawn_blocking(move || read_part(&file, at..end));
     read.await.map_err(io::Error::other)?
 }

@@ -15,7 +15,7 @@ use crate::proxy::fetch::length;
 
 /// Bytes that stay in memory although they are in the file; of each flight, and as long as
 /// somebody follows it.
-const TAIL_BYTES: u64 = 256 << 10;
+const TAIL_BYTES: u64 = 1 << 20;
 
 /// What has come.
 #[derive(Default)]
@@ -116,6 +116,6 @@ mod tests {
         assert!(matches!(held.find(front, u64::MAX), At::Memory(bytes) if bytes.len() == 10));
         assert!(matches!(held.find(held.received(), u64::MAX), At::Ahead));
         let kept: usize = held.tail.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!((256 << 10..=512 << 10).contains(&kept), "{kept}");
+        assert!((TAIL_BYTES..=TAIL_BYTES + (300 << 10)).contains(&length(kept)), "{kept}");
     }
 }

@@ -4,8 +4,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -19,6 +22,8 @@ use crate::proxy::fetch::{Broken, Fetch, Refused, Remote};
 
 /// Pieces between the network and the disk.
 const PARTS_WAITING: usize = 8;
+/// Bytes that may have come before those who wait are told, while more come at once.
+const TOLD_BYTES: u64 = 256 << 10;
 /// Flights that go on at once although everybody left.
 const ABANDONED_MAX: usize = 16;
 /// How long such a one goes on.
@@ -221,23 +226,39 @@ impl Landing {
     }
 
     async fn carry(&self, fetch: &mut Fetch, parts: &mpsc::Sender<Part>) -> Flown {
-        let mut patience = Patience::default();
+        let (mut patience, mut told) = (Patience::default(), 0);
         loop {
             if !patience.lasts(self) {
                 return Flown::Broken(Broken("everybody who waited for it is gone".to_owned()));
             }
-            let bytes = match fetch.next().await {
+            let bytes = match self.telling(fetch.next()).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Flown::All,
                 Err(broken) => return Flown::Broken(broken),
             };
             let received = self.flight.push(bytes.clone());
-            let is_taken = parts.send(Part::Chunk(bytes)).await.is_ok();
+            if told == 0 || received - told >= TOLD_BYTES {
+                self.flight.tell();
+                told = received;
+            }
+            let is_taken = self.telling(parts.send(Part::Chunk(bytes))).await.is_ok();
             let is_unstored = self.flight.is_unstored.load(Ordering::Relaxed);
             if !is_taken || is_unstored || received > self.flights.ground.bytes_max {
                 return Flown::Unstored;
             }
         }
+    }
+
+    /// What comes of `work`. If that has to be waited for, nobody waits longer than that for what
+    /// is here.
+    async fn telling<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if let Poll::Ready(come) = at_once {
+            return come;
+        }
+        self.flight.tell();
+        work.await
     }
 
     /// Whoever comes from now on begins anew.
