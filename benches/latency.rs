@@ -20,6 +20,7 @@ use load::{Load, Until};
 use servers::Server;
 
 #[path = "support/ask.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
 mod ask;
 #[path = "support/busy.rs"]
 mod busy;
