@@ -20,7 +20,7 @@ use crate::model::{
     UserName, Visibility,
 };
 use crate::store::detached::Cause;
-use crate::store::groups::{GroupChange, NewGroup};
+use crate::store::governed;
 use crate::store::listed::ListedAfter;
 use crate::store::{self, View};
 
@@ -93,7 +93,7 @@ impl Desk<'_> {
             Groups::Change { group, name, title, description, visibility } => {
                 let name = name.map(|name| GroupName::parse(&name)).transpose();
                 let name = name.map_err(store::Error::from)?;
-                self.change_group(&group, GroupChange { name, title, description, visibility })
+                self.change_group(&group, governed::Change { name, title, description, visibility })
             }
             Groups::Delete { group } => self.delete_group(&group),
         }
@@ -106,7 +106,7 @@ impl Desk<'_> {
         let mut after = None;
         loop {
             let page = view.all_groups(after, BATCH)?;
-            let lines = page.groups.into_iter();
+            let lines = page.found.into_iter();
             groups.extend(lines.map(|(id, path, group)| GroupLine::new(id, &path, group)));
             after = page.next;
             if after.is_none() {
@@ -177,12 +177,12 @@ impl Desk<'_> {
             Some(login) if store.view()?.account(login)?.is_none() => members::STRANGER,
             _ => "",
         };
-        let new = NewGroup { parent: above, name, title, description, visibility, owner };
+        let new = governed::New { parent: above, name, title, description, visibility, owner };
         let id = store.create_group(new).wait()?;
         Ok(done(id, &path, format!("{path} is a group, with the number {}.{stranger}", id.0)))
     }
 
-    fn change_group(&self, path: &str, change: GroupChange) -> Result<Answer, Error> {
+    fn change_group(&self, path: &str, change: governed::Change) -> Result<Answer, Error> {
         let store = self.house.store();
         let (id, before) = group_of(&store.view()?, path)?;
         store.change_group(id, change).wait()?;

@@ -19,8 +19,8 @@ use crate::model::{
     Trigger, UserName, Visibility,
 };
 use crate::store::detached::Cause;
+use crate::store::governed;
 use crate::store::listed::ListedAfter;
-use crate::store::projects::{NewProject, ProjectChange};
 use crate::store::{self, View};
 
 /// Records that are read at a time.
@@ -86,7 +86,7 @@ impl Desk<'_> {
             Projects::Change { project, name, title, description, visibility } => {
                 let name = name.map(|name| GroupName::parse(&name)).transpose();
                 let name = name.map_err(store::Error::from)?;
-                let change = ProjectChange { name, title, description, visibility };
+                let change = governed::Change { name, title, description, visibility };
                 self.change_project(&project, change)
             }
             Projects::Delete { project } => self.delete_project(&project),
@@ -155,12 +155,12 @@ impl Desk<'_> {
             Some(login) if store.view()?.account(login)?.is_none() => members::STRANGER,
             _ => "",
         };
-        let new = NewProject { parent, name, title, description, visibility, owner };
+        let new = governed::New { parent, name, title, description, visibility, owner };
         let id = store.create_project(new).wait()?;
         Ok(done(id, &path, format!("{path} is a project, with the number {}.{stranger}", id.0)))
     }
 
-    fn change_project(&self, path: &str, change: ProjectChange) -> Result<Answer, Error> {
+    fn change_project(&self, path: &str, change: governed::Change) -> Result<Answer, Error> {
         let store = self.house.store();
         let (id, before) = project_of(&store.view()?, path)?;
         store.change_project(id, change).wait()?;
