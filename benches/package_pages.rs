@@ -20,8 +20,8 @@ use larder::model::{
 use larder::packages::npm::{Extent, Packument};
 use larder::packages::{FileLimits, PAGES_MEMORY, Packages, Settings};
 use larder::store::blobs::{Body, Content};
+use larder::store::governed;
 use larder::store::packages::{Again, NewPackageFile, Publish, Published};
-use larder::store::projects::NewProject;
 
 use figures::Failure;
 use ground::Ground;
@@ -94,7 +94,7 @@ struct Bench {
 impl Bench {
     fn open(dir: &Path) -> Result<Self, Failure> {
         let ground = Ground::open(dir)?;
-        let project = NewProject {
+        let project = governed::New {
             parent: GroupId::TOP,
             name: GroupName::parse("web")?,
             title: "web".to_owned(),

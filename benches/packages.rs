@@ -21,8 +21,8 @@ use larder::model::{
 use larder::store::Store;
 use larder::store::blobs::{Body, Content};
 use larder::store::detached::Cause;
+use larder::store::governed;
 use larder::store::packages::{Again, NewPackageFile, Publish};
-use larder::store::projects::NewProject;
 use larder::sweeper::Settings;
 
 use figures::{Failure, millis, percentile, print_table};
@@ -113,7 +113,7 @@ fn main() -> Result<(), Failure> {
 const MARK: &str = "mark 20 packages of 1000 files";
 
 fn project(ground: &Ground) -> Result<ProjectId, Failure> {
-    let new = NewProject {
+    let new = governed::New {
         parent: GroupId::TOP,
         name: GroupName::parse("bench")?,
         title: "bench".into(),

@@ -21,6 +21,7 @@ use load::{Load, Outcome, Until};
 use servers::Server;
 
 #[path = "support/ask.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
 mod ask;
 #[path = "support/collection.rs"]
 mod collection;

@@ -20,7 +20,7 @@ pub mod detached;
 mod files;
 pub mod formats;
 pub mod garbage;
-mod governed;
+pub mod governed;
 pub mod groups;
 pub mod image_blobs;
 pub mod image_links;
@@ -223,24 +223,17 @@ pub enum Error {
     GroupName(#[from] crate::model::GroupNameError),
     /// Too short or too long.
     #[error(
-        "the name of a group has 1 to {} bytes, its description up to {}",
-        groups::TITLE_LENGTH_MAX,
-        groups::DESCRIPTION_LENGTH_MAX
+        "the name of a group or a project has 1 to {} bytes, its description up to {}",
+        governed::TITLE_LENGTH_MAX,
+        governed::DESCRIPTION_LENGTH_MAX
     )]
-    GroupText,
+    GovernedText,
     /// The name is taken by a project or a group; the text is the full path.
     #[error("there is a project or a group {0} already, use another path")]
     ProjectExists(String),
     /// There is no such project, or no more; the text is its full path or its number.
     #[error("there is no project {0}; `larder project list` shows those there are")]
     ProjectUnknown(String),
-    /// Too short or too long.
-    #[error(
-        "the name of a project has 1 to {} bytes, its description up to {}",
-        groups::TITLE_LENGTH_MAX,
-        groups::DESCRIPTION_LENGTH_MAX
-    )]
-    ProjectText,
     /// More people would see the project than the group that it is in.
     #[error("{visibility} is not allowed in a {group} group, make the group {visibility} first")]
     ProjectTooVisible {

@@ -1,5 +1,5 @@
-//! Packages over HTTP while others are deleted: how soon `destroyPackages` answers for 20 packages of
-//! 1,000 files, and what an install takes while what it marked is destroyed.
+//! Packages over HTTP while others are deleted: how soon `destroyPackages` answers for 20 packages
+//! of 1,000 files, and what an install takes while what it marked is destroyed.
 //!
 //! The folder is filled through the store and then served by the release binary. An install is a
 //! GET of a small generic file by each of eight connections, one after the other.

@@ -7,6 +7,7 @@
 //! dry run shows is the one that a run applies, I6).
 
 mod check;
+pub mod governed;
 pub mod groups;
 mod hex;
 pub mod packages;

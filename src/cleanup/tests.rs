@@ -15,10 +15,10 @@ use crate::model::{
     Timestamp, Usage,
 };
 use crate::stop::Stop;
-use crate::store::Rules;
 use crate::store::blobs::{Body, Content};
 use crate::store::check::{Outcome, Watch};
 use crate::store::detached::Cause;
+use crate::store::tests::rules;
 
 /// A store with the file `large` below `/branches/b/t/j/f/`, and `small` inline.
 struct Fixture {
@@ -35,12 +35,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000_000)));
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules = Rules {
-            lease: Duration::from_secs(600),
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::from_secs(600));
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let files = BlobFiles::open(dir.path(), Arc::new(OsDisk)).unwrap();
         let it = Self { dir, clock, store, files };

@@ -14,6 +14,7 @@ use crate::config::{Flags, Form};
 use crate::model::Digest;
 
 mod acl;
+mod governed;
 pub mod groups;
 mod health;
 pub mod packages;

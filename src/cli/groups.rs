@@ -18,18 +18,12 @@ pub(super) fn group(command: GroupCommand) -> Result<ExitCode, String> {
         }
         GroupCommand::Show(show) => (show.common, Groups::Show { group: show.group.to_string() }),
         GroupCommand::Create(create) => {
-            let (group, title) = (create.group.to_string(), create.name);
-            let (description, visibility) = (create.description, create.visibility);
-            let owner = create.owner.map(|owner| owner.to_string());
-            let command = Groups::Create { group, title, description, visibility, owner };
-            (create.common, command)
+            let (group, new) = (create.group.to_string(), create.new.into());
+            (create.common, Groups::Create { group, new })
         }
         GroupCommand::Change(change) => {
-            let (group, title) = (change.group.to_string(), change.name);
-            let (description, visibility) = (change.description, change.visibility);
-            let name = change.path.map(|name| name.to_string());
-            let command = Groups::Change { group, name, title, description, visibility };
-            (change.common, command)
+            let (group, common) = (change.group.to_string(), change.common);
+            (common, Groups::Change { group, change: change.change.into() })
         }
         GroupCommand::Delete(delete) => {
             (delete.common, Groups::Delete { group: delete.group.to_string() })

@@ -17,18 +17,12 @@ pub(super) fn project(command: ProjectCommand) -> Result<ExitCode, String> {
             (show.common, Projects::Show { project: show.project.to_string() })
         }
         ProjectCommand::Create(create) => {
-            let (project, title) = (create.project.to_string(), create.name);
-            let (description, visibility) = (create.description, create.visibility);
-            let owner = create.owner.map(|owner| owner.to_string());
-            let command = Projects::Create { project, title, description, visibility, owner };
-            (create.common, command)
+            let (project, new) = (create.project.to_string(), create.new.into());
+            (create.common, Projects::Create { project, new })
         }
         ProjectCommand::Change(change) => {
-            let (project, title) = (change.project.to_string(), change.name);
-            let (description, visibility) = (change.description, change.visibility);
-            let name = change.path.map(|name| name.to_string());
-            let command = Projects::Change { project, name, title, description, visibility };
-            (change.common, command)
+            let (project, common) = (change.project.to_string(), change.common);
+            (common, Projects::Change { project, change: change.change.into() })
         }
         ProjectCommand::Delete(delete) => {
             (delete.common, Projects::Delete { project: delete.project.to_string() })

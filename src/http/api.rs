@@ -25,6 +25,7 @@ pub(in crate::http) mod render;
 mod teams;
 mod tokens;
 mod users;
+mod wanted;
 
 use std::sync::Arc;
 

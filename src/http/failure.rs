@@ -203,8 +203,7 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::QuotaExceeded { .. }
         | Error::TokenName
         | Error::GroupName(_)
-        | Error::GroupText
-        | Error::ProjectText
+        | Error::GovernedText
         | Error::ProjectTooVisible { .. }
         | Error::TeamName
         | Error::DeployTokenText

@@ -5,7 +5,7 @@
 
 use super::Server;
 use super::failure::Failure;
-use crate::model::{Ability, Caller, GroupId, Package, ProjectId, Visibility};
+use crate::model::{Ability, Caller, GroupId, Package, ProjectId};
 use crate::store::package_lists::{Depth, Place};
 use crate::store::{Error, View};
 
@@ -20,13 +20,8 @@ impl Server {
         caller: &Caller,
         project: ProjectId,
     ) -> Result<bool, Error> {
-        let is_open = match view.effective_visibility(project)? {
-            Visibility::Public => true,
-            Visibility::Internal => self.is_somebody(caller),
-            Visibility::Private => false,
-        };
-        let ability = Ability::ReadPackages;
-        Ok(is_open || self.access.may_in_group(view, caller, project.governed(), ability)?)
+        let shown = view.effective_visibility(project)?;
+        self.sees(view, caller, (project.governed(), shown), Ability::ReadPackages)
     }
 
     /// The projects of a group whose packages the caller may be told of. Takes off `looks` what was

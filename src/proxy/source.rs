@@ -129,12 +129,7 @@ impl Source {
         reference: &Reference,
         patience: Patience,
     ) -> Result<Answer, Unanswered> {
-        self.ask(
-            image,
-            What::new(Method::HEAD, format!("manifests/{reference}"), MANIFESTS),
-            patience,
-        )
-        .await
+        self.manifest(Method::HEAD, image, reference, patience).await
     }
 
     /// A manifest.
@@ -147,12 +142,18 @@ impl Source {
         reference: &Reference,
         patience: Patience,
     ) -> Result<Answer, Unanswered> {
-        self.ask(
-            image,
-            What::new(Method::GET, format!("manifests/{reference}"), MANIFESTS),
-            patience,
-        )
-        .await
+        self.manifest(Method::GET, image, reference, patience).await
+    }
+
+    async fn manifest(
+        &self,
+        method: Method,
+        image: &UpstreamName,
+        reference: &Reference,
+        patience: Patience,
+    ) -> Result<Answer, Unanswered> {
+        let what = What::new(method, format!("manifests/{reference}"), MANIFESTS);
+        self.ask(image, what, patience).await
     }
 
     /// The head of a blob.

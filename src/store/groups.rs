@@ -3,70 +3,26 @@
 //! A name is a row in the group above, so renaming and deleting are small whatever lies below,
 //! and a group counts only while names lead to it from the top: what is below a deleted group is
 //! gone at once, for every reader. Every change looks its group up again in its own transaction
-//! (I9). Lists come in pages: nothing here walks over all groups.
-//! A group and a project never have one name in one place.
+//! (I9). What projects have alike is in `governed`.
 //! Deliberately absent: who may do what (`access`), and moving a group into another.
 
 mod destroy;
 
 use super::detached::Cause;
+use super::governed::{self, Change, New, Page};
 use super::{Error, Store, Tx, View};
-use crate::db::schema::{GROUP_NAMES, GROUPS, Meta, PROJECT_NAMES};
-use crate::db::{self, Pending, Rows, Span};
+use crate::db::schema::{GROUP_NAMES, GROUPS, Meta};
+use crate::db::{self, Pending, Rows};
 use crate::model::group::GROUP_DEPTH_MAX;
-use crate::model::{Group, GroupId, GroupName, GroupPath, Node, Usage, UserName, Visibility};
-
-/// Longest name that people call a group by, in bytes.
-pub const TITLE_LENGTH_MAX: usize = 255;
-/// Longest description, in bytes.
-pub const DESCRIPTION_LENGTH_MAX: usize = 500;
-
-/// A group that is to be made.
-#[derive(Clone, Debug)]
-pub struct NewGroup {
-    /// The group that it is in, or [`GroupId::TOP`].
-    pub parent: GroupId,
-    /// Its name in there.
-    pub name: GroupName,
-    /// What people call it.
-    pub title: String,
-    /// What it is for.
-    pub description: String,
-    /// Who may see that it is there.
-    pub visibility: Visibility,
-    /// Who becomes its first owner.
-    pub owner: Option<UserName>,
-}
-
-/// What is to be changed of a group; `None` stays as it is.
-#[derive(Clone, Debug, Default)]
-pub struct GroupChange {
-    /// Another name where it is.
-    pub name: Option<GroupName>,
-    /// What people call it.
-    pub title: Option<String>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Who may see that it is there.
-    pub visibility: Option<Visibility>,
-}
-
-/// A part of a list of groups.
-#[derive(Clone, Debug, Default)]
-pub struct GroupPage {
-    /// Those that are there, by id; there may be none although more follow.
-    pub groups: Vec<(GroupId, GroupPath, Group)>,
-    /// Where to go on; `None`: nothing follows.
-    pub next: Option<GroupId>,
-}
+use crate::model::{Group, GroupId, GroupName, GroupPath, Node, Usage, Visibility};
 
 impl Store {
     /// Makes a group; tells its id.
     ///
     /// # Errors
     /// [`Error::GroupUnknown`] without the group above, [`Error::GroupExists`],
-    /// [`Error::GroupName`], [`Error::GroupText`], [`Error::Db`].
-    pub fn create_group(&self, new: NewGroup) -> Pending<GroupId, Error> {
+    /// [`Error::GroupName`], [`Error::GovernedText`], [`Error::Db`].
+    pub fn create_group(&self, new: New) -> Pending<GroupId, Error> {
         self.change(move |tx| tx.create_group(&new))
     }
 
@@ -74,7 +30,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::create_group`].
-    pub fn change_group(&self, id: GroupId, change: GroupChange) -> Pending<(), Error> {
+    pub fn change_group(&self, id: GroupId, change: Change) -> Pending<(), Error> {
         self.change(move |tx| tx.change_group(id, &change))
     }
 
@@ -94,15 +50,11 @@ impl Store {
 }
 
 impl Tx<'_, '_> {
-    fn create_group(&self, new: &NewGroup) -> Result<GroupId, Error> {
-        let NewGroup { parent, name, title, description, visibility, owner } = new.clone();
-        check_texts(&title, &description)?;
-        let above = match parent {
-            GroupId::TOP => None,
-            parent => Some(known(self.txn, parent)?.path()),
-        };
-        let path = GroupPath::join(above.as_ref(), name.clone());
-        self.check_free(parent, &name, &path)?;
+    fn create_group(&self, new: &New) -> Result<GroupId, Error> {
+        let New { parent, name, title, description, visibility, owner } = new.clone();
+        governed::check_texts(&title, &description)?;
+        let path = below(self.way_to(parent)?.as_ref(), name.clone());
+        self.check_name((parent, &name), &path, Error::GroupExists)?;
         let id = GroupId(self.next(Meta::NEXT_GROUP)?);
         let (path, created) = (name.as_str().to_owned(), self.now);
         let group = Group { parent, path, name: title, description, visibility, created };
@@ -115,16 +67,17 @@ impl Tx<'_, '_> {
         Ok(id)
     }
 
-    fn change_group(&self, id: GroupId, change: &GroupChange) -> Result<(), Error> {
+    fn change_group(&self, id: GroupId, change: &Change) -> Result<(), Error> {
         let way = known(self.txn, id)?;
         let mut group = way.here.group.clone();
-        let GroupChange { name, title, description, visibility } = change.clone();
+        let Change { name, title, description, visibility } = change.clone();
         group.name = title.unwrap_or(group.name);
         group.description = description.unwrap_or(group.description);
         group.visibility = visibility.unwrap_or(group.visibility);
-        check_texts(&group.name, &group.description)?;
+        governed::check_texts(&group.name, &group.description)?;
         if let Some(name) = name.filter(|name| *name != way.here.name) {
-            self.check_free(group.parent, &name, &way.path_as(name.clone()))?;
+            let path = way.path_as(name.clone());
+            self.check_name((group.parent, &name), &path, Error::GroupExists)?;
             GROUP_NAMES.remove(self.txn, &way.here.key())?;
             name.as_str().clone_into(&mut group.path);
             GROUP_NAMES.put(self.txn, &(group.parent, name), &id)?;
@@ -132,24 +85,6 @@ impl Tx<'_, '_> {
         self.list(id, &way.here.group.listed(), &group.listed())?;
         Ok(GROUPS.put(self.txn, &id, &group)?)
     }
-
-    /// Whether a group may get this name.
-    fn check_free(&self, parent: GroupId, name: &GroupName, path: &GroupPath) -> Result<(), Error> {
-        path.check_length()?;
-        let key = (parent, name.clone());
-        if GROUP_NAMES.has(self.txn, &key)? || PROJECT_NAMES.has(self.txn, &key)? {
-            return Err(Error::GroupExists(path.to_string()));
-        }
-        Ok(())
-    }
-}
-
-fn check_texts(title: &str, description: &str) -> Result<(), Error> {
-    let is_title = (1..=TITLE_LENGTH_MAX).contains(&title.len());
-    if !is_title || description.len() > DESCRIPTION_LENGTH_MAX {
-        return Err(Error::GroupText);
-    }
-    Ok(())
 }
 
 /// One group of those that lie in one another.
@@ -197,6 +132,11 @@ impl Way {
         });
         GroupPath::join(above.as_ref(), name)
     }
+}
+
+/// The path of what has this name in a group; `None`: at the top.
+pub(super) fn below(above: Option<&Way>, name: GroupName) -> GroupPath {
+    GroupPath::join(above.map(Way::path).as_ref(), name)
 }
 
 /// The way from a group to the top; `None`: no names lead to it.
@@ -289,21 +229,7 @@ impl View {
         after: Option<&GroupName>,
         limit: usize,
     ) -> Result<Vec<(GroupName, GroupId, Group)>, Error> {
-        let rows = &self.snapshot;
-        if parent != GroupId::TOP && !is_live(rows, parent)? {
-            return Ok(Vec::new());
-        }
-        let span = Span::under(&parent);
-        let span = match after {
-            Some(after) => span.after(&(parent, after.clone())),
-            None => span,
-        };
-        let found = GROUP_NAMES.page(rows, span, limit)?.into_iter();
-        let found = found.map(|((_, name), id)| {
-            let group = super::tx::promised(&GROUPS, rows, &id)?;
-            Ok((name, id, group))
-        });
-        found.collect()
+        governed::directly_in(&self.snapshot, (&GROUP_NAMES, &GROUPS), parent, after, limit)
     }
 
     /// All groups, by id, behind `after`: `limit` records are looked at, and those of them told
@@ -311,22 +237,11 @@ impl View {
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn all_groups(&self, after: Option<GroupId>, limit: usize) -> Result<GroupPage, Error> {
-        let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
-        let found = GROUPS.page(&self.snapshot, span, limit)?;
-        let ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
-        self.group_page(&ids, limit)
-    }
-
-    /// Those of these groups that names lead to. More may follow if there are `limit` of them.
-    pub(super) fn group_page(&self, ids: &[GroupId], limit: usize) -> Result<GroupPage, Error> {
-        let next = ids.last().copied().filter(|_| ids.len() >= limit);
-        let mut page = GroupPage { next, ..GroupPage::default() };
-        for id in ids {
-            if let Some((path, group)) = self.group(*id)? {
-                page.groups.push((*id, path, group));
-            }
-        }
-        Ok(page)
+    pub fn all_groups(
+        &self,
+        after: Option<GroupId>,
+        limit: usize,
+    ) -> Result<Page<GroupId, Group>, Error> {
+        Page::of_table(&self.snapshot, &GROUPS, (after, limit), |id| self.group(id))
     }
 }

@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::governed::{Governed, governed, known};
-use super::groups::GroupPage;
-use super::projects::ProjectPage;
+use super::governed::{Governed, Page, governed, known};
 use super::{Error, Store, Tx, View};
 use crate::db::schema::{ACCOUNTS, MEMBERS, MEMBERSHIPS};
 use crate::db::{Pending, Rows, Span};
-use crate::model::{GroupId, Member, MemberName, ProjectId, Role, Timestamp, User, UserName};
+use crate::model::{
+    Group, GroupId, Member, MemberName, Project, ProjectId, Role, Timestamp, User, UserName,
+};
 
 /// Longest name of a team, in bytes.
 pub const TEAM_NAME_LENGTH_MAX: usize = 255;
@@ -329,11 +329,9 @@ impl View {
         user: &User,
         after: Option<GroupId>,
         limit: usize,
-    ) -> Result<GroupPage, Error> {
+    ) -> Result<Page<GroupId, Group>, Error> {
         let (ids, next) = self.memberships(user, after, limit)?;
-        let mut page = self.group_page(&ids, limit)?;
-        page.next = next;
-        Ok(page)
+        Page::of(ids, next, |id| self.group(id))
     }
 
     /// As [`Self::groups_of`], of projects.
@@ -345,12 +343,10 @@ impl View {
         user: &User,
         after: Option<ProjectId>,
         limit: usize,
-    ) -> Result<ProjectPage, Error> {
-        let after = after.map(ProjectId::governed);
-        let (ids, next) = self.memberships(user, after, limit)?;
-        let mut page = self.project_page(ids.into_iter().map(|id| ProjectId(id.0)))?;
-        page.next = next.map(|id| ProjectId(id.0));
-        Ok(page)
+    ) -> Result<Page<ProjectId, Project>, Error> {
+        let (ids, next) = self.memberships(user, after.map(ProjectId::governed), limit)?;
+        let project = |id: GroupId| ProjectId(id.0);
+        Page::of(ids.into_iter().map(project), next.map(project), |id| self.project(id))
     }
 
     /// Of the next `limit` memberships of a user those that count, and behind which one more

@@ -1,58 +1,19 @@
 //! Projects: made, renamed, deleted, found (spec gitlab §2, §9).
 //!
 //! As with groups a name is a row in the group above, so renaming and deleting are small whatever
-//! was published, and a project counts only while names lead to it from the top. A project and a
-//! group never have one name in one place: whoever makes or renames either looks into both tables
-//! (I6). A project is never seen by more people than the groups above it.
+//! was published, and a project counts only while names lead to it from the top. A project is never
+//! seen by more people than the groups above it. What groups have alike is in `governed`.
 //! Deliberately absent: packages, who may do what (`access`), and moving a project.
 
 mod destroy;
 
 use super::detached::Cause;
-use super::groups::{self, DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX, Way};
+use super::governed::{self, Change, New, Page};
+use super::groups::{self, Way, below};
 use super::{Error, Store, Tx, View};
 use crate::db::schema::{GROUP_NAMES, Meta, PROJECT_NAMES, PROJECTS};
-use crate::db::{self, Pending, Rows, Span};
-use crate::model::{GroupId, GroupName, GroupPath, Node, Project, ProjectId, UserName, Visibility};
-
-/// A project that is to be made.
-#[derive(Clone, Debug)]
-pub struct NewProject {
-    /// The group that it is in, or [`GroupId::TOP`].
-    pub parent: GroupId,
-    /// Its name in there.
-    pub name: GroupName,
-    /// What people call it.
-    pub title: String,
-    /// What it is for.
-    pub description: String,
-    /// Who may see it and read its packages.
-    pub visibility: Visibility,
-    /// Who becomes its owner, beside those of the groups above.
-    pub owner: Option<UserName>,
-}
-
-/// What is to be changed of a project; `None` stays as it is.
-#[derive(Clone, Debug, Default)]
-pub struct ProjectChange {
-    /// Another name where it is.
-    pub name: Option<GroupName>,
-    /// What people call it.
-    pub title: Option<String>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Who may see it and read its packages.
-    pub visibility: Option<Visibility>,
-}
-
-/// A part of a list of projects.
-#[derive(Clone, Debug, Default)]
-pub struct ProjectPage {
-    /// Those that are there, by id; there may be none although more follow.
-    pub projects: Vec<(ProjectId, GroupPath, Project)>,
-    /// Where to go on; `None`: nothing follows.
-    pub next: Option<ProjectId>,
-}
+use crate::db::{self, Pending, Rows};
+use crate::model::{GroupId, GroupName, GroupPath, Node, Project, ProjectId, Visibility};
 
 impl Store {
     /// Makes a project; tells its id.
@@ -60,8 +21,8 @@ impl Store {
     /// # Errors
     /// [`Error::GroupUnknown`] without the group above, [`Error::ProjectExists`] when a project or
     /// a group there has that name, [`Error::ProjectTooVisible`], [`Error::GroupName`],
-    /// [`Error::ProjectText`], [`Error::Db`].
-    pub fn create_project(&self, new: NewProject) -> Pending<ProjectId, Error> {
+    /// [`Error::GovernedText`], [`Error::Db`].
+    pub fn create_project(&self, new: New) -> Pending<ProjectId, Error> {
         self.change(move |tx| tx.create_project(&new))
     }
 
@@ -69,7 +30,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::create_project`], and [`Error::ProjectUnknown`].
-    pub fn change_project(&self, id: ProjectId, change: ProjectChange) -> Pending<(), Error> {
+    pub fn change_project(&self, id: ProjectId, change: Change) -> Pending<(), Error> {
         self.change(move |tx| tx.change_project(id, &change))
     }
 
@@ -90,16 +51,13 @@ impl Store {
 }
 
 impl Tx<'_, '_> {
-    fn create_project(&self, new: &NewProject) -> Result<ProjectId, Error> {
-        let NewProject { parent, name, title, description, visibility, owner } = new.clone();
-        check_texts(&title, &description)?;
-        let above = match parent {
-            GroupId::TOP => None,
-            parent => Some(groups::known(self.txn, parent)?),
-        };
+    fn create_project(&self, new: &New) -> Result<ProjectId, Error> {
+        let New { parent, name, title, description, visibility, owner } = new.clone();
+        governed::check_texts(&title, &description)?;
+        let above = self.way_to(parent)?;
         check_visibility(above.as_ref(), visibility)?;
-        let path = GroupPath::join(above.as_ref().map(Way::path).as_ref(), name.clone());
-        self.check_project_name(parent, &name, &path)?;
+        let path = below(above.as_ref(), name.clone());
+        self.check_name((parent, &name), &path, Error::ProjectExists)?;
         let id = ProjectId(self.next(Meta::NEXT_GROUP)?);
         let (path, created) = (name.as_str().to_owned(), self.now);
         let project = Project { parent, path, name: title, description, visibility, created };
@@ -112,19 +70,20 @@ impl Tx<'_, '_> {
         Ok(id)
     }
 
-    fn change_project(&self, id: ProjectId, change: &ProjectChange) -> Result<(), Error> {
+    fn change_project(&self, id: ProjectId, change: &Change) -> Result<(), Error> {
         let way = known(self.txn, id)?;
         let mut project = way.project.clone();
-        let ProjectChange { name, title, description, visibility } = change.clone();
+        let Change { name, title, description, visibility } = change.clone();
         project.name = title.unwrap_or(project.name);
         project.description = description.unwrap_or(project.description);
-        check_texts(&project.name, &project.description)?;
+        governed::check_texts(&project.name, &project.description)?;
         if let Some(visibility) = visibility.filter(|says| *says != project.visibility) {
             check_visibility(way.above.as_ref(), visibility)?;
             project.visibility = visibility;
         }
         if let Some(name) = name.filter(|name| *name != way.name) {
-            self.check_project_name(project.parent, &name, &way.path_as(name.clone()))?;
+            let path = below(way.above.as_ref(), name.clone());
+            self.check_name((project.parent, &name), &path, Error::ProjectExists)?;
             PROJECT_NAMES.remove(self.txn, &way.key())?;
             name.as_str().clone_into(&mut project.path);
             PROJECT_NAMES.put(self.txn, &(project.parent, name), &id)?;
@@ -132,28 +91,6 @@ impl Tx<'_, '_> {
         self.list(id.governed(), &way.project.listed(), &project.listed())?;
         Ok(PROJECTS.put(self.txn, &id, &project)?)
     }
-
-    fn check_project_name(
-        &self,
-        parent: GroupId,
-        name: &GroupName,
-        path: &GroupPath,
-    ) -> Result<(), Error> {
-        path.check_length()?;
-        let key = (parent, name.clone());
-        if PROJECT_NAMES.has(self.txn, &key)? || GROUP_NAMES.has(self.txn, &key)? {
-            return Err(Error::ProjectExists(path.to_string()));
-        }
-        Ok(())
-    }
-}
-
-fn check_texts(title: &str, description: &str) -> Result<(), Error> {
-    let is_title = (1..=TITLE_LENGTH_MAX).contains(&title.len());
-    if !is_title || description.len() > DESCRIPTION_LENGTH_MAX {
-        return Err(Error::ProjectText);
-    }
-    Ok(())
 }
 
 /// A project is not to say more than its group can keep.
@@ -180,11 +117,7 @@ impl ProjectWay {
     }
 
     pub(super) fn path(&self) -> GroupPath {
-        self.path_as(self.name.clone())
-    }
-
-    fn path_as(&self, name: GroupName) -> GroupPath {
-        GroupPath::join(self.above.as_ref().map(Way::path).as_ref(), name)
+        below(self.above.as_ref(), self.name.clone())
     }
 
     /// The groups above, the next one first.
@@ -266,21 +199,7 @@ impl View {
         after: Option<&GroupName>,
         limit: usize,
     ) -> Result<Vec<(GroupName, ProjectId, Project)>, Error> {
-        let rows = &self.snapshot;
-        if parent != GroupId::TOP && !groups::is_live(rows, parent)? {
-            return Ok(Vec::new());
-        }
-        let span = Span::under(&parent);
-        let span = match after {
-            Some(after) => span.after(&(parent, after.clone())),
-            None => span,
-        };
-        let found = PROJECT_NAMES.page(rows, span, limit)?.into_iter();
-        let found = found.map(|((_, name), id)| {
-            let project = super::tx::promised(&PROJECTS, rows, &id)?;
-            Ok((name, id, project))
-        });
-        found.collect()
+        governed::directly_in(&self.snapshot, (&PROJECT_NAMES, &PROJECTS), parent, after, limit)
     }
 
     /// All projects, by id, behind `after`: `limit` records are looked at, and those of them told
@@ -292,27 +211,8 @@ impl View {
         &self,
         after: Option<ProjectId>,
         limit: usize,
-    ) -> Result<ProjectPage, Error> {
-        let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
-        let ids = PROJECTS.page(&self.snapshot, span, limit)?;
-        let ids: Vec<_> = ids.into_iter().map(|(id, _)| id).collect();
-        let next = ids.last().copied().filter(|_| ids.len() >= limit);
-        let page = self.project_page(ids)?;
-        Ok(ProjectPage { next, ..page })
-    }
-
-    /// Those of these projects that names lead to.
-    pub(super) fn project_page(
-        &self,
-        ids: impl IntoIterator<Item = ProjectId>,
-    ) -> Result<ProjectPage, Error> {
-        let mut page = ProjectPage::default();
-        for id in ids {
-            if let Some((path, project)) = self.project(id)? {
-                page.projects.push((id, path, project));
-            }
-        }
-        Ok(page)
+    ) -> Result<Page<ProjectId, Project>, Error> {
+        Page::of_table(&self.snapshot, &PROJECTS, (after, limit), |id| self.project(id))
     }
 
     /// Who may see a project and read its packages: of what it says and what the groups above

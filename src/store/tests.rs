@@ -182,21 +182,25 @@ impl House {
     }
 }
 
+/// Nothing narrower than usual, and that lease.
+pub(crate) fn rules(lease: Duration) -> Rules {
+    let upload_link = crate::store::UPLOAD_LINK;
+    Rules { lease, internal_formats: None, user_quota: None, upload_link }
+}
+
+/// A store in memory for tests of what stands upon it, without a lease.
+pub(crate) fn in_memory() -> Store {
+    let db = Db::open_with(TestDisk::default().opener(), crate::db::tests::options()).unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
+    Store::new(db, Pins::new(), clock, rules(Duration::ZERO))
+}
+
 fn open(disk: &TestDisk, clock: &Arc<ManualClock>) -> Store {
     let db = Db::open_with(disk.opener(), crate::db::tests::options()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
     let internal_formats = Some(crate::model::NamePattern::parse("^int-").unwrap());
-    Store::new(
-        db,
-        Pins::new(),
-        clock,
-        Rules {
-            lease: LEASE,
-            internal_formats,
-            user_quota: Some(USER_QUOTA),
-            upload_link: crate::store::UPLOAD_LINK,
-        },
-    )
+    let rules = Rules { internal_formats, user_quota: Some(USER_QUOTA), ..rules(LEASE) };
+    Store::new(db, Pins::new(), clock, rules)
 }
 
 fn cause() -> Cause {

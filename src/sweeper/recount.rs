@@ -42,19 +42,15 @@ mod tests {
     use crate::db::{self, Db, Options};
     use crate::model::{Scope, Trigger};
     use crate::stop::Stop;
-    use crate::store::{Rules, Store};
+    use crate::store::Store;
+    use crate::store::tests::rules;
     use crate::sweeper::Settings;
 
     #[test]
     fn a_drift_is_an_error_of_the_run_and_gone_in_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::ZERO);
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let files = BlobFiles::open(dir.path(), Arc::new(OsDisk)).unwrap();
         let settings = Settings::default();

@@ -84,6 +84,28 @@ impl House {
     }
 }
 
+/// An upstream that holds the image `org/app:v1`, and what is asked about it.
+struct Scene {
+    peer: BadUpstream,
+    house: House,
+    image: Image,
+    source: Arc<Source>,
+    app: UpstreamName,
+    /// Of the layer.
+    blob: OciDigest,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let peer = BadUpstream::start();
+        let house = House::of(&peer);
+        let image = image(1);
+        peer.holds("org/app", "v1", &image);
+        let (source, blob) = (house.source(), digest(&image.blobs[1].digest));
+        Self { peer, house, image, source, app: name("org/app"), blob }
+    }
+}
+
 fn manual() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp(1_000_000)))
 }

@@ -1,21 +1,12 @@
 //! Who may do what in a group, with a store in memory.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::*;
-use crate::blobs::Pins;
-use crate::clock::ManualClock;
-use crate::db::Db;
-use crate::db::tests::disk::TestDisk;
-use crate::db::tests::options;
-use crate::model::{
-    DeployTokenId, GroupName, MemberName, Rank, Role, Timestamp, User, UserName, Visibility,
-};
+use crate::model::{DeployTokenId, MemberName, Rank, Role, User, UserName, Visibility};
+use crate::store::Store;
 use crate::store::detached::Cause;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::members::{MemberPut, PutMode};
-use crate::store::{Rules, Store};
+use crate::store::tests::in_memory;
 
 const ABILITIES: [Ability; 5] = [
     Ability::ReadGroup,
@@ -35,24 +26,10 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let db = Db::open_with(TestDisk::default().opener(), options()).unwrap();
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
-        let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
-        let store = Store::new(db, Pins::new(), clock, rules);
+        let store = in_memory();
         let group = |parent, name: &str| {
-            let new = NewGroup {
-                parent,
-                name: GroupName::parse(name).unwrap(),
-                title: name.to_owned(),
-                description: String::new(),
-                visibility: Visibility::Public,
-                owner: None,
-            };
+            let new =
+                governed::New { visibility: Visibility::Public, ..governed::New::of(parent, name) };
             store.create_group(new).wait().unwrap()
         };
         let top = group(GroupId::TOP, "top");

@@ -10,8 +10,8 @@ use crate::db::Db;
 use crate::db::tests::disk::TestDisk;
 use crate::db::tests::options;
 use crate::model::{Caller, Timestamp, TokenId, TokenScope};
-use crate::store::Rules;
 use crate::store::accounts::NewAccount;
+use crate::store::tests::rules;
 use crate::store::tokens::NewToken;
 
 const PASSWORD: &str = "eve's password";
@@ -32,12 +32,7 @@ impl House {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
         let db = Db::open_with(TestDisk::default().opener(), options()).unwrap();
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::ZERO);
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let store = Store::new(db, Pins::new(), shared, rules);
         Self { store, clock, folder: tempfile::tempdir().unwrap() }

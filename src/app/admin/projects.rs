@@ -1,30 +1,18 @@
 //! `project`: what packages are published to. Operators are not asked for a role.
 //!
-//! A project is named by its full path, as a group is; it is looked up here and again in the
-//! transaction that changes it. Deliberately absent: its members and deploy tokens, which are told
-//! and changed as those of groups ([`super::groups`]).
+//! What is done alike about groups is in [`super::governed`]. Deliberately absent: a project's
+//! members and deploy tokens, which are told and changed as those of groups ([`super::groups`]).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::governed::{self, Change, Kind, Line, New};
 use super::groups::members;
-use super::groups::{group_of, read};
-use super::text::{bytes, count, moment, table};
-use super::{Answer, Desk, Sweeping, Verdict};
+use super::text::{bytes, count, moment};
+use super::{Answer, Desk, Verdict};
 use crate::app::Error;
-use crate::db::Order;
-use crate::model::{
-    GroupId, GroupName, GroupPath, ListedBy, ListedText, Project, ProjectId, Scope, Timestamp,
-    Trigger, UserName, Visibility,
-};
-use crate::store::detached::Cause;
-use crate::store::listed::ListedAfter;
-use crate::store::projects::{NewProject, ProjectChange};
-use crate::store::{self, View};
-
-/// Records that are read at a time.
-const BATCH: usize = 1000;
+use crate::model::{ProjectId, Timestamp, Visibility};
 
 /// What to do about projects. Full paths are texts, since a client may be of another version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,27 +34,17 @@ pub enum Projects {
     Create {
         /// Its full path.
         project: String,
-        /// What people call it; `None`: the last name of the path.
-        title: Option<String>,
-        /// What it is for.
-        description: Option<String>,
-        /// Who may see it and read its packages.
-        visibility: Visibility,
-        /// The login of an owner beside those of the groups above.
-        owner: Option<String>,
+        /// What it is to be.
+        #[serde(flatten)]
+        new: New,
     },
-    /// Change a project; `None` stays as it is.
+    /// Change a project.
     Change {
         /// Its full path.
         project: String,
-        /// Another last name of the path.
-        name: Option<String>,
-        /// What people call it.
-        title: Option<String>,
-        /// What it is for.
-        description: Option<String>,
-        /// Who may see it and read its packages.
-        visibility: Option<Visibility>,
+        /// What of it.
+        #[serde(flatten)]
+        change: Change,
     },
     /// Delete a project with all that was published to it.
     Delete {
@@ -78,188 +56,43 @@ pub enum Projects {
 impl Desk<'_> {
     pub(super) fn projects(&self, command: Projects) -> Result<Answer, Error> {
         match command {
-            Projects::List { limit, after } => self.list_projects(limit, after.as_deref()),
+            Projects::List { limit, after } => {
+                let limit = limit.unwrap_or(usize::MAX);
+                self.list_governed(Kind::Project, limit, after.as_deref())
+            }
             Projects::Show { project } => self.show_project(&project),
-            Projects::Create { project, title, description, visibility, owner } => {
-                self.create_project(&project, title, description, visibility, owner.as_deref())
+            Projects::Create { project, new } => self.create_governed(Kind::Project, &project, new),
+            Projects::Change { project, change } => {
+                self.change_governed(Kind::Project, &project, change)
             }
-            Projects::Change { project, name, title, description, visibility } => {
-                let name = name.map(|name| GroupName::parse(&name)).transpose();
-                let name = name.map_err(store::Error::from)?;
-                let change = ProjectChange { name, title, description, visibility };
-                self.change_project(&project, change)
-            }
-            Projects::Delete { project } => self.delete_project(&project),
+            Projects::Delete { project } => self.delete_governed(Kind::Project, &project),
         }
-    }
-
-    fn list_projects(&self, limit: Option<usize>, after: Option<&str>) -> Result<Answer, Error> {
-        let store = self.house.store();
-        let view = store.view()?;
-        let mut after = after.map(|path| place_of(&view, path)).transpose()?;
-        let (limit, mut projects) = (limit.unwrap_or(usize::MAX), Vec::new());
-        while projects.len() < limit {
-            let by = ListedBy::ProjectName;
-            let batch = view.listed(by, Order::Ascending, after.as_ref(), limit.min(BATCH))?;
-            let Some(last) = batch.last() else { break };
-            after = Some(last.clone());
-            for listed in batch {
-                let id = ProjectId(listed.id.0);
-                if let Some((path, project)) = view.project(id)?
-                    && projects.len() < limit
-                {
-                    projects.push(ProjectLine::new(id, &path, project));
-                }
-            }
-        }
-        Answer::new(Verdict::Fine, &List { projects, now: store.clock().now() })
     }
 
     fn show_project(&self, path: &str) -> Result<Answer, Error> {
         let store = self.house.store();
         let view = store.view()?;
-        let (id, path) = project_of(&view, path)?;
-        let (_, project) = view.project(id)?.ok_or_else(|| unknown(&path))?;
+        let (governed, path) = Kind::Project.find(&view, path)?;
+        let line = Kind::Project.line(&view, governed)?;
+        let id = ProjectId(governed.0);
         let usage = view.project_usage(id)?;
         let shown = Shown {
             effective: view.effective_visibility(id)?,
-            project: ProjectLine::new(id, &path, project),
+            project: line.ok_or_else(|| Kind::Project.unknown(&path))?,
             packages: usage.packages,
             live_bytes: usage.live.bytes,
             pending_bytes: usage.pending.bytes,
-            members: members::lines(&view, id.governed())?,
+            members: members::lines(&view, governed)?,
             now: store.clock().now(),
         };
         Answer::new(Verdict::Fine, &shown)
-    }
-
-    fn create_project(
-        &self,
-        path: &str,
-        title: Option<String>,
-        description: Option<String>,
-        visibility: Visibility,
-        owner: Option<&str>,
-    ) -> Result<Answer, Error> {
-        let store = self.house.store();
-        let path = read(path)?;
-        let owner = owner.map(UserName::parse).transpose().map_err(Error::Login)?;
-        let (parent, name) = match path.rsplit_once('/') {
-            Some((above, name)) => (group_of(&store.view()?, above)?.0, name),
-            None => (GroupId::TOP, path.as_str()),
-        };
-        let name = GroupName::parse(name).map_err(store::Error::from)?;
-        let title = title.unwrap_or_else(|| name.to_string());
-        let description = description.unwrap_or_default();
-        let stranger = match &owner {
-            Some(login) if store.view()?.account(login)?.is_none() => members::STRANGER,
-            _ => "",
-        };
-        let new = NewProject { parent, name, title, description, visibility, owner };
-        let id = store.create_project(new).wait()?;
-        Ok(done(id, &path, format!("{path} is a project, with the number {}.{stranger}", id.0)))
-    }
-
-    fn change_project(&self, path: &str, change: ProjectChange) -> Result<Answer, Error> {
-        let store = self.house.store();
-        let (id, before) = project_of(&store.view()?, path)?;
-        store.change_project(id, change).wait()?;
-        let (after, _) = store.view()?.project(id)?.ok_or_else(|| unknown(&before))?;
-        let text = if after == before {
-            format!("{after} is changed.")
-        } else {
-            format!("{before} is {after} from now on.")
-        };
-        Ok(done(id, &after.to_string(), text))
-    }
-
-    fn delete_project(&self, path: &str) -> Result<Answer, Error> {
-        let store = self.house.store();
-        let (id, path) = project_of(&store.view()?, path)?;
-        store.delete_project(id, Cause::request("")).wait()?;
-        let when = match self.sweeping {
-            Sweeping::Server(sweeper) => {
-                sweeper.ask(Scope::Reclaim, Trigger::Delete);
-                "in a moment"
-            }
-            Sweeping::Alone(_) => "with the next sweep",
-        };
-        let path = path.to_string();
-        Ok(done(id, &path, format!("{path} is deleted; its space comes back {when}.")))
-    }
-}
-
-/// The project of a full path.
-pub(super) fn project_of(view: &View, path: &str) -> Result<(ProjectId, GroupPath), Error> {
-    let path = GroupPath::parse(path).map_err(store::Error::from)?;
-    match view.project_at(&path)? {
-        Some((id, _)) => Ok((id, path)),
-        None => Err(unknown(&path)),
-    }
-}
-
-/// Where a project stands in the list of all.
-fn place_of(view: &View, path: &str) -> Result<ListedAfter, Error> {
-    let (id, path) = project_of(view, path)?;
-    let name = path.names().last().map(GroupName::as_str).unwrap_or_default();
-    Ok(ListedAfter { text: ListedText::of(name), id: id.governed() })
-}
-
-fn unknown(path: &GroupPath) -> Error {
-    store::Error::ProjectUnknown(path.to_string()).into()
-}
-
-fn done(id: ProjectId, path: &str, text: String) -> Answer {
-    let value = serde_json::json!({ "id": id, "path": path });
-    Answer { verdict: Verdict::Fine, text, value }
-}
-
-#[derive(Serialize)]
-struct ProjectLine {
-    id: ProjectId,
-    path: String,
-    name: String,
-    description: String,
-    visibility: Visibility,
-    created: Timestamp,
-}
-
-impl ProjectLine {
-    fn new(id: ProjectId, path: &GroupPath, project: Project) -> Self {
-        let Project { name, description, visibility, created, .. } = project;
-        Self { id, path: path.to_string(), name, description, visibility, created }
-    }
-}
-
-#[derive(Serialize)]
-struct List {
-    projects: Vec<ProjectLine>,
-    #[serde(skip)]
-    now: Timestamp,
-}
-
-impl fmt::Display for List {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.projects.is_empty() {
-            return f.write_str("There are no projects; `larder project create` makes one.");
-        }
-        let lines = self.projects.iter().map(|project| {
-            [
-                project.path.clone(),
-                project.id.0.to_string(),
-                project.visibility.to_string(),
-                project.name.clone(),
-                format!("made {}", moment(project.created, self.now)),
-            ]
-        });
-        f.write_str(table(lines.collect()).trim_end())
     }
 }
 
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
-    project: ProjectLine,
+    project: Line,
     /// Who may see it, given the groups above.
     #[serde(rename = "effective_visibility")]
     effective: Visibility,
@@ -275,7 +108,7 @@ struct Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { project, effective, packages, live_bytes, pending_bytes, members, now } = self;
-        let ProjectLine { id, path, name, description, visibility, created } = project;
+        let Line { id, path, name, description, visibility, created } = project;
         write!(f, "{path} ({name}), number {}, {visibility}", id.0)?;
         if effective != visibility {
             write!(f, " ({effective} as its group is)")?;
@@ -289,11 +122,6 @@ impl fmt::Display for Shown {
         if *pending_bytes > 0 {
             writeln!(f, "{} of that on their way out", bytes(*pending_bytes))?;
         }
-        let number = count(members.len().try_into().unwrap_or(u64::MAX), "member");
-        if members.is_empty() {
-            return write!(f, "{number}");
-        }
-        let lines = members.iter().map(|line| line.cells(*now)).collect();
-        write!(f, "{number}:\n{}", table(lines).trim_end())
+        governed::write_members(f, members, *now)
     }
 }

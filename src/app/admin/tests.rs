@@ -10,7 +10,7 @@ use crate::blobs::hash::hash_bytes;
 use crate::model::policy::{Rule, RuleKind};
 use crate::model::{
     ArtifactPath, BranchName, BranchPath, FilePath, FormatName, JobName, Run, RunId, Scope,
-    StageReport, TagName, Timestamp, Trigger, Usage,
+    StageReport, TagName, Timestamp, Trigger, Usage, Visibility,
 };
 use crate::store::blobs::{Body, Content};
 use crate::store::branches::PolicyChange;
@@ -229,4 +229,25 @@ fn numbers_tables_and_moments() {
     assert_eq!(moment(now, now.before(Duration::from_secs(60))), format!("{date} (in 60 seconds)"));
     assert_eq!(moment(now, now.after(Duration::from_secs(7200))), format!("{date} (2 hours ago)"));
     assert_eq!(moment(Timestamp::MAX, now), "the end of time");
+}
+
+#[test]
+fn what_is_asked_of_a_group_or_a_project_stands_beside_its_path_on_the_wire() {
+    let (title, owner) = (Some("Acme".to_owned()), Some("ann".to_owned()));
+    let new = governed::New { title, description: None, visibility: Visibility::Internal, owner };
+    let create = groups::Groups::Create { group: "acme".to_owned(), new };
+    let wire = serde_json::json!({ "create": {
+        "group": "acme",
+        "title": "Acme",
+        "description": null,
+        "visibility": "internal",
+        "owner": "ann",
+    } });
+    assert_eq!(serde_json::to_value(&create).unwrap(), wire);
+    assert_eq!(serde_json::from_value::<groups::Groups>(wire).unwrap(), create);
+    let (name, visibility) = (Some("app".to_owned()), None);
+    let change = governed::Change { name, title: None, description: None, visibility };
+    let change = projects::Projects::Change { project: "acme/a".to_owned(), change };
+    let wire = serde_json::json!({ "change": { "project": "acme/a", "name": "app" } });
+    assert_eq!(serde_json::from_value::<projects::Projects>(wire).unwrap(), change);
 }

@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::Common;
+use super::governed::{ChangeArgs, NewArgs, group};
 use super::people::{expiry, login};
 use crate::app::admin::groups::Who;
 use crate::app::admin::people::Expiry;
-use crate::model::{DeployScope, GroupName, GroupPath, Role, UserName, Visibility};
+use crate::model::{DeployScope, GroupPath, Role, UserName};
 
 /// `larder group`
 #[derive(Debug, Args)]
@@ -71,18 +72,9 @@ pub struct CreateGroup {
     /// Its full path.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
-    /// What people call it; the last name of the path, if not given.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// What it is for.
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// Who may see it: private (its members), internal (whoever is logged in) or public.
-    #[arg(long, value_name = "WHO", value_parser = visibility, default_value = "private")]
-    pub visibility: Visibility,
-    /// Its first owner.
-    #[arg(long, value_name = "LOGIN", value_parser = login)]
-    pub owner: Option<UserName>,
+    /// What it is to be.
+    #[command(flatten)]
+    pub new: NewArgs,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,
@@ -94,18 +86,9 @@ pub struct ChangeGroup {
     /// Its full path.
     #[arg(value_name = "GROUP", value_parser = group)]
     pub group: GroupPath,
-    /// Another last name of the path; clients have to use it from then on.
-    #[arg(long, value_name = "PATH", value_parser = group_name)]
-    pub path: Option<GroupName>,
-    /// What people call it.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// What it is for.
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// Who may see it: private (its members), internal (whoever is logged in) or public.
-    #[arg(long, value_name = "WHO", value_parser = visibility)]
-    pub visibility: Option<Visibility>,
+    /// What of it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,
@@ -274,26 +257,9 @@ pub struct RevokeDeployToken {
     pub common: Common,
 }
 
-pub(super) fn group(text: &str) -> Result<GroupPath, String> {
-    GroupPath::parse(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn group_name(text: &str) -> Result<GroupName, String> {
-    GroupName::parse(text).map_err(|error| error.to_string())
-}
-
 fn role(text: &str) -> Result<Role, String> {
     let names = || Role::ALL.map(Role::as_str).join(", ");
     Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
-}
-
-pub(super) fn visibility(text: &str) -> Result<Visibility, String> {
-    match text {
-        "private" => Ok(Visibility::Private),
-        "internal" => Ok(Visibility::Internal),
-        "public" => Ok(Visibility::Public),
-        _ => Err("write private, internal or public".to_owned()),
-    }
 }
 
 #[cfg(test)]

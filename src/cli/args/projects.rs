@@ -2,10 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::Common;
-use super::groups::{self, group, group_name, visibility};
-use super::people::login;
-use crate::model::{GroupName, GroupPath, UserName, Visibility};
+use super::governed::{ChangeArgs, NewArgs, group};
+use super::{Common, groups};
+use crate::model::GroupPath;
 
 /// `larder project`
 #[derive(Debug, Args)]
@@ -75,18 +74,9 @@ pub struct CreateProject {
     /// Its full path.
     #[arg(value_name = "PROJECT", value_parser = group)]
     pub project: GroupPath,
-    /// What people call it; the last name of the path, if not given.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// What it is for.
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// Who may read its packages: private (its members), internal (whoever is logged in) or public.
-    #[arg(long, value_name = "WHO", value_parser = visibility, default_value = "private")]
-    pub visibility: Visibility,
-    /// An owner, beside those of the groups above.
-    #[arg(long, value_name = "LOGIN", value_parser = login)]
-    pub owner: Option<UserName>,
+    /// What it is to be.
+    #[command(flatten)]
+    pub new: NewArgs,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,
@@ -98,18 +88,9 @@ pub struct ChangeProject {
     /// Its full path.
     #[arg(value_name = "PROJECT", value_parser = group)]
     pub project: GroupPath,
-    /// Another last name of the path; clients have to use it from then on.
-    #[arg(long, value_name = "PATH", value_parser = group_name)]
-    pub path: Option<GroupName>,
-    /// What people call it.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// What it is for.
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// Who may read its packages: private (its members), internal (whoever is logged in) or public.
-    #[arg(long, value_name = "WHO", value_parser = visibility)]
-    pub visibility: Option<Visibility>,
+    /// What of it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
     /// Which repository, and how to answer.
     #[command(flatten)]
     pub common: Common,

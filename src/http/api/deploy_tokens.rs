@@ -103,7 +103,7 @@ impl Server {
         let new = NewDeployToken {
             group,
             name: params.text("name")?.unwrap_or_default(),
-            username: params.text("username")?.filter(|text| !text.is_empty()),
+            username: params.given("username")?,
             scopes: scopes(&params.list("scopes")?)?,
             expires: params.end("expires_at", self.api_now())?,
             hash: secret.hash(),

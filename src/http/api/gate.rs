@@ -10,7 +10,7 @@ use crate::http::Server;
 use crate::http::failure::Failure;
 use crate::http::route::GroupAt;
 use crate::model::{Ability, Caller, Group, GroupId, GroupPath, Visibility};
-use crate::store::View;
+use crate::store::{self, View};
 
 /// A group that was found.
 #[derive(Clone, Debug)]
@@ -48,13 +48,25 @@ impl Server {
         view: &View,
         caller: &Caller,
         group: GroupId,
-    ) -> Result<bool, Failure> {
-        let is_shown = match view.visibility(group)? {
-            Some(Visibility::Public) => true,
-            Some(Visibility::Internal) => self.is_somebody(caller),
-            Some(Visibility::Private) | None => false,
-        };
-        Ok(is_shown || self.may_in(view, caller, group, Ability::ReadGroup)?)
+    ) -> Result<bool, store::Error> {
+        let visibility = view.visibility(group)?.unwrap_or(Visibility::Private);
+        self.sees(view, caller, (group, visibility), Ability::ReadGroup)
+    }
+
+    /// Whether a group or a project that is shown so is for the caller too, or they may do that
+    /// there.
+    pub(in crate::http) fn sees(
+        &self,
+        view: &View,
+        caller: &Caller,
+        (governed, shown): (GroupId, Visibility),
+        ability: Ability,
+    ) -> Result<bool, store::Error> {
+        match shown {
+            Visibility::Public => Ok(true),
+            Visibility::Internal if self.is_somebody(caller) => Ok(true),
+            _ => self.access.may_in_group(view, caller, governed, ability),
+        }
     }
 
     /// The group that a URL names.
@@ -92,8 +104,20 @@ impl Server {
         ability: Ability,
     ) -> Result<Found, Failure> {
         let found = self.group_found(view, asked, at)?;
-        if self.may_in(view, &asked.caller, found.id, ability)? {
-            return Ok(found);
+        self.must_may(view, asked, found.id, ability)?;
+        Ok(found)
+    }
+
+    /// Refuses who may not do that in a group or a project that they see.
+    pub(super) fn must_may(
+        &self,
+        view: &View,
+        asked: &Asked,
+        governed: GroupId,
+        ability: Ability,
+    ) -> Result<(), Failure> {
+        if self.may_in(view, &asked.caller, governed, ability)? {
+            return Ok(());
         }
         Err(if self.is_somebody(&asked.caller) {
             ApiError::forbidden().into()

@@ -12,18 +12,15 @@ use warp::reply::Response;
 use super::gate::Found;
 use super::listing::{Kind, Sorting};
 use super::pages::{Count, Page};
-use super::params::{Params, invalid, no_value};
+use super::params::invalid;
+use super::wanted::{Wanted, visibility};
 use super::{ApiError, Asked, accepted, created, render};
 use crate::http::failure::Failure;
 use crate::http::route::GroupAt;
 use crate::http::{Server, reply};
-use crate::model::{Ability, Caller, Group, GroupId, GroupName, Role, Visibility};
+use crate::model::{Ability, Group, GroupId, GroupName, Role, Visibility};
 use crate::store::detached::Cause;
-use crate::store::groups::{GroupChange, NewGroup};
-use crate::store::{self, View};
-
-/// Records that are read at a time.
-const BATCH: usize = 1000;
+use crate::store::{self, View, governed};
 
 impl Server {
     pub(super) fn api_groups(&self, asked: &Asked) -> Result<Response, Failure> {
@@ -53,7 +50,10 @@ impl Server {
         let top = self.group_found(&view, asked, at)?;
         let sorting = Sorting::groups(&asked.params)?;
         let mut found = Vec::new();
-        below(&view, top.id, &mut |id, group| found.push((sorting.text_of_group(&group), id)))?;
+        for below in view.all_subgroups(top.id) {
+            let (_, id, group) = below?;
+            found.push((sorting.text_of_group(&group), id));
+        }
         self.list_groups(asked, &view, Count::All, sorting.sorted(found))
     }
 
@@ -63,10 +63,11 @@ impl Server {
         let sorting = Sorting::groups(&asked.params)?;
         let (mut found, mut parents) = (Vec::new(), vec![top.id]);
         while let Some(parent) = parents.pop() {
-            below(&view, parent, &mut |id, group| {
+            for below in view.all_subgroups(parent) {
+                let (_, id, group) = below?;
                 parents.push(id);
                 found.push((sorting.text_of_group(&group), id));
-            })?;
+            }
         }
         self.list_groups(asked, &view, Count::All, sorting.sorted(found))
     }
@@ -93,7 +94,7 @@ impl Server {
     fn create_group(&self, asked: &Asked) -> Result<Response, Failure> {
         let params = &asked.params;
         params.require(&["name", "path"])?;
-        let parent = match params.text("parent_id")?.filter(|text| !text.is_empty()) {
+        let parent = match params.given("parent_id")? {
             None if self.access.trusts(&asked.caller) => GroupId::TOP,
             None => return Err(ApiError::forbidden().into()),
             Some(text) => {
@@ -103,7 +104,7 @@ impl Server {
             }
         };
         let owner = asked.caller.login().cloned();
-        let new = NewGroup {
+        let new = governed::New {
             parent,
             name: name(&params.text("path")?.unwrap_or_default())?,
             title: params.text("name")?.unwrap_or_default(),
@@ -120,7 +121,7 @@ impl Server {
     fn change_group(&self, asked: &Asked, at: &GroupAt) -> Result<Response, Failure> {
         let id = self.group_for(&self.api_view()?, asked, at, Ability::AdminGroup)?.id;
         let params = &asked.params;
-        let change = GroupChange {
+        let change = governed::Change {
             name: params.text("path")?.map(|text| name(&text)).transpose()?,
             title: params.text("name")?,
             description: params.text("description")?,
@@ -145,26 +146,6 @@ impl Server {
     }
 }
 
-/// The groups directly in another, one after the other.
-pub(super) fn below(
-    view: &View,
-    parent: GroupId,
-    each: &mut dyn FnMut(GroupId, Group),
-) -> Result<(), Failure> {
-    let mut after: Option<GroupName> = None;
-    loop {
-        let found = view.subgroups(parent, after.as_ref(), BATCH)?;
-        let is_last = found.len() < BATCH;
-        for (name, id, group) in found {
-            each(id, group);
-            after = Some(name);
-        }
-        if is_last {
-            return Ok(());
-        }
-    }
-}
-
 fn line(view: &View, asked: &Asked, id: GroupId) -> Result<Option<Value>, Failure> {
     let Some((path, group)) = view.group(id)? else { return Ok(None) };
     Ok(Some(render::group(view, &asked.address, &Found { id, path, group })?))
@@ -172,58 +153,29 @@ fn line(view: &View, asked: &Asked, id: GroupId) -> Result<Option<Value>, Failur
 
 /// Which groups of a list are asked for.
 struct Filter<'a> {
-    caller: &'a Caller,
-    /// In lower case.
-    search: Option<String>,
-    /// The caller has this role at least.
-    role: Option<Role>,
+    wanted: Wanted<'a>,
     is_top_only: bool,
-    visibility: Option<Visibility>,
     skipped: HashSet<u64>,
 }
 
 impl<'a> Filter<'a> {
     fn read(asked: &'a Asked) -> Result<Self, ApiError> {
         let params = &asked.params;
-        let level = match params.number("min_access_level")? {
-            None => None,
-            Some(level) => Some(Role::of_level(level).ok_or_else(|| no_value("min_access_level"))?),
-        };
-        let role = if params.flag("owned")? == Some(true) { Some(Role::Owner) } else { level };
         let is_of_all = params.flag("all_available")? != Some(false);
         let skipped = params.list("skip_groups")?;
         let skipped = skipped.iter().map(|text| text.parse().map_err(|_| invalid("skip_groups")));
         Ok(Self {
-            caller: &asked.caller,
-            search: params.text("search")?.map(|text| text.to_lowercase()),
-            role: role.or((!is_of_all).then_some(Role::Guest)),
+            wanted: Wanted::read(asked, (!is_of_all).then_some(Role::Guest))?,
             is_top_only: params.flag("top_level_only")? == Some(true),
-            visibility: visibility(params)?,
             skipped: skipped.collect::<Result<_, _>>()?,
         })
     }
 
     fn fits(&self, view: &View, id: GroupId, group: &Group) -> Result<bool, Failure> {
-        let contains = |search: &String| {
-            group.path.contains(search) || group.name.to_lowercase().contains(search)
-        };
-        let is_wanted = self.search.as_ref().is_none_or(contains)
-            && (!self.is_top_only || group.parent == GroupId::TOP)
-            && self.visibility.is_none_or(|visibility| visibility == group.visibility)
-            && !self.skipped.contains(&id.0);
-        let Some(least) = self.role.filter(|_| is_wanted) else { return Ok(is_wanted) };
-        let Caller::User(user) = self.caller else { return Ok(false) };
-        Ok(view.role(user, id)?.is_some_and(|role| role >= least))
-    }
-}
-
-pub(super) fn visibility(params: &Params) -> Result<Option<Visibility>, ApiError> {
-    match params.text("visibility")?.as_deref() {
-        None | Some("") => Ok(None),
-        Some("private") => Ok(Some(Visibility::Private)),
-        Some("internal") => Ok(Some(Visibility::Internal)),
-        Some("public") => Ok(Some(Visibility::Public)),
-        Some(_) => Err(no_value("visibility")),
+        let is_wanted = (!self.is_top_only || group.parent == GroupId::TOP)
+            && !self.skipped.contains(&id.0)
+            && self.wanted.says([&group.path, &group.name], group.visibility);
+        Ok(is_wanted && self.wanted.is_member(view, id)?)
     }
 }
 
@@ -237,7 +189,9 @@ fn unsaved(error: store::Error) -> Failure {
         store::Error::GroupExists(_) => failed(":path=>[\"has already been taken\"]").into(),
         store::Error::GroupUnknown(_) => ApiError::not_found("Group").into(),
         store::Error::GroupName(why) => failed(&format!(":path=>[{:?}]", why.to_string())).into(),
-        why @ store::Error::GroupText => failed(&format!(":name=>[{:?}]", why.to_string())).into(),
+        why @ store::Error::GovernedText => {
+            failed(&format!(":name=>[{:?}]", why.to_string())).into()
+        }
         error => error.into(),
     }
 }

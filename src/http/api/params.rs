@@ -98,13 +98,20 @@ impl Params {
         }
     }
 
+    /// As [`Self::text`]; nothing is said by an empty text.
+    ///
+    /// # Errors
+    /// 400.
+    pub(in crate::http) fn given(&self, name: &str) -> Result<Option<String>, ApiError> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
     /// A number from 0 on; nothing is said by an empty text.
     ///
     /// # Errors
     /// 400.
     pub(in crate::http) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
-        let text = self.text(name)?.filter(|text| !text.is_empty());
-        text.map(|text| text.parse().map_err(|_| invalid(name))).transpose()
+        self.given(name)?.map(|text| text.parse().map_err(|_| invalid(name))).transpose()
     }
 
     /// Yes or no.
@@ -157,7 +164,7 @@ impl Params {
         name: &str,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, ApiError> {
-        let Some(text) = self.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let Some(text) = self.given(name)? else { return Ok(None) };
         let at = moment(&text).ok_or_else(|| invalid(name))?;
         if at <= now {
             return Err(ApiError::bad_request(&format!("{name} is not in the future")));

@@ -8,8 +8,8 @@ use super::{ApiError, Asked};
 use crate::http::Server;
 use crate::http::failure::Failure;
 use crate::http::route::{GovernedAt, ProjectAt};
-use crate::model::{Ability, Caller, GroupId, GroupPath, Project, ProjectId, Role, Visibility};
-use crate::store::View;
+use crate::model::{Ability, Caller, GroupId, GroupPath, Project, ProjectId, Role};
+use crate::store::{self, View};
 
 /// A project that was found.
 #[derive(Clone, Debug)]
@@ -46,13 +46,9 @@ impl Server {
         view: &View,
         caller: &Caller,
         id: ProjectId,
-    ) -> Result<bool, Failure> {
-        let is_shown = match view.effective_visibility(id)? {
-            Visibility::Public => true,
-            Visibility::Internal => self.is_somebody(caller),
-            Visibility::Private => false,
-        };
-        Ok(is_shown || self.may_in(view, caller, id.governed(), Ability::ReadProject)?)
+    ) -> Result<bool, store::Error> {
+        let visibility = view.effective_visibility(id)?;
+        self.sees(view, caller, (id.governed(), visibility), Ability::ReadProject)
     }
 
     /// The project that a URL names.
@@ -135,22 +131,5 @@ impl Server {
             Caller::User(user) if view.role(user, governed)? >= Some(role) => Ok(()),
             _ => Err(ApiError::forbidden().into()),
         }
-    }
-
-    fn must_may(
-        &self,
-        view: &View,
-        asked: &Asked,
-        governed: GroupId,
-        ability: Ability,
-    ) -> Result<(), Failure> {
-        if self.may_in(view, &asked.caller, governed, ability)? {
-            return Ok(());
-        }
-        Err(if self.is_somebody(&asked.caller) {
-            ApiError::forbidden().into()
-        } else {
-            ApiError::unauthorized().into()
-        })
     }
 }

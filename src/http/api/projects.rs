@@ -12,22 +12,19 @@ mod lines;
 use warp::reply::Response;
 
 use self::filter::Filter;
-use super::groups::{below, visibility};
 use super::listing::{Kind, Sorting};
 use super::pages::{Count, Page};
-use super::params::Params;
 use super::project_gate::FoundProject;
+use super::wanted::visibility;
 use super::{ApiError, Asked, accepted, created};
 use crate::http::failure::Failure;
 use crate::http::route::{GroupAt, ProjectAt};
 use crate::http::{Server, reply};
 use crate::model::{
-    Ability, GroupId, GroupName, Project, ProjectId, Rank, Role, User, UserName, UserNumber,
-    Visibility,
+    Ability, GroupId, GroupName, ProjectId, Rank, Role, User, UserName, UserNumber, Visibility,
 };
 use crate::store::detached::Cause;
-use crate::store::projects::{NewProject, ProjectChange};
-use crate::store::{self, View};
+use crate::store::{self, View, governed};
 
 /// Records that are read at a time.
 const BATCH: usize = 1000;
@@ -66,11 +63,15 @@ impl Server {
         let is_deep = asked.params.flag("include_subgroups")? == Some(true);
         let (mut found, mut parents) = (Vec::new(), vec![group]);
         while let Some(parent) = parents.pop() {
-            directly_in(&view, parent, &mut |id, project| {
+            for project in view.all_projects_in(parent) {
+                let (_, id, project) = project?;
                 found.push((sorting.text_of_project(&project), id.governed()));
-            })?;
-            if is_deep {
-                below(&view, parent, &mut |id, _| parents.push(id))?;
+            }
+            if !is_deep {
+                break;
+            }
+            for below in view.all_subgroups(parent) {
+                parents.push(below?.1);
             }
         }
         self.list_projects(asked, &view, Count::All, sorting.sorted(found))
@@ -89,7 +90,7 @@ impl Server {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = view.projects_of(&user, after, BATCH)?;
-            for (id, _, project) in page.projects {
+            for (id, _, project) in page.found {
                 found.push((sorting.text_of_project(&project), id.governed()));
             }
             after = page.next;
@@ -121,7 +122,7 @@ impl Server {
 
     fn create_project(&self, asked: &Asked) -> Result<Response, Failure> {
         let params = &asked.params;
-        let (title, name) = (given(params, "name")?, given(params, "path")?);
+        let (title, name) = (params.given("name")?, params.given("path")?);
         if title.is_none() && name.is_none() {
             let why = "name, path are missing, at least one parameter must be provided";
             return Err(ApiError::parameters(&[why.to_owned()]).into());
@@ -130,7 +131,7 @@ impl Server {
         let parent = self.parent_of_new(&view, asked)?;
         let name = name.unwrap_or_else(|| name_of(title.as_deref().unwrap_or_default()));
         let name = read_name(&name)?;
-        let new = NewProject {
+        let new = governed::New {
             parent,
             title: title.unwrap_or_else(|| name.to_string()),
             name,
@@ -146,7 +147,7 @@ impl Server {
 
     /// The group that `namespace_id` names, in which the caller may make projects.
     fn parent_of_new(&self, view: &View, asked: &Asked) -> Result<GroupId, Failure> {
-        match given(&asked.params, "namespace_id")? {
+        match asked.params.given("namespace_id")? {
             Some(text) => {
                 let ability = Ability::CreateProject;
                 Ok(self.group_for(view, asked, &GroupAt::read(&text), ability)?.id)
@@ -162,8 +163,8 @@ impl Server {
     fn change_project(&self, asked: &Asked, at: &ProjectAt) -> Result<Response, Failure> {
         let id = self.project_for(&self.api_view()?, asked, at, Ability::AdminProject)?.id;
         let params = &asked.params;
-        let change = ProjectChange {
-            name: given(params, "path")?.map(|text| read_name(&text)).transpose()?,
+        let change = governed::Change {
+            name: params.given("path")?.map(|text| read_name(&text)).transpose()?,
             title: params.text("name")?,
             description: params.text("description")?,
             visibility: visibility(params)?,
@@ -192,31 +193,6 @@ fn owner_of_new(view: &View, asked: &Asked, parent: GroupId) -> Result<Option<Us
     Ok((!owns).then(|| user.login.clone()))
 }
 
-/// The projects directly in a group, one after the other.
-fn directly_in(
-    view: &View,
-    parent: GroupId,
-    each: &mut dyn FnMut(ProjectId, Project),
-) -> Result<(), Failure> {
-    let mut after: Option<GroupName> = None;
-    loop {
-        let found = view.projects_in_group(parent, after.as_ref(), BATCH)?;
-        let is_last = found.len() < BATCH;
-        for (name, id, project) in found {
-            each(id, project);
-            after = Some(name);
-        }
-        if is_last {
-            return Ok(());
-        }
-    }
-}
-
-/// What is said about a parameter, if that is anything.
-fn given(params: &Params, name: &str) -> Result<Option<String>, ApiError> {
-    Ok(params.text(name)?.filter(|text| !text.is_empty()))
-}
-
 /// `Build Tools` is called `build-tools` in paths unless the client says otherwise.
 fn name_of(title: &str) -> String {
     let letter = |letter: char| if is_letter(letter) { letter } else { '-' };
@@ -238,7 +214,7 @@ fn unsaved(error: store::Error) -> Failure {
         store::Error::GroupUnknown(_) => ApiError::not_found("Group").into(),
         store::Error::ProjectUnknown(_) => ApiError::not_found("Project").into(),
         store::Error::GroupName(why) => refused("path", &why.to_string()).into(),
-        why @ store::Error::ProjectText => refused("name", &why.to_string()).into(),
+        why @ store::Error::GovernedText => refused("name", &why.to_string()).into(),
         why @ store::Error::ProjectTooVisible { .. } => {
             refused("visibility_level", &why.to_string()).into()
         }

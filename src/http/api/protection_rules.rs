@@ -107,7 +107,7 @@ fn level(
     if !params.has(name) {
         return Ok(before);
     }
-    let Some(text) = params.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = params.given(name)? else { return Ok(None) };
     let role = known.iter().find(|role| word(**role) == text);
     role.map(|role| Some(*role)).ok_or_else(|| no_value(name))
 }

@@ -41,7 +41,7 @@ pub(super) fn group(view: &View, address: &str, found: &Found) -> Result<Value, 
 }
 
 /// `Acme / Tools`
-pub(super) fn full_name(view: &View, group: &Group) -> Result<String, store::Error> {
+pub(in crate::http) fn full_name(view: &View, group: &Group) -> Result<String, store::Error> {
     let mut names = vec![group.name.clone()];
     let mut at = group.parent;
     while at != GroupId::TOP {

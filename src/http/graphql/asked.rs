@@ -15,7 +15,6 @@ use crate::http::Server;
 use crate::http::failure::own_fault;
 use crate::model::{
     Ability, Caller, GroupId, ProjectId, RuleRole, Scope, Trigger, Upstream, UpstreamCredentials,
-    Visibility,
 };
 use crate::proxy;
 use crate::store::package_lists::{Depth, LOOKS_MAX, PackageList, Page, Part, Place};
@@ -106,15 +105,16 @@ impl Asked {
         Ok(view.role(user, group)?.is_some_and(|role| role >= least))
     }
 
+    /// Whether the caller may see that a group is there.
+    pub fn sees_group(&self, group: GroupId) -> Result<bool> {
+        let sees = self.server.sees_group(&self.view(), &self.caller, group);
+        sees.map_err(|error| fault(&error))
+    }
+
     /// Whether the caller may see that a project is there.
     pub fn sees_project(&self, project: ProjectId) -> Result<bool> {
-        let visibility =
-            self.view().effective_visibility(project).map_err(|error| fault(&error))?;
-        Ok(match visibility {
-            Visibility::Public => true,
-            Visibility::Internal if self.caller.login().is_some() => true,
-            _ => self.may(project.governed(), Ability::ReadProject)?,
-        })
+        let sees = self.server.sees_project(&self.view(), &self.caller, project);
+        sees.map_err(|error| fault(&error))
     }
 
     /// Whether the caller may be told of a project's packages.

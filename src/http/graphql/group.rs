@@ -13,7 +13,8 @@ use super::errors::{fault, unavailable};
 use super::ids;
 use super::package_settings::GroupPackageSettings;
 use super::packages::GroupPackages;
-use crate::model::{Ability, Group as Record, GroupId, GroupPath, Visibility};
+use crate::http::api::render;
+use crate::model::{Ability, Group as Record, GroupId, GroupPath};
 
 /// A group that was found.
 pub struct GroupAt {
@@ -57,8 +58,7 @@ pub fn find(asked: &Asked, path: &str) -> Result<Option<GroupAt>> {
     let Ok(path) = GroupPath::parse(path) else { return Ok(None) };
     let found = asked.view().group_at(&path).map_err(|error| fault(&error))?;
     let Some((id, record)) = found else { return Ok(None) };
-    let group = GroupAt { id, path, record };
-    Ok(if is_seen(asked, id)? { Some(group) } else { None })
+    Ok(asked.sees_group(id)?.then_some(GroupAt { id, path, record }))
 }
 
 /// The group of this number, if the caller may see it.
@@ -68,8 +68,7 @@ pub fn find(asked: &Asked, path: &str) -> Result<Option<GroupAt>> {
 pub fn find_by_id(asked: &Asked, id: GroupId) -> Result<Option<GroupAt>> {
     let found = asked.view().group(id).map_err(|error| fault(&error))?;
     let Some((path, record)) = found else { return Ok(None) };
-    let group = GroupAt { id, path, record };
-    Ok(if is_seen(asked, id)? { Some(group) } else { None })
+    Ok(asked.sees_group(id)?.then_some(GroupAt { id, path, record }))
 }
 
 /// The group of this path for a change that needs `ability` there.
@@ -81,16 +80,6 @@ pub fn find_to_change(asked: &Asked, path: &str, ability: Ability) -> Result<Gro
     asked.check_changes()?;
     let group = find(asked, path)?.ok_or_else(unavailable)?;
     if asked.may(group.id, ability)? { Ok(group) } else { Err(unavailable()) }
-}
-
-fn is_seen(asked: &Asked, id: GroupId) -> Result<bool> {
-    let visibility = asked.view().visibility(id).map_err(|error| fault(&error))?;
-    Ok(match visibility {
-        None => false,
-        Some(Visibility::Public) => true,
-        Some(Visibility::Internal) if asked.caller().login().is_some() => true,
-        Some(_) => asked.may(id, Ability::ReadGroup)?,
-    })
 }
 
 #[Object]
@@ -120,7 +109,8 @@ impl GroupFields {
 
     /// What people call it and the groups that it is in.
     async fn full_name(&self, context: &Context<'_>) -> Result<String> {
-        full_name(asked(context)?, &self.0)
+        let view = asked(context)?.view();
+        render::full_name(&view, &self.0.record).map_err(|error| fault(&error))
     }
 
     /// Its name in URLs.
@@ -140,29 +130,11 @@ impl GroupFields {
 
     /// Who may see it: `private`, `internal` or `public`.
     async fn visibility(&self) -> Option<&'static str> {
-        Some(match self.0.record.visibility {
-            Visibility::Private => "private",
-            Visibility::Internal => "internal",
-            Visibility::Public => "public",
-        })
+        Some(self.0.record.visibility.as_str())
     }
 
     /// Its address.
     async fn web_url(&self, context: &Context<'_>) -> Result<String> {
         Ok(format!("{}/groups/{}", asked(context)?.address(), self.0.path))
     }
-}
-
-fn full_name(asked: &Asked, group: &GroupAt) -> Result<String> {
-    let view = asked.view();
-    let mut names = vec![group.record.name.clone()];
-    let mut parent = group.record.parent;
-    while parent != GroupId::TOP {
-        let above = view.group(parent).map_err(|error| fault(&error))?;
-        let Some((_, above)) = above else { break };
-        names.push(above.name);
-        parent = above.parent;
-    }
-    names.reverse();
-    Ok(names.join(" / "))
 }

@@ -13,7 +13,7 @@ use super::group::{self, Group};
 use super::ids;
 use super::package_policy::ProjectPackagePolicy;
 use super::packages::ProjectPackages;
-use crate::model::{Ability, GroupId, GroupPath, Project as Record, ProjectId, Visibility};
+use crate::model::{Ability, GroupId, GroupPath, Project as Record, ProjectId};
 
 /// A project that was found.
 pub struct ProjectAt {
@@ -53,8 +53,7 @@ pub fn find(asked: &Asked, path: &str) -> Result<Option<ProjectAt>> {
     let Ok(path) = GroupPath::parse(path) else { return Ok(None) };
     let found = asked.view().project_at(&path).map_err(|error| fault(&error))?;
     let Some((id, record)) = found else { return Ok(None) };
-    let project = ProjectAt { id, path, record };
-    Ok(if asked.sees_project(id)? { Some(project) } else { None })
+    Ok(asked.sees_project(id)?.then_some(ProjectAt { id, path, record }))
 }
 
 /// The project of this number, if the caller may see it.
@@ -64,8 +63,7 @@ pub fn find(asked: &Asked, path: &str) -> Result<Option<ProjectAt>> {
 pub fn find_by_id(asked: &Asked, id: ProjectId) -> Result<Option<ProjectAt>> {
     let found = asked.view().project(id).map_err(|error| fault(&error))?;
     let Some((path, record)) = found else { return Ok(None) };
-    let project = ProjectAt { id, path, record };
-    Ok(if asked.sees_project(id)? { Some(project) } else { None })
+    Ok(asked.sees_project(id)?.then_some(ProjectAt { id, path, record }))
 }
 
 /// The project of this path for a change that needs `ability` there.
@@ -121,11 +119,7 @@ impl ProjectFields {
 
     /// Who may see it: `private`, `internal` or `public`.
     async fn visibility(&self) -> Option<&'static str> {
-        Some(match self.0.record.visibility {
-            Visibility::Private => "private",
-            Visibility::Internal => "internal",
-            Visibility::Public => "public",
-        })
+        Some(self.0.record.visibility.as_str())
     }
 
     /// Its address.

@@ -16,7 +16,7 @@ use super::*;
 use crate::http::guard::tests::{Answer, Bench, admin, user};
 use crate::model::{Caller, GroupId, GroupName, GroupPath, MemberName, Role, UserName, Visibility};
 use crate::store::Store;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::members::{MemberPut, PutMode};
 
 const LINE: &str = "POST /api/graphql";
@@ -36,7 +36,7 @@ impl Bench {
             Some((parent, name)) => (self.group(parent), name),
             None => (GroupId::TOP, path),
         };
-        let new = NewGroup {
+        let new = governed::New {
             parent,
             name: GroupName::parse(name).unwrap(),
             title: name.to_uppercase(),

@@ -30,7 +30,7 @@ use crate::packages::{self, Packages};
 use crate::proxy::{self, Proxy, Upstreams};
 use crate::registry::{self, Registry};
 use crate::stop::Stop;
-use crate::store::{Rules, Store};
+use crate::store::Store;
 use crate::sweeper::{self, Sweeper};
 use crate::tree::{Limits, Tree};
 
@@ -91,12 +91,7 @@ impl Bench {
         let space = Arc::new(Space::open(folder.path(), disk, 0, 0).unwrap());
         let rows = RowDisk::default();
         let db = Db::open_with(rows.opener(), crate::db::tests::options()).unwrap();
-        let rules = Rules {
-            lease: LEASE,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = crate::store::tests::rules(LEASE);
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let settings = sweeper::Settings { period: None, ..sweeper::Settings::default() };
         let sweeper = Sweeper::new(store.clone(), files.clone(), settings, Stop::new()).unwrap();

@@ -22,15 +22,12 @@ use crate::http::failure::Failure;
 use crate::http::reply::with;
 use crate::http::route::{ApiRoute, PackagesAt, PackagesRoute, PackagesThing, PypiThing, Route};
 use crate::http::{Request, Server, blocking};
-use crate::model::{Ability, Caller, Digest, GroupId, GroupName, ProjectId, PypiName, SeriesKey};
+use crate::model::{Ability, Caller, Digest, GroupId, ProjectId, PypiName, SeriesKey};
 use crate::packages::Packages;
 use crate::packages::pages;
 use crate::packages::pypi::index::Index;
 use crate::packages::pypi::{linked, places};
 use crate::store::View;
-
-/// Groups and projects that are looked up at a time.
-const BATCH: usize = 500;
 
 impl Server {
     /// The answer to a client of `PyPI`.
@@ -179,23 +176,11 @@ impl Server {
 fn projects_below(view: &View, group: GroupId) -> Result<Vec<ProjectId>, Failure> {
     let (mut found, mut groups) = (Vec::new(), vec![group]);
     while let Some(group) = groups.pop() {
-        let mut after: Option<GroupName> = None;
-        loop {
-            let page = view.projects_in_group(group, after.as_ref(), BATCH)?;
-            found.extend(page.iter().map(|(_, id, _)| *id));
-            match page.last() {
-                Some((name, ..)) if page.len() == BATCH => after = Some(name.clone()),
-                _ => break,
-            }
+        for project in view.all_projects_in(group) {
+            found.push(project?.1);
         }
-        let mut after: Option<GroupName> = None;
-        loop {
-            let page = view.subgroups(group, after.as_ref(), BATCH)?;
-            groups.extend(page.iter().map(|(_, id, _)| *id));
-            match page.last() {
-                Some((name, ..)) if page.len() == BATCH => after = Some(name.clone()),
-                _ => break,
-            }
+        for below in view.all_subgroups(group) {
+            groups.push(below?.1);
         }
     }
     Ok(found)

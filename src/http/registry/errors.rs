@@ -364,10 +364,9 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::LastAdmin(_)
         | Error::GroupExists(_)
         | Error::GroupName(_)
-        | Error::GroupText
+        | Error::GovernedText
         | Error::ProjectExists(_)
         | Error::ProjectUnknown(_)
-        | Error::ProjectText
         | Error::ProjectTooVisible { .. }
         | Error::MemberExists(_)
         | Error::MemberUnknown(_)

@@ -325,7 +325,7 @@ mod tests {
     use super::*;
     use crate::http::route::{Route, Routed, route};
 
-    fn read(path: &str) -> ApiRoute {
+    pub(super) fn read(path: &str) -> ApiRoute {
         match route(&Method::GET, path) {
             Routed::Found(Route::Api(route), _) => route,
             other => panic!("{path}: {other:?}"),

@@ -13,9 +13,9 @@ use warp::reply::Response;
 use super::super::failure::Failure;
 use super::super::route::encode;
 use super::super::{Request, Server, blocking, reply};
-use crate::model::{ArtifactPath, Caller, Format, FormatPath};
-use crate::store::View;
+use crate::model::{Artifact, ArtifactPath, Caller, Format, FormatId, FormatPath};
 use crate::store::detached::Cause;
+use crate::store::{self, View};
 
 #[derive(Serialize)]
 struct FormatPage {
@@ -93,11 +93,9 @@ impl Server {
             let view = server.tree.store().view()?;
             let format = view.format(&path)?;
             let mut files = Vec::new();
-            view.each_file(format.id, |file, _| {
-                if server.may_read(&caller, &format!("{shown}{file}")) {
-                    files.push(file.to_string());
-                }
-                Ok(ControlFlow::Continue(()))
+            server.each_readable(&view, format.id, (&caller, &shown), |file, _| {
+                files.push(file.to_string());
+                Ok(())
             })?;
             let artifact_format = FormatFields {
                 name: path.format.to_string(),
@@ -122,17 +120,31 @@ impl Server {
             let view = server.tree.store().view()?;
             let format = view.format(&path)?;
             let mut sums = String::new();
-            view.each_file(format.id, |name, file| {
-                if server.may_read(&caller, &format!("{shown}{name}")) {
-                    let digest = view.blob_of(&file)?.digest;
-                    // Writing to a String cannot fail.
-                    let _ = writeln!(sums, "{digest}  {name}");
-                }
-                Ok(ControlFlow::Continue(()))
+            server.each_readable(&view, format.id, (&caller, &shown), |name, file| {
+                let digest = view.blob_of(&file)?.digest;
+                // Writing to a String cannot fail.
+                let _ = writeln!(sums, "{digest}  {name}");
+                Ok(())
             })?;
             Ok(reply::plain(sums))
         })
         .await
+    }
+
+    /// The files of a format that the caller may read.
+    fn each_readable(
+        &self,
+        view: &View,
+        format: FormatId,
+        (caller, shown): (&Caller, &str),
+        mut each: impl FnMut(ArtifactPath, Artifact) -> Result<(), store::Error>,
+    ) -> Result<(), store::Error> {
+        view.each_file(format, |path, file| {
+            if self.may_read(caller, &format!("{shown}{path}")) {
+                each(path, file)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }
 

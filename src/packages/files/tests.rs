@@ -1,21 +1,15 @@
 //! Files that arrive, small and large, with a store in memory and bytes in a folder.
 
-use std::time::Duration;
-
 use tempfile::TempDir;
 
 use super::*;
-use crate::blobs::{BlobFiles, Disk, OsDisk, Pins, Space};
-use crate::clock::ManualClock;
-use crate::db::Db;
-use crate::db::tests::disk::TestDisk;
-use crate::db::tests::options;
+use crate::blobs::{BlobFiles, Disk, OsDisk, Space};
 use crate::model::generic_package::GenericFile;
-use crate::model::{GroupId, GroupName, ProjectId, Timestamp, Visibility};
+use crate::model::{GroupId, ProjectId};
 use crate::packages::Settings;
+use crate::store::governed;
 use crate::store::packages::Again;
-use crate::store::projects::NewProject;
-use crate::store::{Rules, Store};
+use crate::store::tests::in_memory;
 use std::sync::Arc;
 
 const SMALL: &[u8] = b"abc";
@@ -32,24 +26,8 @@ impl Bench {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let files = BlobFiles::open(folder.path(), Arc::clone(&disk)).unwrap();
         let space = Arc::new(Space::open(folder.path(), disk, 0, 0).unwrap());
-        let db = Db::open_with(TestDisk::default().opener(), options()).unwrap();
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
-        let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
-        let store = Store::new(db, Pins::new(), clock, rules);
-        let new = NewProject {
-            parent: GroupId::TOP,
-            name: GroupName::parse("app").unwrap(),
-            title: "app".to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: None,
-        };
-        let project = store.create_project(new).wait().unwrap();
+        let store = in_memory();
+        let project = store.create_project(governed::New::of(GroupId::TOP, "app")).wait().unwrap();
         let limits = FileLimits { generic: Some(1000), ..FileLimits::default() };
         let settings = Settings { pages_memory: 1 << 20, inline_bytes_max: 8, limits };
         let packages = Packages::new(store, files, space, settings);

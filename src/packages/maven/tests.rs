@@ -7,13 +7,12 @@ use super::*;
 use crate::blobs::{BlobFiles, OsDisk, Pins, Space};
 use crate::clock::ManualClock;
 use crate::db::{Db, Options};
-use crate::model::{
-    GroupId, GroupName, PackageId, PackageKind, PackageStatus, Timestamp, Visibility,
-};
+use crate::model::{GroupId, PackageId, PackageKind, PackageStatus, Timestamp};
 use crate::packages::{FileLimits, NamedFile, Settings};
 use crate::store::Store;
 use crate::store::detached::Cause;
-use crate::store::projects::NewProject;
+use crate::store::governed;
+use crate::store::tests::rules;
 
 struct House {
     _dir: tempfile::TempDir,
@@ -27,12 +26,7 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_541_604_350_000_000)));
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules = store::Rules {
-            lease: Duration::from_secs(600),
-            internal_formats: None,
-            user_quota: None,
-            upload_link: store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::from_secs(600));
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let files = BlobFiles::open(dir.path(), Arc::new(OsDisk)).unwrap();
         let space = Arc::new(Space::open(dir.path(), Arc::new(OsDisk), 0, 0).unwrap());
@@ -109,15 +103,7 @@ impl House {
 }
 
 fn new_project(store: &Store, name: &str) -> ProjectId {
-    let new = NewProject {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    store.create_project(new).wait().unwrap()
+    store.create_project(governed::New::of(GroupId::TOP, name)).wait().unwrap()
 }
 
 fn read(path: &str) -> MavenPath {

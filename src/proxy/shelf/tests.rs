@@ -5,30 +5,19 @@ use crate::blobs::{OsDisk, Pins};
 use crate::clock::{Clock, ManualClock};
 use crate::db::Db;
 use crate::db::tests::disk::TestDisk;
-use crate::model::{CachedKind, GroupId, GroupName, Timestamp, UpstreamName, Visibility};
-use crate::store::Rules;
-use crate::store::groups::NewGroup;
+use crate::model::{CachedKind, GroupId, Timestamp, UpstreamName};
+use crate::store::governed;
 use crate::store::tests::audit::assert_consistent;
+use crate::store::tests::rules;
 
 fn store() -> Store {
     let db = Db::open_with(TestDisk::default().opener(), crate::db::tests::options()).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp(1_000_000)));
-    let lease = std::time::Duration::from_secs(60);
-    let upload_link = store::UPLOAD_LINK;
-    let rules = Rules { lease, internal_formats: None, user_quota: None, upload_link };
-    Store::new(db, Pins::new(), clock, rules)
+    Store::new(db, Pins::new(), clock, rules(std::time::Duration::from_secs(60)))
 }
 
 fn group(store: &Store, name: &str) -> GroupId {
-    let new = NewGroup {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    store.create_group(new).wait().unwrap()
+    store.create_group(governed::New::of(GroupId::TOP, name)).wait().unwrap()
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::model::{Checksum, Place, Reference};
 use crate::registry::{Limits, manifests};
 use crate::store::detached::Cause;
 use crate::store::tests::audit::assert_consistent;
+use crate::store::tests::rules;
 use crate::store::{Rules, Store};
 
 /// Longer blobs are files.
@@ -55,12 +56,7 @@ impl House {
         let files = BlobFiles::open(self.folder.path(), Arc::<FileDisk>::clone(&disk)).unwrap();
         let space = Arc::new(Space::open(self.folder.path(), disk, 0, 0).unwrap());
         let db = Db::open_with(self.rows_disk.opener(), db::tests::options()).unwrap();
-        let rules = Rules {
-            lease: Duration::from_secs(600),
-            internal_formats: None,
-            user_quota: Some(QUOTA),
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = Rules { user_quota: Some(QUOTA), ..rules(Duration::from_secs(600)) };
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
         let store = Store::new(db, Pins::new(), clock, rules);
         let drafts = store.view().unwrap().upload_drafts().unwrap().0;

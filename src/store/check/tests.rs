@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::super::Tx;
 use super::super::blobs::{Body, Content};
 use super::super::detached::Cause;
-use super::super::{Rules, Tx};
 use super::*;
 use crate::blobs::Pins;
 use crate::blobs::hash::hash_bytes;
@@ -28,6 +28,7 @@ use crate::model::{
     ArtifactPath, BlobId, BranchName, BranchPath, FilePath, FormatName, JobName, Suffix, TagName,
     Timestamp,
 };
+use crate::store::tests::rules;
 
 /// A store with something at every stage of a blob's life.
 struct Fixture {
@@ -41,12 +42,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000_000)));
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
-        let rules = Rules {
-            lease: Duration::from_secs(600),
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::from_secs(600));
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         Self { _dir: dir, clock, store }
     }

@@ -9,26 +9,18 @@ use std::time::Duration;
 
 use super::{House, ROWS, WORK, assert_consistent, digest, uploaded};
 use crate::model::{
-    Cached, CachedId, CachedKind, CachedRef, CachedWhat, GroupId, GroupName, ImageTagName,
-    UpstreamName, Visibility,
+    Cached, CachedId, CachedKind, CachedRef, CachedWhat, GroupId, ImageTagName, UpstreamName,
 };
 use crate::store::blobs::{Arrival, Content};
 use crate::store::cached::NewCached;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::{Error, Store};
 
 pub(super) const LEASE_OF_CLAIM: Duration = Duration::from_secs(300);
 const ORIGIN: [u8; 32] = [1; 32];
 
-fn new_group(name: &str) -> NewGroup {
-    NewGroup {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    }
+fn new_group(name: &str) -> governed::New {
+    governed::New::of(GroupId::TOP, name)
 }
 
 pub(super) fn group(store: &Store, name: &str) -> GroupId {

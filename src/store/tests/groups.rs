@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::store::deploy_tokens::NewDeployToken;
 use crate::store::detached::Cause;
-use crate::store::groups::{DESCRIPTION_LENGTH_MAX, GroupChange, NewGroup, TITLE_LENGTH_MAX};
+use crate::store::governed::{self, DESCRIPTION_LENGTH_MAX, TITLE_LENGTH_MAX};
 use crate::store::members::{MemberPut, PutMode};
 use crate::store::{Error, View};
 
@@ -50,19 +50,12 @@ impl House {
     }
 
     fn make(&self, parent: GroupId, text: &str, owner: Option<&str>) -> Result<GroupId, Error> {
-        let new = NewGroup {
-            parent,
-            name: name(text),
-            title: text.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: owner.map(login),
-        };
+        let new = governed::New { owner: owner.map(login), ..governed::New::of(parent, text) };
         self.check(self.store.create_group(new).wait())
     }
 
     fn rename(&self, id: GroupId, text: &str) -> Result<(), Error> {
-        let change = GroupChange { name: Some(name(text)), ..GroupChange::default() };
+        let change = governed::Change { name: Some(name(text)), ..governed::Change::default() };
         self.check(self.store.change_group(id, change).wait())
     }
 
@@ -199,11 +192,11 @@ fn a_group_is_changed_and_found_by_its_new_name_with_all_below() {
     let acme = house.make(TOP, "acme", None).unwrap();
     let other = house.make(TOP, "other", None).unwrap();
     let web = house.make(acme, "web", None).unwrap();
-    let change = GroupChange {
+    let change = governed::Change {
         title: Some("Acme Inc".into()),
         description: Some("all".into()),
         visibility: Some(Visibility::Public),
-        ..GroupChange::default()
+        ..governed::Change::default()
     };
     house.check(house.store.change_group(acme, change).wait()).unwrap();
     let group = house.view().group(acme).unwrap().unwrap().1;
@@ -237,12 +230,12 @@ fn texts_are_bounded() {
         (None, long(DESCRIPTION_LENGTH_MAX + 1)),
     ];
     for (title, description) in texts {
-        let change = GroupChange { title, description, ..GroupChange::default() };
+        let change = governed::Change { title, description, ..governed::Change::default() };
         let changed = house.store.change_group(acme, change).wait();
-        assert!(matches!(changed, Err(Error::GroupText)));
+        assert!(matches!(changed, Err(Error::GovernedText)));
     }
     let (title, description) = (long(TITLE_LENGTH_MAX), long(DESCRIPTION_LENGTH_MAX));
-    let change = GroupChange { title, description, ..GroupChange::default() };
+    let change = governed::Change { title, description, ..governed::Change::default() };
     house.store.change_group(acme, change).wait().unwrap();
 }
 
@@ -252,7 +245,8 @@ fn a_group_is_shown_as_narrowly_as_any_above_it() {
     let above = house.make(TOP, "a", None).unwrap();
     let below = house.make(above, "b", None).unwrap();
     let show = |id, visibility| {
-        let change = GroupChange { visibility: Some(visibility), ..GroupChange::default() };
+        let change =
+            governed::Change { visibility: Some(visibility), ..governed::Change::default() };
         house.store.change_group(id, change).wait().unwrap();
     };
     show(below, Visibility::Public);
@@ -274,8 +268,8 @@ fn what_is_below_a_deleted_group_is_gone_at_once_and_its_name_is_free() {
     let anna = who("anna", &[]);
     assert_eq!((house.at("acme"), house.at("acme/web"), house.path(web)), (None, None, None));
     assert_eq!((house.role(&anna, acme), house.role(&anna, web)), (None, None));
-    assert!(house.view().groups_of(&anna, None, 9).unwrap().groups.is_empty());
-    assert!(house.view().all_groups(None, 9).unwrap().groups.is_empty());
+    assert!(house.view().groups_of(&anna, None, 9).unwrap().found.is_empty());
+    assert!(house.view().all_groups(None, 9).unwrap().found.is_empty());
     assert!(house.view().subgroups(acme, None, 9).unwrap().is_empty());
     assert!(house.view().members(acme, None, 9).unwrap().is_empty());
     assert!(house.view().deploy_tokens(web, None, 9).unwrap().is_empty());
@@ -358,7 +352,7 @@ fn lists_come_in_pages() {
     let (mut after, mut paths, mut pages) = (None, Vec::new(), 0);
     loop {
         let page = house.view().all_groups(after, 2).unwrap();
-        paths.extend(page.groups.into_iter().map(|(_, path, _)| path.to_string()));
+        paths.extend(page.found.into_iter().map(|(_, path, _)| path.to_string()));
         pages += 1;
         after = page.next;
         if after.is_none() {

@@ -3,44 +3,27 @@
 use super::House;
 use crate::db::tests::random::Random;
 use crate::model::{
-    GroupId, GroupName, Package, PackageId, PackageKey, PackageKind, PackageName, PackageStatus,
-    PackageVersion, ProjectId, SeriesKey, Visibility,
+    GroupId, Package, PackageId, PackageKey, PackageKind, PackageName, PackageStatus,
+    PackageVersion, ProjectId, SeriesKey,
 };
 use crate::store::detached::Cause;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::package_lists::{
     Depth, Direction, LOOKS_MAX, Listed, PackageFilter, PackageList, PackageOrder, Part, Place,
     Versionless,
 };
 use crate::store::packages::{Again, Publish};
-use crate::store::projects::NewProject;
 use crate::store::{Error, View};
 
 const NAMES: [&str; 5] = ["app", "App-core", "lib", "lib.x", "zz"];
 const VERSIONS: [Option<&str>; 5] = [None, Some("0.9"), Some("1.0"), Some("10"), Some("2.0")];
 
 fn group(house: &House, parent: GroupId, name: &str) -> GroupId {
-    let new = NewGroup {
-        parent,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    house.store.create_group(new).wait().unwrap()
+    house.store.create_group(governed::New::of(parent, name)).wait().unwrap()
 }
 
 fn project(house: &House, parent: GroupId, name: &str) -> ProjectId {
-    let new = NewProject {
-        parent,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    house.store.create_project(new).wait().unwrap()
+    house.store.create_project(governed::New::of(parent, name)).wait().unwrap()
 }
 
 /// Publishes a package without files, if there is none of that name and version.

@@ -10,18 +10,18 @@ use crate::db::keys::Key;
 use crate::db::schema::PROJECTS;
 use crate::model::package_plan::{PackagePlan, PackageRule};
 use crate::model::{
-    GroupId, GroupName, KeepFiles, PackageFileId, PackageFileName, PackageId, PackageKey,
-    PackageKind, PackageName, PackagePolicy, PackageStatus, PackageVersion, PolicyRun, ProjectId,
-    Role, RuleRole, RunId, SeriesKey, Timestamp, Usage, Visibility,
+    GroupId, KeepFiles, PackageFileId, PackageFileName, PackageId, PackageKey, PackageKind,
+    PackageName, PackagePolicy, PackageStatus, PackageVersion, PolicyRun, ProjectId, Role,
+    RuleRole, RunId, SeriesKey, Timestamp, Usage,
 };
 use crate::store::Error;
 use crate::store::blobs::{Body, Content};
 use crate::store::detached::Cause;
+use crate::store::governed;
 use crate::store::package_policies::{
     Applied, Claim, Claimed, POLICY_PERIOD, PackagePolicyChange, PackageWalk, Toll, TurnEnd,
 };
 use crate::store::packages::{Again, NewPackageFile, NewProtectionRule, Publish};
-use crate::store::projects::NewProject;
 use crate::store::proxy_groups::Wish;
 
 mod crash;
@@ -33,15 +33,7 @@ fn project(house: &House) -> ProjectId {
 }
 
 fn project_named(house: &House, name: &str) -> ProjectId {
-    let new = NewProject {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.into(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    house.check(house.store.create_project(new).wait()).unwrap()
+    house.check(house.store.create_project(governed::New::of(GroupId::TOP, name)).wait()).unwrap()
 }
 
 fn key(kind: PackageKind, name: &str, version: &str) -> PackageKey {

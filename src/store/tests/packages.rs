@@ -10,14 +10,13 @@ mod series;
 use super::{House, ROWS, WORK, assert_consistent, cause, digest, uploaded};
 use crate::blobs::hash::hash_bytes_with_sums;
 use crate::model::{
-    GroupId, GroupName, Package, PackageFileId, PackageFileName, PackageId, PackageKey,
-    PackageKind, PackageMeta, PackageName, PackageStatus, PackageTagName, PackageVersion,
-    ProjectId, ProjectUsage, Referrer, SeriesKey, Usage, Visibility,
+    GroupId, Package, PackageFileId, PackageFileName, PackageId, PackageKey, PackageKind,
+    PackageMeta, PackageName, PackageStatus, PackageTagName, PackageVersion, ProjectId,
+    ProjectUsage, Referrer, SeriesKey, Usage,
 };
 use crate::store::blobs::Arrival;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::packages::{Again, Marked, NewPackageFile, Publish, Published};
-use crate::store::projects::NewProject;
 use crate::store::{Error, View};
 
 const TOP: GroupId = GroupId::TOP;
@@ -34,15 +33,7 @@ impl House {
     }
 
     fn group(&self, name: &str) -> GroupId {
-        let new = NewGroup {
-            parent: TOP,
-            name: GroupName::parse(name).unwrap(),
-            title: name.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: None,
-        };
-        self.check(self.store.create_group(new).wait()).unwrap()
+        self.check(self.store.create_group(governed::New::of(TOP, name)).wait()).unwrap()
     }
 
     fn project(&self, parent: GroupId, name: &str) -> ProjectId {
@@ -101,15 +92,8 @@ impl House {
 const NEW_NAME: Again = Again::NewFileNameOnly(PackageFileId(0));
 const ADMIN: Option<crate::model::RuleRole> = Some(crate::model::RuleRole::Admin);
 
-fn new_project(parent: GroupId, name: &str) -> NewProject {
-    NewProject {
-        parent,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    }
+fn new_project(parent: GroupId, name: &str) -> governed::New {
+    governed::New::of(parent, name)
 }
 
 fn series(kind: PackageKind, name: &str) -> SeriesKey {

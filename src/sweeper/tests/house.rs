@@ -23,6 +23,7 @@ use crate::stop::Stop;
 use crate::store::blobs::Content;
 use crate::store::detached::Cause;
 use crate::store::tests::audit::assert_consistent;
+use crate::store::tests::rules;
 use crate::store::{self, Rules, Store};
 use crate::sweeper::{Settings, Sweeper};
 use crate::tree::{Error, Limits, Source, Tree};
@@ -108,12 +109,7 @@ impl House {
         let options = db::Options { make_room, ..db::tests::options() };
         let db = Db::open_with(self.gate.rows(self.rows_disk.opener()), options).unwrap();
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
-        let rules = Rules {
-            lease: self.lease,
-            internal_formats: None,
-            user_quota: Some(1 << 20),
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = Rules { user_quota: Some(1 << 20), ..rules(self.lease) };
         let store = Store::new(db, Pins::new(), clock, rules);
         let drafts = store.view().unwrap().upload_drafts().unwrap().0;
         let named = |digest, suffix| Ok::<_, Error>(store.view()?.names_file(digest, suffix)?);

@@ -7,26 +7,18 @@ use super::house::{House, LEASE_OVER};
 use crate::blobs::hash::hash_bytes_with_sums;
 use crate::db::schema::PACKAGE_FILES;
 use crate::model::{
-    GroupId, GroupName, KeepFiles, PackageFileName, PackageId, PackageKey, PackageKind,
-    PackageName, PackageVersion, PolicyRun, ProjectId, ProjectUsage, Run, Scope, SeriesKey,
-    StageReport, Trigger, Usage, Visibility,
+    GroupId, KeepFiles, PackageFileName, PackageId, PackageKey, PackageKind, PackageName,
+    PackageVersion, PolicyRun, ProjectId, ProjectUsage, Run, Scope, SeriesKey, StageReport,
+    Trigger, Usage,
 };
 use crate::store::blobs::{Body, Content};
+use crate::store::governed;
 use crate::store::package_policies::{POLICY_PERIOD, PackagePolicyChange};
 use crate::store::packages::{Again, NewPackageFile, Publish};
-use crate::store::projects::NewProject;
 use crate::sweeper::packages::POLICIES;
 
 fn project(house: &House, name: &str) -> ProjectId {
-    let new = NewProject {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.into(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    house.store().create_project(new).wait().unwrap()
+    house.store().create_project(governed::New::of(GroupId::TOP, name)).wait().unwrap()
 }
 
 fn publish(house: &House, project: ProjectId, file: &str, text: &str) -> PackageId {

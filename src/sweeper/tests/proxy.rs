@@ -12,12 +12,11 @@ use crate::blobs::hash::hash_bytes;
 use crate::db::schema::{BLOBS, REFS};
 use crate::model::{
     BlobId, Cached, CachedId, CachedKind, CachedRef, CachedState, CachedWhat, Digest, GroupId,
-    GroupName, ImageTagName, ProxyUsage, Referrer, Run, Scope, StageReport, Timestamp, Trigger,
-    UpstreamName, Visibility,
+    ImageTagName, ProxyUsage, Referrer, Run, Scope, StageReport, Timestamp, Trigger, UpstreamName,
 };
 use crate::store::blobs::{Body, Content};
 use crate::store::cached::{NewCached, Waiting};
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::proxy_groups::{ProxyChange, Wish};
 use crate::store::tests::audit::assert_consistent;
 use crate::store::{Error, Store};
@@ -30,15 +29,7 @@ fn group(house: &House, name: &str) -> GroupId {
 }
 
 fn group_in(store: &Store, name: &str) -> GroupId {
-    let new = NewGroup {
-        parent: GroupId::TOP,
-        name: GroupName::parse(name).unwrap(),
-        title: name.to_owned(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
-    store.create_group(new).wait().unwrap()
+    store.create_group(governed::New::of(GroupId::TOP, name)).wait().unwrap()
 }
 
 fn digest(text: &str) -> Digest {

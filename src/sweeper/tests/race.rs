@@ -24,7 +24,8 @@ use crate::stop::Stop;
 use crate::store::blobs::Content;
 use crate::store::detached::Cause;
 use crate::store::tests::audit::assert_consistent;
-use crate::store::{self, Rules, Store};
+use crate::store::tests::rules;
+use crate::store::{self, Store};
 use crate::sweeper::{Settings, Sweeper};
 use crate::tree::{Error, Limits, Source, Tree};
 
@@ -90,12 +91,7 @@ impl Race {
         let files = BlobFiles::open(root, Arc::new(OsDisk)).unwrap();
         let space = Arc::new(Space::open(root, Arc::new(OsDisk), 0, 0).unwrap());
         let db = Db::open_with(TestDisk::default().opener(), Options::default()).unwrap();
-        let rules = Rules {
-            lease,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(lease);
         let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
         let limits = Limits { inline_bytes_max: 1000 };
         let tree = Tree::new(store, files.clone(), space, limits);

@@ -12,9 +12,10 @@ use crate::model::{
     ArtifactPath, BlobId, BranchName, BranchPath, Digest, FilePath, FormatName, FormatPath,
     JobName, TagName,
 };
+use crate::store::Store;
 use crate::store::blobs::Arrival;
 use crate::store::detached::Cause;
-use crate::store::{Rules, Store};
+use crate::store::tests::rules;
 use crate::tree::Limits;
 
 const WORK: Duration = Duration::from_secs(60);
@@ -34,12 +35,7 @@ impl House {
         let space = Arc::new(Space::open(dir.path(), Arc::new(OsDisk), 0, 0).unwrap());
         let db = Db::open(&dir.path().join("db"), Options::default()).unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_123_456)));
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
+        let rules = rules(Duration::ZERO);
         let store = Store::new(db, Pins::new(), Arc::<ManualClock>::clone(&clock), rules);
         let limits = Limits { inline_bytes_max: u64::try_from(INLINE_MAX).unwrap() };
         Self { clock, tree: Tree::new(store, files, space, limits), dir }

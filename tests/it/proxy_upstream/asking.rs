@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::harness::bad_upstream::{BadUpstream, Fault, On};
 use super::super::harness::image_layout::Image;
-use super::{GROUP, House, digest, image, name, tag, upstream};
+use super::{GROUP, House, Scene, digest, image, name, tag, upstream};
 
 #[test]
 fn manifests_blobs_and_referrers() {
@@ -98,10 +98,7 @@ fn an_image_without_a_slash_is_found_in_both_places() {
 
 #[test]
 fn what_an_upstream_refuses_passes_through() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    peer.holds("org/app", "v1", &image(1));
-    let (source, app) = (house.source(), name("org/app"));
+    let Scene { peer, house, source, app, .. } = Scene::start();
     peer.tells_limits("100;w=21600", "76;w=21600");
     let head = house.run(source.head_manifest(&app, &tag("v1"), Patience::Short)).unwrap();
     assert_eq!(head.headers["ratelimit-remaining"], "76;w=21600");
@@ -126,12 +123,7 @@ fn what_an_upstream_refuses_passes_through() {
 
 #[test]
 fn lies_and_changed_answers_arrive_as_they_are() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    let image = image(1);
-    peer.holds("org/app", "v1", &image);
-    let (source, app) = (house.source(), name("org/app"));
-    let blob = digest(&image.blobs[1].digest);
+    let Scene { peer, house, image, source, app, blob } = Scene::start();
     peer.fails_times(1, On::Blobs, Fault::WrongBytes);
     assert_ne!(house.body(source.get_blob(&app, &blob, 0)), *image.blobs[1].bytes);
     peer.fails_times(1, On::Blobs, Fault::CutAfter(10));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use larder::proxy::{Patience, Unanswered};
 
 use super::super::harness::bad_upstream::{BadUpstream, Fault, On};
-use super::{House, PATIENCE, SILENCE, digest, image, manual, name, tag};
+use super::{House, PATIENCE, SILENCE, Scene, image, manual, name, tag};
 
 #[test]
 fn a_hanging_upstream_costs_one_budget_and_is_remembered() {
@@ -67,11 +67,7 @@ fn an_upstream_that_is_gone_comes_back_on_its_port() {
 
 #[test]
 fn one_budget_is_for_several_questions() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    let image = image(1);
-    peer.holds("org/app", "v1", &image);
-    let (source, app) = (house.source(), name("org/app"));
+    let Scene { peer, house, source, app, .. } = Scene::start();
     let began = Instant::now();
     let budget = source.budget();
     let head = house.run(source.head_manifest(&app, &tag("v1"), budget)).unwrap();
@@ -92,12 +88,7 @@ fn one_budget_is_for_several_questions() {
 
 #[test]
 fn a_body_that_breaks_off_or_stalls_ends_with_an_error() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    let image = image(1);
-    peer.holds("org/app", "v1", &image);
-    let (source, app) = (house.source(), name("org/app"));
-    let blob = digest(&image.blobs[1].digest);
+    let Scene { peer, house, image, source, app, blob } = Scene::start();
     for fault in [
         Fault::ResetAfter(0),
         Fault::ResetAfter(50_000),
@@ -121,12 +112,7 @@ fn a_body_that_breaks_off_or_stalls_ends_with_an_error() {
 
 #[test]
 fn downloads_that_hang_do_not_starve_short_questions() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    let image = image(1);
-    peer.holds("org/app", "v1", &image);
-    let (source, app) = (house.source(), name("org/app"));
-    let blob = digest(&image.blobs[1].digest);
+    let Scene { peer, house, source, app, blob, .. } = Scene::start();
     peer.fails(On::Blobs, Fault::HangAfter(10));
     let download = || {
         let (source, app, blob) = (Arc::clone(&source), app.clone(), blob);

@@ -5,7 +5,7 @@ use larder::proxy::{Patience, Unanswered};
 
 use super::super::harness::bad_upstream::{BadUpstream, Fault, On};
 use super::super::harness::peer::Peer;
-use super::{GROUP, House, SystemClock, digest, image, name, tag, upstream};
+use super::{GROUP, House, Scene, SystemClock, digest, image, name, tag, upstream};
 
 #[test]
 fn no_address_is_asked_that_nobody_named() {
@@ -29,12 +29,7 @@ fn no_address_is_asked_that_nobody_named() {
 
 #[test]
 fn no_redirect_and_no_realm_leads_around_that() {
-    let peer = BadUpstream::start();
-    let house = House::of(&peer);
-    let image = image(1);
-    peer.holds("org/app", "v1", &image);
-    let (source, app) = (house.source(), name("org/app"));
-    let blob = digest(&image.blobs[1].digest);
+    let Scene { peer, house, source, app, blob, .. } = Scene::start();
     for to in
         ["http://127.0.0.2:1/", "http://[::1]:1/", "http://169.254.169.254/latest", "http://0/"]
     {

@@ -2,24 +2,16 @@
 
 use super::*;
 use crate::access::tokens::DeploySecret;
-use crate::model::{DeployScope, DeployTokenId, GroupId, GroupPath, Visibility};
+use crate::model::{DeployScope, DeployTokenId, GroupId};
 use crate::store::deploy_tokens::NewDeployToken;
 use crate::store::detached::Cause;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 
 const BOTH: [DeployScope; 2] = [DeployScope::ReadRegistry, DeployScope::WriteRegistry];
 
 impl House {
     fn group(&self, parent: GroupId, name: &str) -> GroupId {
-        let new = NewGroup {
-            parent,
-            name: GroupPath::parse(name).unwrap().names()[0].clone(),
-            title: name.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: None,
-        };
-        self.store.create_group(new).wait().unwrap()
+        self.store.create_group(governed::New::of(parent, name)).wait().unwrap()
     }
 
     /// A token of a group: its id, its login and its text.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BATCH, governed_of};
 use crate::app::Error;
+use crate::app::admin::governed::{BATCH, governed_of};
 use crate::app::admin::people::Expiry;
 use crate::app::admin::text::{moment, table};
 use crate::app::admin::{Answer, Desk, Verdict};

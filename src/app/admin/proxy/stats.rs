@@ -24,7 +24,7 @@ impl Desk<'_> {
         let mut after = None;
         loop {
             let page = view.all_groups(after, PAGE)?;
-            for (id, path, _) in page.groups {
+            for (id, path, _) in page.found {
                 let usage = view.proxy_usage(id)?;
                 if usage != ProxyUsage::default() {
                     let states = self.states(&view, id)?;

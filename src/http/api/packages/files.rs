@@ -3,12 +3,13 @@
 use serde_json::Value;
 use warp::reply::Response;
 
-use super::{lists, render};
+use super::lists;
 use crate::http::Server;
 use crate::http::api::pages::Page;
 use crate::http::api::params::{Params, no_value};
 use crate::http::api::{ApiError, Asked};
 use crate::http::failure::Failure;
+use crate::http::packages::file_json;
 use crate::http::route::ProjectAt;
 use crate::model::{PackageFile, PackageFileId, PackageId};
 use crate::store::View;
@@ -29,7 +30,7 @@ impl Server {
         let (skip, take) = (page.before(), page.lines());
         let part = FilePart { order, direction, skip, take, ..FilePart::default() };
         let files = view.list_package_files(id, &part)?;
-        let lines: Vec<Value> = files.iter().map(|(id, file)| render::file(*id, file)).collect();
+        let lines: Vec<Value> = files.iter().map(|(id, file)| file_json(*id, file)).collect();
         let total = usize::try_from(found.package.usage.files).unwrap_or(usize::MAX);
         Ok(page.answer(asked, &lines, total))
     }

@@ -144,8 +144,7 @@ pub(super) fn direction(params: &Params) -> Result<Direction, ApiError> {
 
 /// What is asked for; `None`: a kind that nothing here is of.
 fn filter(params: &Params) -> Result<Option<PackageFilter>, ApiError> {
-    let given = |name| Ok::<_, ApiError>(params.text(name)?.filter(|text| !text.is_empty()));
-    let kind = match given("package_type")?.as_deref() {
+    let kind = match params.given("package_type")?.as_deref() {
         None => None,
         Some(text) => match PackageKind::parse(text) {
             Some(kind) => Some(kind),
@@ -153,7 +152,7 @@ fn filter(params: &Params) -> Result<Option<PackageFilter>, ApiError> {
             None => return Err(no_value("package_type")),
         },
     };
-    let status = match given("status")?.as_deref() {
+    let status = match params.given("status")?.as_deref() {
         None => None,
         Some(text) => Some(PackageStatus::parse(text).ok_or_else(|| no_value("status"))?),
     };
@@ -163,8 +162,8 @@ fn filter(params: &Params) -> Result<Option<PackageFilter>, ApiError> {
     };
     Ok(Some(PackageFilter {
         kind,
-        words: PackageFilter::words_of(&given("package_name")?.unwrap_or_default()),
-        version: given("package_version")?,
+        words: PackageFilter::words_of(&params.given("package_name")?.unwrap_or_default()),
+        version: params.given("package_version")?,
         versionless,
         status,
         ..PackageFilter::default()

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::api::render::moment;
-use crate::model::digest::hex;
-use crate::model::{Package, PackageFile, PackageFileId, PackageId, PackageTag, PackageTagName};
+use crate::model::{Package, PackageId, PackageTag, PackageTagName};
 use crate::store::package_lists::{
     Direction, Listed, PackageFilter, PackageList, PackageOrder, Part, Place, series_of,
 };
@@ -93,20 +92,5 @@ fn tag_line(package: PackageId, name: &PackageTagName, tag: &PackageTag) -> Valu
         "name": name.as_str(),
         "created_at": moment(tag.created),
         "updated_at": moment(tag.updated),
-    })
-}
-
-/// A file of a package.
-pub(super) fn file(id: PackageFileId, file: &PackageFile) -> Value {
-    json!({
-        "id": id.0,
-        "package_id": file.package.0,
-        "created_at": moment(file.created),
-        "file_name": file.name,
-        "size": file.size,
-        "file_md5": hex(&file.sums.md5),
-        "file_sha1": hex(&file.sums.sha1),
-        "file_sha256": hex(&file.sums.sha256.0),
-        "pipelines": [],
     })
 }

@@ -64,6 +64,7 @@ impl From<PackageKind> for PackageTypeEnum {
 
 /// What a package may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::PackageStatus")]
 pub enum PackageStatus {
     /// Everything.
     Default,
@@ -78,24 +79,6 @@ pub enum PackageStatus {
     /// It is served, and its publisher advises against it.
     Deprecated,
 }
-
-macro_rules! same_states {
-    ($($state:ident)*) => {
-        impl From<model::PackageStatus> for PackageStatus {
-            fn from(status: model::PackageStatus) -> Self {
-                match status { $(model::PackageStatus::$state => Self::$state,)* }
-            }
-        }
-
-        impl From<PackageStatus> for model::PackageStatus {
-            fn from(status: PackageStatus) -> Self {
-                match status { $(PackageStatus::$state => Self::$state,)* }
-            }
-        }
-    };
-}
-
-same_states! { Default Hidden Processing Error PendingDestruction Deprecated }
 
 /// Declares the orders of a list.
 macro_rules! sorts {

@@ -10,20 +10,12 @@ use crate::store::blobs::{Body, Content};
 use crate::store::packages::NewProtectionRule;
 
 use crate::store::packages::{Again, NewPackageFile, Publish};
-use crate::store::projects::NewProject;
 
 const MANY: &str = "Cannot delete more than 20 packages";
 
 impl Bench {
     async fn has_project(&self, group: GroupId, name: &str, visibility: Visibility) -> ProjectId {
-        let new = NewProject {
-            parent: group,
-            name: GroupName::parse(name).unwrap(),
-            title: name.to_owned(),
-            description: String::new(),
-            visibility,
-            owner: None,
-        };
+        let new = governed::New { visibility, ..governed::New::of(group, name) };
         self.store().create_project(new).await.unwrap()
     }
 

@@ -82,17 +82,9 @@ pub(super) fn of_governed(at: GovernedAt, below: &[&str]) -> Option<ApiRoute> {
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
-
+    use super::super::tests::read;
     use super::*;
-    use crate::http::route::{Route, Routed, route};
-
-    fn read(path: &str) -> ApiRoute {
-        match route(&Method::GET, path) {
-            Routed::Found(Route::Api(route), _) => route,
-            other => panic!("{path}: {other:?}"),
-        }
-    }
+    use crate::http::route::Route;
 
     #[test]
     fn a_project_is_named_by_number_or_by_path_in_one_segment() {

@@ -1,28 +1,23 @@
 //! Packuments over the real store.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
 use crate::blobs::hash::hash_bytes_with_sums;
-use crate::blobs::{BlobFiles, OsDisk, Pins, Space};
-use crate::clock::ManualClock;
-use crate::db::Db;
-use crate::db::tests::disk::TestDisk as RowDisk;
+use crate::blobs::{BlobFiles, OsDisk, Space};
 use crate::model::{
-    GroupId, GroupName, PackageFileName, PackageKey, PackageKind, PackageMeta, PackageName,
-    PackageTagName, PackageVersion, Timestamp, Visibility,
+    GroupId, PackageFileName, PackageKey, PackageKind, PackageMeta, PackageName, PackageTagName,
+    PackageVersion,
 };
 use crate::packages::npm::{Extent, Packument};
 use crate::packages::{FileLimits, Settings};
 use crate::store::blobs::{Body, Content};
 use crate::store::detached::Cause;
+use crate::store::governed;
 use crate::store::packages::{Again, NewPackageFile, Publish};
-use crate::store::projects::NewProject;
-use crate::store::{Rules, Store};
+use crate::store::tests::in_memory;
 
 struct Bench {
     packages: Packages,
@@ -35,24 +30,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let files = BlobFiles::open(folder.path(), Arc::new(OsDisk)).unwrap();
         let space = Arc::new(Space::open(folder.path(), Arc::new(OsDisk), 0, 0).unwrap());
-        let db = Db::open_with(RowDisk::default().opener(), crate::db::tests::options()).unwrap();
-        let rules = Rules {
-            lease: Duration::ZERO,
-            internal_formats: None,
-            user_quota: None,
-            upload_link: crate::store::UPLOAD_LINK,
-        };
-        let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000_000)));
-        let store = Store::new(db, Pins::new(), clock, rules);
-        let project = NewProject {
-            parent: GroupId::TOP,
-            name: GroupName::parse("web").unwrap(),
-            title: "web".to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: None,
-        };
-        let project = store.create_project(project).wait().unwrap();
+        let store = in_memory();
+        let project = store.create_project(governed::New::of(GroupId::TOP, "web")).wait().unwrap();
         let settings =
             Settings { pages_memory: 1 << 20, inline_bytes_max: 64, limits: FileLimits::default() };
         let packages = Packages::new(store, files, space, settings);

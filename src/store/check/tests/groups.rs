@@ -7,11 +7,9 @@ use crate::db::schema::{
     DEPLOY_TOKENS, DEPLOY_TOKENS_OF, GROUP_NAMES, GROUPS, MEMBERS, MEMBERSHIPS, NUMBERED_USERS,
     USER_NUMBERS,
 };
-use crate::model::{
-    DeployScope, DeployTokenId, Group, GroupId, GroupName, MemberName, UserNumber, Visibility,
-};
+use crate::model::{DeployScope, DeployTokenId, Group, GroupId, GroupName, MemberName, UserNumber};
 use crate::store::deploy_tokens::NewDeployToken;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 
 fn user(login: &str) -> UserName {
     UserName::parse(login).unwrap()
@@ -29,14 +27,8 @@ fn anna() -> MemberName {
 fn grouped() -> Fixture {
     let it = Fixture::new();
     for (parent, text) in [(0, "a"), (1, "b"), (0, "gone")] {
-        let new = NewGroup {
-            parent: GroupId(parent),
-            name: name(text),
-            title: text.into(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: Some(user("anna")),
-        };
+        let new =
+            governed::New { owner: Some(user("anna")), ..governed::New::of(GroupId(parent), text) };
         let group = it.store.create_group(new).wait().unwrap();
         let new = NewDeployToken {
             group,

@@ -10,12 +10,12 @@ use crate::db::schema::{
     PROJECT_USAGE, SERIES, SERIES_AT, SERIES_CHANGES,
 };
 use crate::model::{
-    GroupId, GroupName, PackageFileId, PackageFileName, PackageId, PackageKey, PackageKind,
-    PackageMeta, PackageName, PackageStatus, PackageTag, PackageTagId, PackageTagName,
-    PackageVersion, ProjectId, Referrer, Revision, RuleRole, SeriesKey, Visibility,
+    GroupId, PackageFileId, PackageFileName, PackageId, PackageKey, PackageKind, PackageMeta,
+    PackageName, PackageStatus, PackageTag, PackageTagId, PackageTagName, PackageVersion,
+    ProjectId, Referrer, Revision, RuleRole, SeriesKey,
 };
+use crate::store::governed;
 use crate::store::packages::{Again, NewPackageFile, Publish, Published};
-use crate::store::projects::NewProject;
 
 const AT: ProjectId = ProjectId(1);
 /// Published with a file, and with another one that was marked.
@@ -65,14 +65,7 @@ fn publish(it: &Fixture, text: &str, version: PackageKey) -> Published {
 /// [`ONE`] with [`FILE`] and [`MARKED`], and [`TWO`], all of one series.
 fn published() -> Fixture {
     let it = Fixture::new();
-    let project = NewProject {
-        parent: GroupId::TOP,
-        name: GroupName::parse("p").unwrap(),
-        title: "p".into(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
+    let project = governed::New::of(GroupId::TOP, "p");
     assert_eq!(it.store.create_project(project).wait().unwrap(), AT);
     let one = publish(&it, "package one", version("1"));
     assert_eq!((one.package, one.file), (ONE, Some(FILE)));

@@ -8,14 +8,7 @@ use super::*;
 fn day(house: &House) -> usize {
     let store = &house.store;
     let make = |parent, text, owner: Option<&str>| {
-        let new = NewGroup {
-            parent,
-            name: name(text),
-            title: text.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: owner.map(login),
-        };
+        let new = governed::New { owner: owner.map(login), ..governed::New::of(parent, text) };
         store.create_group(new).wait().map(drop)
     };
     let steps: [&dyn Fn() -> Result<(), Error>; 9] = [
@@ -24,7 +17,7 @@ fn day(house: &House) -> usize {
         &|| store.add_deploy_token(token(GroupId(2))).wait().map(drop),
         &|| store.number_user(login("anna")).wait().map(drop),
         &|| {
-            let change = GroupChange { name: Some(name("z")), ..GroupChange::default() };
+            let change = governed::Change { name: Some(name("z")), ..governed::Change::default() };
             store.change_group(GroupId(1), change).wait()
         },
         &|| store.delete_group(GroupId(1), super::super::cause()).wait(),

@@ -119,14 +119,7 @@ impl World {
             return;
         }
         let (text, owner) = (*random.pick(&NAMES), random.one_in(2).then(|| *random.pick(&LOGINS)));
-        let new = NewGroup {
-            parent,
-            name: name(text),
-            title: text.to_owned(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: owner.map(login),
-        };
+        let new = governed::New { owner: owner.map(login), ..governed::New::of(parent, text) };
         let made = self.house().store.create_group(new).wait();
         let expected = match parent {
             parent if parent != TOP && !self.groups.contains_key(&parent) => "unknown",
@@ -148,7 +141,7 @@ impl World {
 
     fn rename(&mut self, random: &mut Random) {
         let (id, text) = (self.any(random), *random.pick(&NAMES));
-        let change = GroupChange { name: Some(name(text)), ..GroupChange::default() };
+        let change = governed::Change { name: Some(name(text)), ..governed::Change::default() };
         let renamed = self.house().store.change_group(id, change).wait();
         let expected = match self.groups.get(&id) {
             None => "unknown",
@@ -317,7 +310,7 @@ impl World {
     fn check(&self, random: &mut Random) {
         assert_consistent(&self.house().store);
         let view = self.house().view();
-        let listed = view.all_groups(None, 1000).unwrap().groups.into_iter();
+        let listed = view.all_groups(None, 1000).unwrap().found.into_iter();
         let listed: Vec<_> = listed.map(|(id, path, _)| (id, path.to_string())).collect();
         let expected: Vec<_> = self.groups.keys().map(|id| (*id, self.path(*id))).collect();
         assert_eq!(listed, expected);

@@ -82,7 +82,7 @@ fn a_role_ends_when_it_says_and_can_be_given_again() {
     assert_eq!(house.role(&who("x", &["dev"]), c), None);
     assert_eq!(earlier.role(&who("bob", &[]), c).unwrap(), Some(Role::Guest), "of its moment");
     assert!(house.view().members(b, None, 9).unwrap().is_empty());
-    assert!(house.view().groups_of(&who("bob", &["dev"]), None, 9).unwrap().groups.is_empty());
+    assert!(house.view().groups_of(&who("bob", &["dev"]), None, 9).unwrap().found.is_empty());
     assert!(matches!(house.set(b, user("bob"), Role::Guest), Err(Error::MemberUnknown(_))));
     house.admit(b, user("bob"), Role::Reporter).unwrap();
     assert_eq!(house.role(&who("bob", &[]), c), Some(Role::Reporter));
@@ -199,7 +199,7 @@ fn the_groups_of_a_user_are_listed_in_pages() {
         let (mut after, mut found) = (None, Vec::new());
         loop {
             let page = view.groups_of(&who("bob", &["dev"]), after, limit).unwrap();
-            found.extend(page.groups.into_iter().map(|(id, ..)| id));
+            found.extend(page.found.into_iter().map(|(id, ..)| id));
             after = page.next;
             if after.is_none() {
                 break;

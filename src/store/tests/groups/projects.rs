@@ -8,19 +8,17 @@ use super::*;
 use crate::db::Order;
 use crate::db::schema::{LISTED, PROJECT_NAMES, PROJECTS};
 use crate::model::{ListedBy, ProjectId};
-use crate::store::projects::{NewProject, ProjectChange};
 
-fn project(parent: GroupId, text: &str, visibility: Visibility) -> NewProject {
-    let (title, description) = (text.to_uppercase(), String::new());
-    NewProject { parent, name: name(text), title, description, visibility, owner: None }
+fn project(parent: GroupId, text: &str, visibility: Visibility) -> governed::New {
+    governed::New { title: text.to_uppercase(), visibility, ..governed::New::of(parent, text) }
 }
 
-fn named(text: &str) -> ProjectChange {
-    ProjectChange { name: Some(name(text)), ..ProjectChange::default() }
+fn named(text: &str) -> governed::Change {
+    governed::Change { name: Some(name(text)), ..governed::Change::default() }
 }
 
-fn seen(visibility: Visibility) -> GroupChange {
-    GroupChange { visibility: Some(visibility), ..GroupChange::default() }
+fn seen(visibility: Visibility) -> governed::Change {
+    governed::Change { visibility: Some(visibility), ..governed::Change::default() }
 }
 
 impl House {
@@ -122,9 +120,9 @@ fn a_project_is_never_seen_by_more_people_than_its_group() {
     // What the project says stays, and counts no more.
     house.store.change_group(acme, seen(Private)).wait().unwrap();
     assert_eq!(effective(app), Private);
-    let change = ProjectChange { title: Some("App".to_owned()), ..ProjectChange::default() };
+    let change = governed::Change { title: Some("App".to_owned()), ..governed::Change::default() };
     house.store.change_project(app, change).wait().unwrap();
-    let wider = ProjectChange { visibility: Some(Internal), ..ProjectChange::default() };
+    let wider = governed::Change { visibility: Some(Internal), ..governed::Change::default() };
     assert!(house.store.change_project(app, wider).wait().is_err());
     house.store.change_group(acme, seen(Internal)).wait().unwrap();
     assert_eq!(effective(app), Internal);
@@ -153,8 +151,8 @@ fn roles_and_tokens_of_a_group_count_in_its_projects_and_not_the_other_way() {
     let token = house.add_token(app).unwrap();
     assert_eq!(house.view().deploy_token(token).unwrap().unwrap().group, app);
     let bobs = house.view().projects_of(&who("bob", &[]), None, 9).unwrap();
-    assert_eq!(bobs.projects.len(), 1);
-    assert_eq!(house.view().groups_of(&who("bob", &[]), None, 9).unwrap().groups, []);
+    assert_eq!(bobs.found.len(), 1);
+    assert_eq!(house.view().groups_of(&who("bob", &[]), None, 9).unwrap().found, []);
     // Nobody has to own a project in a group, but one at the top.
     house.set(app, user("bob"), Role::Guest).unwrap();
     house.remove(app, user("bob")).unwrap();
@@ -193,7 +191,7 @@ fn a_page_of_a_list_is_in_order_and_goes_on_behind_the_last() {
     assert_eq!(view.group_numbers(Order::Ascending, None, 9).unwrap(), [acme]);
     let page = view.projects_in_group(acme, Some(&name("a")), 1).unwrap();
     assert_eq!(page[0].0, name("b"));
-    assert_eq!(view.all_projects(None, 2).unwrap().projects.len(), 2);
+    assert_eq!(view.all_projects(None, 2).unwrap().found.len(), 2);
 }
 
 #[test]

@@ -9,15 +9,7 @@ fn day(house: &House) -> usize {
     let store = &house.store;
     let steps: [&dyn Fn() -> Result<(), Error>; 5] = [
         &|| {
-            let new = NewProject {
-                parent: GroupId::TOP,
-                name: GroupName::parse("app").unwrap(),
-                title: "app".into(),
-                description: String::new(),
-                visibility: Visibility::Private,
-                owner: None,
-            };
-            let project = store.create_project(new).wait()?;
+            let project = store.create_project(governed::New::of(GroupId::TOP, "app")).wait()?;
             let keep = Some(KeepFiles::Newest(1));
             let change = PackagePolicyChange { keep, ..PackagePolicyChange::default() };
             store.set_package_policy(project, change).wait().map(drop)

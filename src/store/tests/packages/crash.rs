@@ -17,14 +17,7 @@ fn one() -> PackageKey {
 fn day(house: &House) -> usize {
     let store = &house.store;
     let put = |new| store.publish(new).wait().map(drop);
-    let group = NewGroup {
-        parent: TOP,
-        name: GroupName::parse("acme").unwrap(),
-        title: "a".into(),
-        description: String::new(),
-        visibility: Visibility::Private,
-        owner: None,
-    };
+    let group = governed::New { title: "a".into(), ..governed::New::of(TOP, "acme") };
     let meta = Some(PackageMeta::Npm { manifest: "{}".into(), deprecated: None });
     let mark = |id| store.mark_packages(vec![(PackageId(id), ADMIN)], cause()).wait();
     let mark_file = |id| store.mark_package_files(vec![(PackageFileId(id), ADMIN)], cause()).wait();

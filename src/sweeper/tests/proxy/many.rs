@@ -13,7 +13,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::db::{Db, Options};
 use crate::model::time::micros;
 use crate::stop::Stop;
-use crate::store::{Rules, UPLOAD_LINK};
+use crate::store::tests::rules;
 use crate::sweeper::{Settings, Sweeper};
 
 const ENTRIES: &str = "LARDER_TEST_ENTRIES";
@@ -23,10 +23,7 @@ const BATCH: usize = 1000;
 fn store(folder: &std::path::Path, clock: &Arc<ManualClock>) -> Store {
     let db = Db::open(&folder.join("db"), Options::default()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-    let (internal_formats, user_quota) = (None, None);
-    let lease = Duration::ZERO;
-    let rules = Rules { lease, internal_formats, user_quota, upload_link: UPLOAD_LINK };
-    Store::new(db, Pins::new(), clock, rules)
+    Store::new(db, Pins::new(), clock, rules(Duration::ZERO))
 }
 
 /// How long each pull of a group's image took: its tag and its layer are looked up, and every

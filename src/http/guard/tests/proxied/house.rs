@@ -10,12 +10,12 @@ use crate::access::login::{Logins, Options};
 use crate::access::tokens::{DeploySecret, TokenText};
 use crate::http::login::{Head, Pass};
 use crate::model::{
-    DeployScope, DeployTokenId, GroupId, GroupName, GroupPath, MemberName, Role, TokenId,
-    TokenScope, Visibility,
+    DeployScope, DeployTokenId, GroupId, GroupPath, MemberName, Role, TokenId, TokenScope,
+    Visibility,
 };
 use crate::store::accounts::NewAccount;
 use crate::store::deploy_tokens::NewDeployToken;
-use crate::store::groups::NewGroup;
+use crate::store::governed;
 use crate::store::members::{MemberPut, PutMode};
 use crate::store::tokens::NewToken;
 
@@ -76,10 +76,8 @@ impl House {
     }
 
     pub(super) async fn group(&self, parent: GroupId, name: &str) -> GroupId {
-        let name = GroupName::parse(name).unwrap();
-        let (title, description) = (name.to_string(), String::new());
         let visibility = Visibility::Public;
-        let new = NewGroup { parent, name, title, description, visibility, owner: None };
+        let new = governed::New { visibility, ..governed::New::of(parent, name) };
         self.store().create_group(new).await.unwrap()
     }
 

@@ -3,20 +3,13 @@
 use super::*;
 use crate::db::schema::{LISTED, PROJECT_NAMES, PROJECTS};
 use crate::model::{ListedBy, ListedText, ProjectId};
-use crate::store::projects::NewProject;
 
 /// As [`grouped`], with project 4 `a/app`, where anna has a role, and 5, which is being destroyed.
 fn with_projects() -> Fixture {
     let it = grouped();
     for text in ["app", "old"] {
-        let new = NewProject {
-            parent: GroupId(1),
-            name: name(text),
-            title: text.into(),
-            description: String::new(),
-            visibility: Visibility::Private,
-            owner: Some(user("anna")),
-        };
+        let new =
+            governed::New { owner: Some(user("anna")), ..governed::New::of(GroupId(1), text) };
         it.store.create_project(new).wait().unwrap();
     }
     it.store.delete_project(ProjectId(5), Cause::request("anna")).wait().unwrap();

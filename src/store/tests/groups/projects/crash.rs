@@ -7,14 +7,13 @@ use super::*;
 fn day(house: &House) -> usize {
     let store = &house.store;
     let group = || {
-        let (name, title, description) = (name("a"), "a".to_owned(), String::new());
-        let (parent, visibility, owner) = (TOP, Visibility::Public, Some(login("anna")));
-        let new = NewGroup { parent, name, title, description, visibility, owner };
+        let (visibility, owner) = (Visibility::Public, Some(login("anna")));
+        let new = governed::New { visibility, owner, ..governed::New::of(TOP, "a") };
         store.create_group(new).wait().map(drop)
     };
     let make = |parent, text| {
         let new = project(parent, text, Visibility::Public);
-        store.create_project(NewProject { owner: Some(login("bob")), ..new }).wait().map(drop)
+        store.create_project(governed::New { owner: Some(login("bob")), ..new }).wait().map(drop)
     };
     let slice = |rows| store.destroy_slice(WORK, rows).map(drop).map_err(|(_, error)| error);
     let steps: [&dyn Fn() -> Result<(), Error>; 9] = [

@@ -106,9 +106,7 @@ impl World {
         let store = &self.house().store;
         let made = match kind {
             Kind::Group => {
-                let (title, description) = (text.to_owned(), String::new());
-                let name = name(text);
-                let new = NewGroup { parent, name, title, description, visibility, owner: None };
+                let new = governed::New { visibility, ..governed::New::of(parent, text) };
                 store.create_group(new).wait()
             }
             Kind::Project => {
@@ -137,7 +135,8 @@ impl World {
         let kind = self.things.get(&id).map_or(Kind::Group, |thing| thing.kind);
         let renamed = match kind {
             Kind::Group => {
-                let change = GroupChange { name: Some(name(text)), ..GroupChange::default() };
+                let change =
+                    governed::Change { name: Some(name(text)), ..governed::Change::default() };
                 store.change_group(id, change).wait()
             }
             Kind::Project => store.change_project(ProjectId(id.0), named(text)).wait(),
