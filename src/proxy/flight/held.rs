@@ -15,7 +15,7 @@ use crate::proxy::fetch::length;
 
 /// Bytes that stay in memory although they are in the file; of each flight, and as long as
 /// somebody follows it.
-const TAIL_BYTES: u64 = 1 << 20;
+const TAIL_BYTES: u64 = 2 << 20;
 
 /// What has come.
 #[derive(Default)]

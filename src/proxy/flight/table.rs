@@ -4,11 +4,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -22,8 +20,9 @@ use crate::proxy::fetch::{Broken, Fetch, Refused, Remote};
 
 /// Pieces between the network and the disk.
 const PARTS_WAITING: usize = 8;
-/// Bytes that may have come before those who wait are told, while more come at once.
-const TOLD_BYTES: u64 = 256 << 10;
+/// Those who wait are told when so many bytes have come, or this long after the last time.
+const TOLD_BYTES: u64 = 1 << 20;
+const TOLD_WITHIN: Duration = Duration::from_millis(5);
 /// Flights that go on at once although everybody left.
 const ABANDONED_MAX: usize = 16;
 /// How long such a one goes on.
@@ -226,39 +225,24 @@ impl Landing {
     }
 
     async fn carry(&self, fetch: &mut Fetch, parts: &mpsc::Sender<Part>) -> Flown {
-        let (mut patience, mut told) = (Patience::default(), 0);
+        let (mut patience, mut crier) = (Patience::default(), Crier::of(&self.flight));
         loop {
             if !patience.lasts(self) {
                 return Flown::Broken(Broken("everybody who waited for it is gone".to_owned()));
             }
-            let bytes = match self.telling(fetch.next()).await {
+            let bytes = match crier.during(fetch.next()).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Flown::All,
                 Err(broken) => return Flown::Broken(broken),
             };
             let received = self.flight.push(bytes.clone());
-            if told == 0 || received - told >= TOLD_BYTES {
-                self.flight.tell();
-                told = received;
-            }
-            let is_taken = self.telling(parts.send(Part::Chunk(bytes))).await.is_ok();
+            crier.come(received);
+            let is_taken = crier.during(parts.send(Part::Chunk(bytes))).await.is_ok();
             let is_unstored = self.flight.is_unstored.load(Ordering::Relaxed);
             if !is_taken || is_unstored || received > self.flights.ground.bytes_max {
                 return Flown::Unstored;
             }
         }
-    }
-
-    /// What comes of `work`. If that has to be waited for, nobody waits longer than that for what
-    /// is here.
-    async fn telling<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-        if let Poll::Ready(come) = at_once {
-            return come;
-        }
-        self.flight.tell();
-        work.await
     }
 
     /// Whoever comes from now on begins anew.
@@ -282,6 +266,42 @@ impl Landing {
             table.remove(&self.key);
         }
         is_abandoned
+    }
+}
+
+/// Tells those who wait what came, neither for each piece nor late.
+struct Crier<'a> {
+    flight: &'a Flight,
+    told: u64,
+    /// When; `None`: never yet.
+    at: Option<Instant>,
+}
+
+impl<'a> Crier<'a> {
+    fn of(flight: &'a Flight) -> Self {
+        Self { flight, told: 0, at: None }
+    }
+
+    /// So many bytes have come.
+    fn come(&mut self, received: u64) {
+        let is_due = self.at.is_none_or(|at| at.elapsed() >= TOLD_WITHIN);
+        if is_due || received - self.told >= TOLD_BYTES {
+            self.flight.tell();
+            (self.told, self.at) = (received, Some(Instant::now()));
+        }
+    }
+
+    /// What comes of `work`; what has come before is told meanwhile, when it is time.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Some(at) = self.at {
+            let until = tokio::time::Instant::from_std(at + TOLD_WITHIN);
+            if let Ok(come) = tokio::time::timeout_at(until, work.as_mut()).await {
+                return come;
+            }
+        }
+        self.flight.tell();
+        work.await
     }
 }
 
