@@ -93,10 +93,10 @@ impl Store {
     /// Publishes a version, or a file of one.
     ///
     /// # Errors
-    /// [`Error::ProjectUnknown`], [`Error::PackageProtected`], [`Error::PackageNameTaken`]; by
-    /// what may be there [`Error::PackageExists`], [`Error::PackageFileExists`] and
-    /// [`Error::DuplicateNotAllowed`]; [`Error::PackageRule`] for a status that nobody can give;
-    /// [`Error::BlobUnknown`], [`Error::Db`].
+    /// [`Error::ProjectUnknown`], [`Error::PackageProtected`], [`Error::PackageNameTaken`]; by what may
+    /// be there [`Error::PackageExists`], [`Error::PackageFileExists`] and
+    /// [`Error::DuplicateNotAllowed`]; [`Error::PackageRule`] for a status that nobody can give
+    /// and for more tags than a package may have; [`Error::BlobUnknown`], [`Error::Db`].
     pub fn publish(&self, new: Publish) -> Pending<Published, Error> {
         self.change(move |tx| tx.publish(&new))
     }
@@ -149,6 +149,7 @@ impl Tx<'_, '_> {
             self.check_case(new)?;
         }
         self.check_again(new, found.as_ref().map(|(id, _)| *id))?;
+        self.check_tags(new.project, &new.key.series.name, &new.tags)?;
         Ok(found)
     }
 
