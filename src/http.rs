@@ -49,6 +49,7 @@ use warp::reply::Response;
 
 use crate::access::Access;
 use crate::model::Caller;
+use crate::store::behalf::Behalf;
 use crate::sweeper::Handle;
 use body::RequestBody;
 pub use error::HttpError;
@@ -103,6 +104,13 @@ pub(crate) struct Request {
     query: String,
     headers: HeaderMap,
     body: RequestBody,
+}
+
+impl Request {
+    /// For whom it changes anything, which is looked at again where that is done.
+    fn behalf(&self) -> Behalf {
+        Behalf { caller: self.caller.clone(), basis: self.pass.basis.clone() }
+    }
 }
 
 /// The whole server as one warp filter: it takes every request and rejects none, since warp reads

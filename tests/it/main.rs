@@ -35,6 +35,7 @@ mod clients_skopeo;
 mod conformance;
 mod conventions;
 mod defects;
+mod ended_uploads;
 mod failing_calls;
 mod full_disk;
 mod graphql;
