@@ -134,7 +134,7 @@ pub(super) fn packages(below: &[&str]) -> Result<Option<PackagesRoute>, Refusal>
         _ => return Ok(None),
     };
     rest.iter().try_for_each(|segment| check(segment))?;
-    // What is published and what has bytes belongs to one project.
+    // What is published belongs to one project.
     let what = what.filter(|what| is_project || !what.is_of_projects());
     Ok(what.map(|what| PackagesRoute { at, what }))
 }
@@ -213,12 +213,7 @@ fn pypi(rest: &[&str]) -> Option<PypiThing> {
 impl PackagesThing {
     /// Whether there is such a thing in one project alone.
     fn is_of_projects(&self) -> bool {
-        matches!(
-            self,
-            Self::Generic { .. }
-                | Self::Npm(NpmThing::Tarball { .. })
-                | Self::Pypi(PypiThing::Upload)
-        )
+        matches!(self, Self::Generic { .. } | Self::Pypi(PypiThing::Upload))
     }
 
     /// Percent-encoded, with its format.
