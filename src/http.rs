@@ -18,6 +18,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod package_page;
 mod package_rights;
 mod packages;
 mod proxy;
@@ -227,6 +228,7 @@ impl Server {
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
             Route::Publications => self.publications(request).await,
+            Route::PackagePage(path, id) => self.package_page(request, path, id).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,

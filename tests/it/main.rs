@@ -49,6 +49,7 @@ mod ldap;
 mod ldap_faults;
 mod login;
 mod own_pages;
+mod package_page;
 mod package_policies;
 mod packages_door;
 mod packages_generic;

@@ -9,7 +9,8 @@
 //! Deliberately absent: whether anything is there, who may do what, and those grammars.
 
 use super::api::{GroupAt, ProjectAt};
-use super::{Refusal, encode, encode_segment};
+use super::{Refusal, Route, encode, encode_segment, unknown};
+use crate::model::{GroupPath, PackageId};
 
 /// A thing of a format, and where it is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,16 @@ pub enum PypiThing {
         /// The file's name.
         file: String,
     },
+}
+
+/// Reads the path of a project, as decoded segments, and the number of one of its packages.
+pub(super) fn page(at: &[&str], id: &str) -> Result<Route, Refusal> {
+    let is_split = at.iter().all(|name| !name.contains('/'));
+    let path = GroupPath::parse(&at.join("/")).ok().filter(|_| is_split);
+    let is_number = id.bytes().all(|digit| digit.is_ascii_digit());
+    let id = id.parse().ok().filter(|_| is_number);
+    let (path, id) = path.zip(id).ok_or_else(unknown)?;
+    Ok(Route::PackagePage(path, PackageId(id)))
 }
 
 /// Reads the decoded segments below `/api/v4/`; `None`: they are not of packages' clients.
