@@ -137,6 +137,7 @@ fn an_upload_in_pieces_keeps_what_was_acknowledged_before_and_ends_where_it_woul
     setting.refuses(&format!("PATCH {one}"), &body, 202);
     let state = setting.ask(&format!("GET {one}"));
     assert_eq!((state.status, state.header("range")), (204, Some("0-199999")));
+    assert_eq!(setting.ask(&format!("DELETE {one}")).status, 204);
     let line = format!("PUT {other}?digest={}", digest_of(&body));
     let refused = halfway(&setting.0, &line, &body, &token, || setting.revoke(&token));
     assert_eq!(refused.status, 401, "{}", refused.text());
