@@ -56,8 +56,8 @@ impl Setting {
         assert!(refused.header("www-authenticate").is_some(), "{refused:?}");
         self.0.has_nothing_staged();
         let token = self.0.token_of("eve", "api");
-        let taken = halfway(&self.0, line, body, &token, || {});
-        assert_eq!(taken.status, fine, "{line}: {}", taken.text());
+        let done = halfway(&self.0, line, body, &token, || {});
+        assert_eq!(done.status, fine, "{line}: {}", done.text());
         refused
     }
 
