@@ -18,6 +18,7 @@ pub mod host;
 pub mod listen;
 pub mod login;
 mod own;
+mod package_page;
 mod package_rights;
 mod packages;
 mod proxy;
@@ -49,6 +50,7 @@ use warp::reply::Response;
 
 use crate::access::Access;
 use crate::model::Caller;
+use crate::store::behalf::Behalf;
 use crate::sweeper::Handle;
 use body::RequestBody;
 pub use error::HttpError;
@@ -103,6 +105,13 @@ pub(crate) struct Request {
     query: String,
     headers: HeaderMap,
     body: RequestBody,
+}
+
+impl Request {
+    /// For whom it changes anything, which is looked at again where that is done.
+    fn behalf(&self) -> Behalf {
+        Behalf { caller: self.caller.clone(), basis: self.pass.basis.clone() }
+    }
 }
 
 /// The whole server as one warp filter: it takes every request and rejects none, since warp reads
@@ -219,6 +228,7 @@ impl Server {
             Route::Ready => Ok(self.ready()),
             Route::Stats => self.stats().await,
             Route::Publications => self.publications(request).await,
+            Route::PackagePage(path, id) => self.package_page(request, path, id).await,
             Route::Sweeps if request.method == Method::POST => self.ask_sweep(request).await,
             Route::Sweeps => self.sweeps(request).await,
             Route::TokenService => self.token_service(request).await,

@@ -119,9 +119,11 @@
 //! 3. The body goes through a bounded channel to one blocking task that computes four sums while
 //!    it writes to staging, within the format's limit ([`packages::files`]). Each sum that the
 //!    client named is compared; a difference keeps nothing.
-//! 4. One transaction ([`store::packages`]) finds or makes the package and tests duplicates and
-//!    rules that protect it, so the second of two publishers is refused. The file's row holds the
-//!    blob (I2), the project's usage grows, and the series of all versions gets a new revision.
+//! 4. One transaction ([`store::packages`]) looks again at the token or account and at the role, as
+//!    the body may have taken hours ([`store::behalf`]), finds or makes the package and tests
+//!    duplicates and rules that protect it, so the second of two publishers is refused. The file's
+//!    row holds the blob (I2), the project's usage grows, and the series of all versions gets a new
+//!    revision.
 //! 5. The answer is 201. Indexes and packuments are built from one snapshot and kept
 //!    ([`packages::pages`]). Each change of a version moves the one row that says at which revision
 //!    it changed: a page is brought up to date by the rows behind its own revision.

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod acl;
+mod basis;
 pub mod blob;
 pub mod branch;
 pub mod cached;
@@ -62,6 +63,7 @@ pub mod usage;
 
 pub use account::Account;
 pub use acl::Rights;
+pub use basis::Basis;
 pub use blob::{Blob, Place, Suffix, Unlink};
 pub use branch::{Branch, CleanupPolicy, TagCounts};
 pub use cached::{

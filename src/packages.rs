@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::blobs::{BlobFiles, Space};
 use crate::store::Store;
+use crate::store::behalf::Behalf;
 pub use files::{Arrived, Error, FileLimits, Incoming, NamedFile, Opened};
 use pages::Pages;
 
@@ -55,6 +56,13 @@ impl Packages {
         let pages = Arc::new(Pages::new(pages_memory));
         let maven = Arc::default();
         Self { store, files, space, inline_bytes_max, limits, pages, maven }
+    }
+
+    /// The same registry for somebody: what is published by way of it is refused once they may not
+    /// any more.
+    #[must_use]
+    pub fn on_behalf(&self, behalf: Behalf) -> Self {
+        Self { store: self.store.on_behalf(behalf), ..self.clone() }
     }
 
     /// The store below.

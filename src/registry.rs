@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
 use crate::model::{Digest, OciDigest, OciManifestError, UploadId};
+use crate::store::behalf::Behalf;
 use crate::store::{self, Store};
 
 /// Why the registry did not do what it was asked for.
@@ -117,6 +118,13 @@ impl Registry {
     pub fn new(store: Store, files: BlobFiles, space: Arc<Space>, limits: Limits) -> Self {
         let (products, traffic) = Default::default();
         Self { store, files, space, limits, products, traffic, turns: Arc::default() }
+    }
+
+    /// The same registry for somebody: what is pushed by way of it is refused once what they came
+    /// in with has ended.
+    #[must_use]
+    pub fn on_behalf(&self, behalf: Behalf) -> Self {
+        Self { store: self.store.on_behalf(behalf), ..self.clone() }
     }
 
     /// The store below.

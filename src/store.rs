@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod artifacts;
+pub mod behalf;
 pub mod blobs;
 pub mod branches;
 pub mod cached;
@@ -290,6 +291,18 @@ pub enum Error {
         /// What there is.
         other: String,
     },
+    /// What whoever asked came in with is worth nothing any more.
+    #[error(
+        "the token or the account that this was begun with was revoked, changed or has expired \
+         meanwhile, so nothing was changed: log in again"
+    )]
+    CredentialsEnded,
+    /// Whoever asked may not any more.
+    #[error(
+        "your role in the project was taken meanwhile, so nothing was changed: ask for one that \
+         may publish"
+    )]
+    RoleEnded,
     /// Settings or a rule that cannot be kept.
     #[error(transparent)]
     PackageRule(#[from] packages::RuleError),
@@ -325,6 +338,8 @@ pub const UPLOAD_LINK: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// For whom it changes anything; `None`: for the house.
+    behalf: Option<Arc<behalf::Behalf>>,
 }
 
 struct Shared {
@@ -344,6 +359,7 @@ impl Store {
     #[must_use]
     pub fn new(db: Db, pins: Pins, clock: Arc<dyn Clock>, rules: Rules) -> Self {
         Self {
+            behalf: None,
             shared: Arc::new(Shared {
                 db,
                 pins,
@@ -402,8 +418,13 @@ impl Store {
         &self,
         change: impl Fn(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T, Error> {
-        let moment = self.moment();
-        self.shared.db.write(move |txn| Tx::run(txn, moment, &change))
+        let (moment, behalf) = (self.moment(), self.behalf.clone());
+        self.shared.db.write(move |txn| Tx::run(txn, moment, behalf.as_deref(), &change))
+    }
+
+    /// The same store for the house itself.
+    fn of_house(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), behalf: None }
     }
 
     /// One transaction for background work.
@@ -412,7 +433,7 @@ impl Store {
         change: impl Fn(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<(T, db::SliceTimes), Error> {
         let moment = self.moment();
-        self.shared.db.slice(move |txn| Tx::run(txn, moment, &change))
+        self.shared.db.slice(move |txn| Tx::run(txn, moment, None, &change))
     }
 
     fn moment(&self) -> tx::Moment {

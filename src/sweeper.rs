@@ -35,7 +35,7 @@ use clock_guard::ClockGuard;
 pub use mailbox::{Handle, Progress, Status, Ticket};
 use mailbox::{Mail, Mailbox};
 pub use pace::Pace;
-pub use packages::POLICY_DEADLINE;
+pub use packages::{POLICY_DEADLINE, POLICY_PAGE};
 use schedule::{Schedule, Wake};
 
 /// How often it is written when manifests were pulled, whether there is a run or not.
@@ -55,8 +55,11 @@ pub struct Settings {
     /// Runs that leases ask for are at least this far apart, so that a stream of deletes does not
     /// become a stream of runs.
     pub spacing: Duration,
-    /// How long a policy of packages may mark files before it goes on in the next run.
+    /// How long a policy of packages may look for files and mark them before it goes on in the next
+    /// run.
     pub policy_deadline: Duration,
+    /// Files and packages that such a policy looks at in one snapshot.
+    pub policy_page: usize,
 }
 
 impl Default for Settings {
@@ -68,6 +71,7 @@ impl Default for Settings {
             rows_max: 500,
             spacing: Duration::from_secs(30),
             policy_deadline: POLICY_DEADLINE,
+            policy_page: POLICY_PAGE,
         }
     }
 }

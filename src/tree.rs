@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::blobs::{self, BlobFiles, Space};
 use crate::model::{BranchPath, Digest, JobPath, UserName};
+use crate::store::behalf::Behalf;
 use crate::store::detached::Cause;
 use crate::store::{self, Store};
 
@@ -107,6 +108,13 @@ impl Tree {
     #[must_use]
     pub fn for_sender(&self, sender: Option<UserName>) -> Self {
         Self { sender, ..self.clone() }
+    }
+
+    /// The same tree for somebody: what is uploaded by way of it is refused once what they came in
+    /// with has ended.
+    #[must_use]
+    pub fn on_behalf(&self, behalf: Behalf) -> Self {
+        Self { store: self.store.on_behalf(behalf), ..self.clone() }
     }
 
     /// The store below.

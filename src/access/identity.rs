@@ -8,10 +8,8 @@ use std::sync::Arc;
 use super::groups;
 use super::login::LoginError;
 use super::password;
-use crate::model::{
-    Account, Caller, DeployScope, DeployTokenId, Grants, Rank, Timestamp, TokenId, TokenScope,
-    User, UserName,
-};
+pub use crate::model::Basis;
+use crate::model::{Account, Caller, DeployScope, Grants, Rank, TokenScope, User, UserName};
 
 /// Who is asking, and what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,41 +20,6 @@ pub struct Identity {
     pub reach: Reach,
     /// Why that is believed.
     pub basis: Basis,
-}
-
-/// What an identity rests on.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Basis {
-    /// Nothing was said.
-    Nobody,
-    /// The password of a local account.
-    Account {
-        /// [`Account::created`].
-        created: Timestamp,
-        /// SHA-256 of what is stored of the password.
-        password: [u8; 32],
-    },
-    /// An access token.
-    Token {
-        /// Its id.
-        id: TokenId,
-        /// When it was made: ids are drawn by lot.
-        created: Timestamp,
-    },
-    /// A deploy token.
-    Deploy {
-        /// Its id.
-        id: DeployTokenId,
-        /// When it was made.
-        created: Timestamp,
-    },
-    /// What another back end said.
-    Elsewhere {
-        /// The groups.
-        groups: Vec<String>,
-        /// SHA-256 of what the back end has of the password, where it can be looked at.
-        password: Option<[u8; 32]>,
-    },
 }
 
 /// What credentials are good for.
@@ -194,19 +157,6 @@ impl Identity {
     ) -> Result<Self, LoginError> {
         let basis = Basis::Elsewhere { groups: groups.clone(), password };
         Self::of(login, groups, Rank::Ordinary, basis)
-    }
-}
-
-/// Digests of passwords stay out of logs.
-impl std::fmt::Debug for Basis {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Nobody => "nobody",
-            Self::Account { .. } => "account",
-            Self::Token { .. } => "token",
-            Self::Deploy { .. } => "deploy token",
-            Self::Elsewhere { .. } => "elsewhere",
-        })
     }
 }
 

@@ -182,7 +182,10 @@ pub(super) fn store_status(error: &store::Error) -> StatusCode {
         | Error::MemberUnknown(_)
         | Error::ProjectUnknown(_)
         | Error::PackageUnknown(_) => StatusCode::NOT_FOUND,
-        Error::PackageExists(_) | Error::PackageProtected(_) => StatusCode::FORBIDDEN,
+        Error::PackageExists(_) | Error::PackageProtected(_) | Error::RoleEnded => {
+            StatusCode::FORBIDDEN
+        }
+        Error::CredentialsEnded => StatusCode::UNAUTHORIZED,
         Error::IsFolder(_)
         | Error::IsFile(_)
         | Error::Changed(_)

@@ -139,6 +139,19 @@ impl Server {
         }
     }
 
+    /// What somebody came in with ended while they were at it: they are asked who they are, as if
+    /// they came now.
+    pub(super) fn asked_again(&self, failure: Failure) -> Failure {
+        let has_ended = match &failure {
+            Failure::Tree(tree::Error::Store(error)) => is_ended(error),
+            Failure::Registry(error) => {
+                matches!(&**error, registry::Error::Store(error) if is_ended(error))
+            }
+            _ => false,
+        };
+        if has_ended { Failure::Unauthorized { realm: self.realm.clone() } } else { failure }
+    }
+
     /// A failure as it may be told: it names nothing that the caller may not read.
     pub(super) fn refuse(&self, caller: &Caller, failure: Failure) -> Failure {
         match failure {
@@ -169,6 +182,10 @@ impl Server {
     pub(super) fn may_read(&self, caller: &Caller, path: &str) -> bool {
         self.access.allows(caller, Right::Read, path)
     }
+}
+
+fn is_ended(error: &store::Error) -> bool {
+    matches!(error, store::Error::CredentialsEnded)
 }
 
 /// Whether this is where clients of the registry find out whether to log in: nobody in

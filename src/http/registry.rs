@@ -92,6 +92,7 @@ impl Server {
         caller: &Caller,
         answer: Result<Response, Failure>,
     ) -> Response {
+        let answer = answer.map_err(|failure| self.asked_again(failure));
         let Some(asked) = asked else {
             return answer.unwrap_or_else(|failure| self.refuse(caller, failure).into_response());
         };

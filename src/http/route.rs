@@ -20,7 +20,10 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{graphql, guard};
-use crate::model::{ArtifactPath, BranchPath, NameError, Repo, Right, TagName, TagRef, UserName};
+use crate::model::{
+    ArtifactPath, BranchPath, GroupPath, NameError, PackageId, Repo, Right, TagName, TagRef,
+    UserName,
+};
 
 pub use api::{
     ApiRoute, GovernedAt, GroupAt, ListedRoute, OfPackage, PolicyPart, PolicyRoute, ProjectAt,
@@ -103,6 +106,8 @@ pub enum Route {
     NoProxy(NoProxy),
     /// `/api/graphql`, also with a slash; it answers every method, in a form of its own.
     GraphQl,
+    /// `/{project}/-/packages/:id`: what the API calls the `web_path` of a package.
+    PackagePage(GroupPath, PackageId),
     /// `/-/health`: the process answers.
     Health,
     /// `/-/ready`: the database answers.
@@ -165,6 +170,9 @@ fn find(method: &Method, raw_path: &str) -> Result<(Route, Spelling), Refusal> {
             let (user, case) = user_name(user)?;
             let slash = if segments.len() > 1 { Spelling::Canonical } else { Spelling::Variant };
             (Route::UserHome(user), slash.or(case))
+        }
+        [at @ .., "-", "packages", id] if !at.is_empty() => {
+            (packages::page(at, id)?, Spelling::Canonical)
         }
         [user, root @ ("branches" | "products"), below @ ..] => {
             let (user, case) = user_name(user)?;
@@ -301,6 +309,7 @@ impl Route {
             Self::Artifact(at, path) => format!("{}/{}", at.path(), encode(path.as_str())),
             Self::Folder(at, path) => format!("{}/{}/", at.path(), encode(path.as_str())),
             Self::ClientScript => "/cli".to_owned(),
+            Self::PackagePage(project, id) => format!("/{project}/-/packages/{}", id.0),
             Self::Health => "/-/health".to_owned(),
             Self::Ready => "/-/ready".to_owned(),
             Self::Stats => "/-/stats".to_owned(),
@@ -329,6 +338,7 @@ impl Route {
             | Self::Proxy(_)
             | Self::NoProxy(_)
             | Self::GraphQl
+            | Self::PackagePage(..)
             | Self::Registry(RegistryRoute::Base) => None,
             Self::Registry(route) => Some(route.right(method)),
             _ => Some(guard::right_of(method)),
@@ -363,6 +373,7 @@ impl Route {
             | Self::Ready
             | Self::Stats
             | Self::Publications
+            | Self::PackagePage(..)
             | Self::Proxy(_)
             | Self::NoProxy(_)
             | Self::Format(_)

@@ -189,6 +189,54 @@ fn teams(group: GroupId) -> Span<(GroupId, MemberName)> {
     Span::under(&group).from(&(group, MemberName::Team(String::new())))
 }
 
+/// What a user is in a group or a project: the highest role there and above.
+pub(super) fn role_at(
+    rows: &impl Rows,
+    now: Timestamp,
+    user: &User,
+    group: GroupId,
+) -> Result<Option<Role>, Error> {
+    let Some(way) = governed(rows, group)? else { return Ok(None) };
+    let names = names_of(user);
+    let mut highest = None;
+    for step in way.steps {
+        highest = highest.max(direct_role(rows, now, &names, step)?);
+        if highest == Some(Role::Owner) {
+            break;
+        }
+    }
+    Ok(highest)
+}
+
+fn direct_role(
+    rows: &impl Rows,
+    now: Timestamp,
+    names: &BTreeSet<MemberName>,
+    group: GroupId,
+) -> Result<Option<Role>, Error> {
+    let has_teams = MEMBERS.has_any(rows, teams(group))?;
+    let mut highest = None;
+    for name in names {
+        if has_teams || matches!(name, MemberName::User(_)) {
+            highest = highest.max(member_at(rows, now, group, name)?.map(|member| member.role));
+        }
+    }
+    Ok(highest)
+}
+
+/// A direct member of a group, while that counts.
+fn member_at(
+    rows: &impl Rows,
+    now: Timestamp,
+    group: GroupId,
+    name: &MemberName,
+) -> Result<Option<Member>, Error> {
+    match MEMBERS.get(rows, &(group, name.clone()))? {
+        Some(member) if counts(rows, name, &member, now)? => Ok(Some(member)),
+        _ => Ok(None),
+    }
+}
+
 impl View {
     /// What a user is in a group: the highest role there and in the groups above; `None`: nothing,
     /// or no names lead to the group.
@@ -196,16 +244,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn role(&self, user: &User, group: GroupId) -> Result<Option<Role>, Error> {
-        let Some(way) = governed(&self.snapshot, group)? else { return Ok(None) };
-        let names = names_of(user);
-        let mut highest = None;
-        for step in way.steps {
-            highest = highest.max(self.direct_role(&names, step)?);
-            if highest == Some(Role::Owner) {
-                break;
-            }
-        }
-        Ok(highest)
+        role_at(&self.snapshot, self.now, user, group)
     }
 
     /// What a user is in a group or a project itself.
@@ -213,22 +252,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn direct_role_of(&self, user: &User, group: GroupId) -> Result<Option<Role>, Error> {
-        self.direct_role(&names_of(user), group)
-    }
-
-    fn direct_role(
-        &self,
-        names: &BTreeSet<MemberName>,
-        group: GroupId,
-    ) -> Result<Option<Role>, Error> {
-        let has_teams = MEMBERS.has_any(&self.snapshot, teams(group))?;
-        let mut highest = None;
-        for name in names {
-            if has_teams || matches!(name, MemberName::User(_)) {
-                highest = highest.max(self.member(group, name)?.map(|member| member.role));
-            }
-        }
-        Ok(highest)
+        direct_role(&self.snapshot, self.now, &names_of(user), group)
     }
 
     /// Whether everybody in this group of a directory, an auth file or an account is a member
@@ -246,11 +270,7 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn member(&self, group: GroupId, name: &MemberName) -> Result<Option<Member>, Error> {
-        let found = MEMBERS.get(&self.snapshot, &(group, name.clone()))?;
-        match found {
-            Some(member) if counts(&self.snapshot, name, &member, self.now)? => Ok(Some(member)),
-            _ => Ok(None),
-        }
+        member_at(&self.snapshot, self.now, group, name)
     }
 
     /// The members of a group itself: people by login, then teams by name, behind `after`, at
@@ -372,7 +392,7 @@ impl View {
         let next = ids.last().copied().filter(|_| ids.len() >= limit);
         let mut counted = Vec::new();
         for id in ids {
-            if self.direct_role(&names, id)?.is_some() {
+            if direct_role(&self.snapshot, self.now, &names, id)?.is_some() {
                 counted.push(id);
             }
         }

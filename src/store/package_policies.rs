@@ -20,6 +20,7 @@ use crate::db::schema::{
     META, Meta, PACKAGE_POLICIES, PACKAGE_POLICIES_DUE, PACKAGE_POLICY_RUNS, PROJECT_USAGE,
 };
 use crate::db::{self, Pending, Rows, Span};
+use crate::model::retry::backoff;
 use crate::model::{
     KeepFiles, Kept, PackageId, PackagePolicy, PolicyRun, PolicyTurn, ProjectId, RunId, Timestamp,
 };
@@ -37,6 +38,8 @@ pub const POLICY_RUNS_KEPT: usize = 100;
 
 /// After this time a run that stopped at its deadline goes on.
 const GO_ON: Duration = Duration::from_secs(1);
+/// Failures after which a policy does not wait for longer.
+const FAILURES_MAX: usize = 12;
 /// Old runs that one new run removes at most, so that it costs nothing.
 const PRUNED_MAX: usize = 4;
 /// Policies that have nothing to do and are put off in one transaction (I7).
@@ -82,6 +85,8 @@ pub enum TurnEnd {
     Done,
     /// It came to its deadline, or to the end of the process: it goes on with this package.
     GoesOn(PackageId),
+    /// The database failed: it is tried again with this package, later each time.
+    Failed(PackageId),
 }
 
 impl Store {
@@ -309,9 +314,10 @@ impl Tx<'_, '_> {
             let mut policy = known.clone();
             policy.turn = match end {
                 TurnEnd::Done => None,
-                TurnEnd::GoesOn(from) => {
-                    let at = self.now.after(GO_ON);
-                    Some(PolicyTurn { at, from })
+                TurnEnd::GoesOn(from) => Some(PolicyTurn { at: self.now.after(GO_ON), from }),
+                TurnEnd::Failed(from) => {
+                    let wait = backoff(self.policy_failures(project)?.saturating_add(1));
+                    Some(PolicyTurn { at: self.now.after(wait), from })
                 }
             };
             self.save_policy(project, Some(&known), &policy)?;
@@ -322,6 +328,14 @@ impl Tx<'_, '_> {
         }
         PACKAGE_POLICY_RUNS.put(self.txn, &(project, run), record)?;
         self.prune_policy_runs(project)
+    }
+
+    /// How many runs failed one after the other until now, as far as that matters.
+    fn policy_failures(&self, project: ProjectId) -> Result<u32, Error> {
+        let newest_first = Span::under(&project).descending();
+        let rows = PACKAGE_POLICY_RUNS.page(self.txn, newest_first, FAILURES_MAX)?;
+        let failed = rows.iter().take_while(|(_, run)| run.error.is_some()).count();
+        Ok(u32::try_from(failed).unwrap_or(u32::MAX))
     }
 
     fn prune_policy_runs(&self, project: ProjectId) -> Result<(), Error> {

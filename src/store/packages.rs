@@ -44,6 +44,7 @@ pub(super) use protection::is_protected;
 pub use protection::{NewProtectionRule, PROTECTION_RULES_MAX, Protection};
 pub use publish::{Again, NewPackageFile, Publish, Published};
 pub use settings::{EXCEPTION_LENGTH_MAX, RuleError};
+pub use tags::PACKAGE_TAGS_MAX;
 
 use super::tx::promised;
 use super::{Error, View, projects};

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::behalf::Behalf;
 use crate::db::schema::{META, Meta, TOTALS};
 use crate::db::{Rows, Table, WriteTxn};
 use crate::model::{Timestamp, Totals};
@@ -28,6 +29,7 @@ pub(crate) struct Tx<'a, 't> {
     pub(super) lease_end: Timestamp,
     pub(super) link_end: Timestamp,
     pub(super) user_quota: Option<u64>,
+    pub(super) behalf: Option<&'a Behalf>,
     totals: RefCell<Option<Totals>>,
 }
 
@@ -35,10 +37,13 @@ impl<'a, 't> Tx<'a, 't> {
     pub(super) fn run<T>(
         txn: &'a WriteTxn<'t>,
         moment: Moment,
+        behalf: Option<&'a Behalf>,
         change: &impl Fn(&Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Moment { now, lease_end, link_end, user_quota } = moment;
-        let tx = Self { txn, now, lease_end, link_end, user_quota, totals: RefCell::new(None) };
+        let totals = RefCell::new(None);
+        let tx = Self { txn, now, lease_end, link_end, user_quota, behalf, totals };
+        tx.check_behalf()?;
         let value = change(&tx)?;
         if let Some(totals) = tx.totals.take() {
             TOTALS.put(txn, &(), &totals)?;

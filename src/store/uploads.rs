@@ -66,7 +66,8 @@ impl Store {
     ///
     /// Errors of the answer: [`Error::NotFound`].
     pub fn drop_upload(&self, id: UploadId) -> Pending<ImageUpload, Error> {
-        self.change(move |tx| {
+        // Also when whoever began it is shut out by now.
+        self.of_house().change(move |tx| {
             let upload = tx.upload(id)?;
             tx.end_upload(id, &upload)?;
             Ok(upload)

@@ -3,9 +3,10 @@
 //!
 //! As many policies are in work at once as the capacity says, and each gets one slice after the
 //! other, so a small one does not wait for a large one. A turn is claimed before anything is done,
-//! each batch is tested again where it is marked (I6), and between two batches it is looked at
-//! `stop` and at the deadline (I7): what is left goes on soon and where it stopped. What fails is
-//! in the record of its project and of the run, and ends neither.
+//! each batch is tested again where it is marked (I6), and between two batches, or pages of which
+//! nothing goes, it is looked at `stop` and at the deadline (I7): what is left goes on soon and
+//! where it stopped. What fails is in the record of its project and of the run, and ends neither;
+//! a turn that the database fails is given back, and tried again later each time.
 //! Deliberately absent: what a policy names and how it is marked (`store`), and any walk over
 //! projects: the index of what is due tells.
 
@@ -23,14 +24,14 @@ use crate::store::package_policies::{Applied, Claim, Claimed, PackageWalk, TurnE
 
 pub(super) const POLICIES: &str = "package-policies";
 
-/// How long a policy may mark files, from the first one on, before the others and the next run.
+/// How long a policy may look for files and mark them, before the others and the next run.
 pub const POLICY_DEADLINE: Duration = Duration::from_secs(250);
 /// After this time a turn is taken for lost.
 const LEASE: Duration = Duration::from_secs(3600);
 /// Policies in work at once, whatever the capacity: one thread has no use for more.
 const TURNS_MAX: u64 = 50;
 /// Files and packages that are looked at in one snapshot.
-const LOOKED_MAX: usize = 10_000;
+pub const POLICY_PAGE: usize = 10_000;
 /// Files that are planned before they are marked.
 const DOOMED_MAX: usize = 2000;
 /// How often a turn plans packages again that change all the time.
@@ -159,17 +160,21 @@ impl Sweeper {
         let began = self.store.clock().now();
         let closes = began.after(self.settings.policy_deadline);
         let mut turns = VecDeque::new();
-        self.claim_turns(&mut turns, began, run)?;
+        let mut claimed = self.claim_turns(&mut turns, began, run);
         loop {
-            if self.store.clock().now() < closes {
-                self.claim_turns(&mut turns, began, run)?;
+            if claimed.is_ok() && self.store.clock().now() < closes {
+                claimed = self.claim_turns(&mut turns, began, run);
             }
-            let Some(mut turn) = turns.pop_front() else { return Ok(()) };
+            // Those that have a turn come to its end, also when no other can be given.
+            let Some(mut turn) = turns.pop_front() else { return claimed };
             match self.step(&mut turn, run, stage) {
                 Ok(Step::GoesOn) => turns.push_back(turn),
                 Ok(Step::Ends(end)) => self.end_turn(turn, end, run),
-                // It goes on when the lease is over.
-                Err(error) => turn.fail(run, error.to_string()),
+                Err(error) => {
+                    turn.fail(run, error.to_string());
+                    let end = TurnEnd::Failed(turn.at().unwrap_or(PackageId(0)));
+                    self.end_turn(turn, end, run);
+                }
             }
             if self.stop.is_requested() {
                 for mut turn in turns {
@@ -177,7 +182,7 @@ impl Sweeper {
                     let end = turn.end();
                     self.end_turn(turn, end, run);
                 }
-                return Ok(());
+                return claimed;
             }
         }
     }
@@ -215,6 +220,7 @@ impl Sweeper {
         );
         let record = turn.record.clone();
         if let Err(error) = self.store.end_package_policy(turn.claim, run.id, record, end) {
+            // Its lease is what ends the turn then.
             turn.fail(run, format!("its record could not be written: {error}"));
         }
     }
@@ -232,11 +238,36 @@ impl Sweeper {
         if turn.walk.at().is_none() {
             return Ok(Step::Ends(TurnEnd::Done));
         }
+        self.plan_on(turn, run)
+    }
+
+    fn plan_on(&self, turn: &mut Turn, run: &mut Run) -> Result<Step, Error> {
+        let deadline = self.deadline(turn);
         let view = self.store.view()?;
-        let page = view.plan_packages(&mut turn.walk, LOOKED_MAX, DOOMED_MAX)?;
+        let page = view.plan_packages(&mut turn.walk, self.settings.policy_page, DOOMED_MAX)?;
         page.errors.into_iter().for_each(|error| turn.fail(run, error));
         turn.plans = page.plans.into();
+        // The next turn begins with the package that this one is in, which is looked at whole by
+        // one of them, or they would never come to its end.
+        if turn.plans.is_empty() && turn.at() > Some(turn.claim.from) {
+            return Ok(self.pause(turn, deadline));
+        }
         Ok(Step::GoesOn)
+    }
+
+    /// When the turn is to stop: from its first look on.
+    fn deadline(&self, turn: &mut Turn) -> Timestamp {
+        let now = self.store.clock().now();
+        *turn.deadline.get_or_insert(now.after(self.settings.policy_deadline))
+    }
+
+    /// Stops a turn at its deadline, if anything is left.
+    fn pause(&self, turn: &mut Turn, deadline: Timestamp) -> Step {
+        if turn.at().is_none() || self.store.clock().now() < deadline {
+            return Step::GoesOn;
+        }
+        turn.record.timed_out = true;
+        Step::Ends(turn.end())
     }
 
     fn mark_batch(
@@ -248,8 +279,7 @@ impl Sweeper {
     ) -> Result<Step, Error> {
         let Batch { plan, from, revision } = batch;
         let (work, rows) = stage.budget();
-        let now = self.store.clock().now();
-        let deadline = *turn.deadline.get_or_insert(now.after(self.settings.policy_deadline));
+        let deadline = self.deadline(turn);
         let shared = Arc::clone(&plan);
         let slice = self.store.apply_package_plan(turn.claim, shared, (from, revision), work, rows);
         let (applied, times) = match slice {
@@ -258,7 +288,12 @@ impl Sweeper {
                 turn.leave(plan.package);
                 return Ok(Step::GoesOn);
             }
-            slice => slice?,
+            Err(error) => {
+                turn.plans.clear();
+                turn.walk.again(plan.package);
+                return Err(error);
+            }
+            Ok(slice) => slice,
         };
         match applied {
             Applied::Some { files, revision } => {
@@ -288,10 +323,6 @@ impl Sweeper {
                 return Ok(Step::Ends(TurnEnd::Done));
             }
         }
-        if turn.at().is_some() && self.store.clock().now() >= deadline {
-            turn.record.timed_out = true;
-            return Ok(Step::Ends(turn.end()));
-        }
-        Ok(Step::GoesOn)
+        Ok(self.pause(turn, deadline))
     }
 }

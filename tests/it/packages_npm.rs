@@ -127,6 +127,79 @@ fn a_group_and_the_instance_show_what_the_caller_may_read() {
 }
 
 #[test]
+fn tarballs_of_a_group_and_of_the_instance_come_from_every_project_that_the_caller_may_read() {
+    let npm = Npm::start();
+    npm.has("@acme/app", "1.0.0");
+    let publish = |project: u64, version: &str, document: &Value| {
+        let request = npm.server.put(&format!("{}/@acme%2Fapp", base(project)));
+        let request = request.header("PRIVATE-TOKEN", &npm.root);
+        request.json(document).expect(200);
+        npm.server.url(&format!("{}/@acme/app/-/app-{version}.tgz", base(project)))
+    };
+    let (shut, open) = (npm.has_project("shut", "private"), npm.has_project("open", "private"));
+    publish(shut, "2.0.0", &document("@acme/app", "2.0.0"));
+    let json = br#"{"name":"@acme/app","version":"1.0.0"}"#;
+    let newer = tarball(&[("package/package.json", json), ("package/newer", b"newer")]);
+    let place = publish(open, "1.0.0", &with_tarball("@acme/app", "1.0.0", &newer));
+    publish(open, "3.0.0", &document("@acme/app", "3.0.0"));
+    // Guests see the group and read no packages.
+    let sam = npm.has_member("sam", 10);
+    for project in [npm.project, open] {
+        let member = json!({ "username": "sam", "access_level": 20 });
+        let url = format!("/api/v4/projects/{project}/members");
+        npm.server.post(&url).header("PRIVATE-TOKEN", &npm.root).json(&member).expect(201);
+    }
+    let group = format!("groups/{}/-/", npm.group);
+    for place_of in [group.as_str(), "groups/acme/-/", ""] {
+        let get = |token: &str, version: &str| {
+            let file = format!("@acme%2Fapp/-/app-{version}.tgz");
+            let request = npm.server.get(&format!("/api/v4/{place_of}packages/npm/{file}"));
+            request.header("Authorization", &format!("Bearer {token}")).send()
+        };
+        let told = npm.server.get(&format!("/api/v4/{place_of}packages/npm/@acme%2Fapp"));
+        let told = told.header("PRIVATE-TOKEN", &npm.root).expect(200).json();
+        assert_eq!(told["versions"]["1.0.0"]["dist"]["tarball"], place);
+        for (version, bytes) in [
+            ("1.0.0", newer.clone()),
+            ("2.0.0", packed("@acme/app", "2.0.0")),
+            ("3.0.0", packed("@acme/app", "3.0.0")),
+        ] {
+            assert_eq!(get(&npm.root, version).with_status(200).body, bytes, "{version}");
+        }
+        assert_eq!(get(&sam, "1.0.0").with_status(200).body, newer);
+        assert_eq!(get(&sam, "3.0.0").with_status(200).body, packed("@acme/app", "3.0.0"));
+        // As if there were no such version.
+        let missing = get(&sam, "9.0.0").with_status(404);
+        assert_eq!(get(&sam, "2.0.0").with_status(404).text(), missing.text());
+        refused(missing, "404 Package Not Found");
+    }
+}
+
+#[test]
+fn the_number_of_tags_is_bounded() {
+    let npm = Npm::start();
+    let mut many = document("app", "1.0.0");
+    many["dist-tags"] = (0..1001).map(|n| (format!("t{n}"), json!("1.0.0"))).collect();
+    npm.refuses(&many, 400, "a package has up to 1000 tags");
+    npm.ask(&npm.root, "GET /app").expect(404);
+    npm.has("app", "1.0.0");
+    let put = |tag: &str| {
+        let line = format!("PUT /-/package/app/dist-tags/{tag}");
+        npm.ask(&npm.root, &line).body("\"1.0.0\"").send()
+    };
+    // With `latest`.
+    for number in 1..1000 {
+        put(&format!("t{number}")).with_status(204);
+    }
+    refused(put("more").with_status(400), "a package has up to 1000 tags");
+    put("t7").with_status(204);
+    let mut next = document("app", "2.0.0");
+    next["dist-tags"] = json!({ "more": "2.0.0" });
+    npm.refuses(&next, 400, "a package has up to 1000 tags");
+    npm.has("app", "2.0.0");
+}
+
+#[test]
 fn tags_move_and_latest_is_the_highest_release_otherwise() {
     let npm = Npm::start();
     for version in ["1.2.0", "1.10.0", "2.0.0-rc.1"] {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::harness::Response;
 use super::harness::client::Request;
 use super::harness::npm::document;
-use super::packages_door::Setting;
+use super::packages_door::{CHALLENGE, Setting};
 
 /// A request with a token, whoever's it is; without one as nobody.
 fn with(request: Request, token: &str) -> Request {
@@ -246,7 +246,35 @@ fn whoever_is_removed_while_bytes_come_publishes_nothing() {
             let line = format!("DELETE projects/{project}/deploy_tokens/{id}");
             setting.by_root(&line).expect(204);
         });
-        assert_eq!(answer.status, 403, "{}: {}", way.0, answer.text());
+        assert_eq!(answer.status, 401, "{}: {}", way.0, answer.text());
+    }
+    let list = setting.by_root(&format!("GET projects/{project}/packages")).expect(200);
+    list.json_is(&json!([]));
+    setting.server.has_nothing_staged();
+}
+
+#[test]
+fn whose_token_or_account_ends_while_bytes_come_publishes_nothing() {
+    let setting = Setting::new(&["eve"]);
+    let project = setting.has_project("app", "public");
+    for way in ways(project) {
+        setting.has_member(project, "eve", 30);
+        let token = setting.server.token_of("eve", "api");
+        let id = token.split('_').nth(1).unwrap();
+        let answer = halfway(&setting, &way, &token, || {
+            setting.server.command(&["token", "revoke", id]).succeeds();
+        });
+        let text = answer.text();
+        assert_eq!(answer.status, 401, "{}: {text}", way.0);
+        assert!(text.contains("log in again"), "{text}");
+        assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE));
+        let token = setting.server.token_of("eve", "api");
+        let answer = halfway(&setting, &way, &token, || {
+            setting.server.command(&["user", "del", "eve"]).succeeds();
+        });
+        // Whether the role or the token is missed first does not matter.
+        assert!(matches!(answer.status, 401 | 403), "{}: {}", way.0, answer.text());
+        setting.server.has_user("eve", &["people"]);
     }
     let list = setting.by_root(&format!("GET projects/{project}/packages")).expect(200);
     list.json_is(&json!([]));

@@ -111,25 +111,26 @@ impl Desk<'_> {
 
     fn show_policy(&self, path: &str) -> Result<Answer, Error> {
         let view = self.house.store().view()?;
-        let (_, policy) = policy_at(&view, path)?;
-        self.shown(&view, path, policy)
+        let (project, policy) = policy_at(&view, path)?;
+        self.shown(&view, (project, path), policy)
     }
 
     fn set_policy(&self, path: &str, change: Change) -> Result<Answer, Error> {
         let store = self.house.store();
         let (project, _) = policy_at(&store.view()?, path)?;
         let policy = store.set_package_policy(project, change.wish()).wait()?;
-        self.shown(&store.view()?, path, Some(policy))
+        self.shown(&store.view()?, (project, path), Some(policy))
     }
 
     fn shown(
         &self,
         view: &View,
-        path: &str,
+        (project, path): (ProjectId, &str),
         policy: Option<PackagePolicy>,
     ) -> Result<Answer, Error> {
         let (now, capacity) = (self.house.store().clock().now(), view.package_capacity()?);
-        let shown = Policy { project: path.to_owned(), record: policy, now, capacity };
+        let last = view.package_policy_runs(project, 1)?.pop().map(|(_, run)| run);
+        let shown = Policy { project: path.to_owned(), record: policy, last, now, capacity };
         Answer::new(Verdict::Fine, &shown)
     }
 

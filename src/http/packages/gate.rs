@@ -14,10 +14,12 @@ use crate::http::route::{GroupAt, ProjectAt};
 use crate::model::{
     Ability, Caller, GroupId, GroupPath, ProjectId, Rank, Role, RuleRole, SeriesKey,
 };
-use crate::store::View;
+use crate::store::{self, View};
 
 /// Projects that are looked up at a time.
 const PAGE: usize = 100;
+/// Most projects that may have a package of one name, for one answer: each costs a few rows.
+const PROJECTS_MAX: usize = 10_000;
 
 /// A project that a client of packages gets to.
 #[derive(Clone, Debug)]
@@ -101,6 +103,9 @@ impl Server {
 
     /// The projects with a package of this name, in a group and below it or, without one,
     /// everywhere, whose packages the caller may read; by number.
+    ///
+    /// # Errors
+    /// 400 when there are more than one answer looks at: a project is to be asked.
     pub(in crate::http) fn readable_projects_with(
         &self,
         view: &View,
@@ -108,10 +113,14 @@ impl Server {
         within: Option<GroupId>,
         series: &SeriesKey,
     ) -> Result<Vec<ProjectId>, Failure> {
-        let (mut readable, mut after) = (Vec::new(), None);
+        let (mut readable, mut after, mut looked) = (Vec::new(), None, 0);
         loop {
             let page = view.projects_with(series, after, PAGE)?;
             after = page.last().copied();
+            looked += page.len();
+            if looked > PROJECTS_MAX {
+                return Err(store::Error::ListTooLong.into());
+            }
             for id in &page {
                 let is_within = match within {
                     Some(group) => view.is_within(id.governed(), group)?,
@@ -148,7 +157,8 @@ impl Server {
     }
 
     /// What the caller is in a project, asked again when the body is there: it may have taken long,
-    /// and whoever may not publish any more does not.
+    /// and whoever may not publish any more is told before the bytes are placed. The transaction
+    /// asks for what they came in with, too.
     ///
     /// # Errors
     /// 401 for nobody in particular; 403.
@@ -158,11 +168,7 @@ impl Server {
         caller: &Caller,
         id: ProjectId,
     ) -> Result<Option<RuleRole>, Failure> {
-        let is_good = match caller {
-            Caller::Deploy(machine) => view.deploy_token(machine.id)?.is_some(),
-            Caller::User(_) | Caller::Anonymous => true,
-        };
-        if is_good && self.may_with_packages(view, caller, id, Ability::CreatePackage)? {
+        if self.may_with_packages(view, caller, id, Ability::CreatePackage)? {
             return self.rule_role(view, caller, id);
         }
         Err(self.not_allowed(caller))

@@ -65,6 +65,7 @@ impl Server {
         target: Target,
         what: GenericFile,
     ) -> Result<Response, Failure> {
+        let behalf = request.behalf();
         let Request { caller, query, headers, body, .. } = request;
         let wish = Wish::read(&query).await?;
         let may = self.may_publish_generic(&caller, &target, &what)?;
@@ -82,7 +83,7 @@ impl Server {
             again: Again::Settings,
         };
         let file = NamedFile { name: what.name, requires_python: None, arrived };
-        let published = self.publish_package(caller, new, Some(file)).await;
+        let published = self.publish_package(behalf, new, Some(file)).await;
         let published = published.map_err(super::refused)?;
         let shown = published.file.filter(|_| wish.shows_file);
         let Some(id) = shown else { return Ok(super::created()) };

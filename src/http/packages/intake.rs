@@ -24,8 +24,9 @@ use crate::http::body::pump::{Part, pump};
 use crate::http::failure::Failure;
 use crate::http::{Server, blocking};
 use crate::model::digest::hex;
-use crate::model::{Caller, Checksum, PackageKind};
+use crate::model::{Checksum, PackageKind};
 use crate::packages::{self, Arrived, NamedFile};
+use crate::store::behalf::Behalf;
 use crate::store::packages::{Publish, Published};
 
 /// Headers with one sum each, in hex, and its algorithm.
@@ -93,15 +94,15 @@ impl Server {
         pump(head, body, admit, work).await
     }
 
-    /// Publishes `new`, with `file` if there is one, and answers after the commit (I5). Whether the
-    /// caller may, and what they are there, is asked again.
+    /// Publishes `new`, with `file` if there is one, and answers after the commit (I5). Whether
+    /// they may, and what they are there, is asked again, here and in the transaction.
     ///
     /// # Errors
-    /// 404 when the project has gone, 401 or 403 when the caller may not any more; those of
+    /// 404 when the project has gone, 401 or 403 when they may not any more; those of
     /// [`packages::Packages::publish`].
     pub(in crate::http) async fn publish_package(
         self: &Arc<Self>,
-        caller: Caller,
+        behalf: Behalf,
         mut new: Publish,
         file: Option<NamedFile>,
     ) -> Result<Published, Failure> {
@@ -111,9 +112,9 @@ impl Server {
             if view.project(new.project)?.is_none() {
                 return Err(ApiError::not_found("Project").into());
             }
-            new.may = server.still_publishes(&view, &caller, new.project)?;
+            new.may = server.still_publishes(&view, &behalf.caller, new.project)?;
             drop(view);
-            Ok(server.packages.publish(new, file)?)
+            Ok(server.packages.on_behalf(behalf).publish(new, file)?)
         })
         .await
     }

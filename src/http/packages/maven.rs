@@ -132,8 +132,8 @@ impl Server {
                 self.publish_maven(request, publisher, key, path).await
             }
             (None, MavenPlace::Metadata(_) | MavenPlace::SnapshotMetadata(..)) => {
+                let packages = self.packages.on_behalf(request.behalf());
                 let text = small(request, METADATA_BYTES_MAX).await?;
-                let packages = self.packages.clone();
                 let take = move || packages.take_maven_metadata(&publisher, &path, &text);
                 blocking(move || take().map_err(refused_metadata)).await?;
                 Ok(reply::empty())
@@ -150,7 +150,8 @@ impl Server {
     ) -> Result<Response, Failure> {
         let name = PackageFileName::parse(path.file())
             .map_err(|error| Failure::from(ApiError::bad_request(&error.to_string())))?;
-        let Request { caller, headers, body, .. } = request;
+        let behalf = request.behalf();
+        let Request { headers, body, .. } = request;
         let arrived = self.receive_file(PackageKind::Maven, &headers, body).await?;
         let maven::Publisher { project, by, may } = publisher;
         let new = Publish {
@@ -166,7 +167,7 @@ impl Server {
             again: Again::Settings,
         };
         let file = NamedFile { name, requires_python: None, arrived };
-        self.publish_package(caller, new, Some(file)).await.map_err(refused)?;
+        self.publish_package(behalf, new, Some(file)).await.map_err(refused)?;
         Ok(reply::empty())
     }
 

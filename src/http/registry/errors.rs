@@ -348,12 +348,14 @@ fn of_store(error: &store::Error) -> OciError {
         | Error::DirtyFormats
         | Error::IsImage
         | Error::ListTooLong
+        | Error::RoleEnded
         | Error::QuotaExceeded { .. } => OciError::new(Code::Denied, why),
         Error::FormatConflict { format, version, job } => OciError::new(Code::Denied, why)
             .about(json!({ "format": format.as_str(), "version": version, "job": job })),
         Error::IsFolder(_) | Error::IsFile(_) | Error::Version(_) => {
             OciError::new(Code::ManifestInvalid, why)
         }
+        Error::CredentialsEnded => OciError::new(Code::Unauthorized, why),
         Error::Changed(_) => OciError::new(Code::Unavailable, why),
         Error::GroupUnknown(_) => OciError::new(Code::NameUnknown, why),
         Error::MetadataTooLarge { .. } => {

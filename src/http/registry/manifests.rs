@@ -150,10 +150,10 @@ impl Server {
         let media_type = request.headers.get(CONTENT_TYPE);
         let media_type = media_type.map(|text| String::from_utf8_lossy(text.as_bytes()).into());
         let by = request.caller.login().cloned();
+        let registry = self.registry.on_behalf(request.behalf());
         let bytes = body::collect(request.body, MANIFEST_BYTES_MAX).await?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let upload = Upload { image, reference, tags, bytes, media_type, by };
-        let registry = self.registry.clone();
         let push = move || {
             let taken = registry.push_manifest(&upload)?;
             Ok((taken, upload))

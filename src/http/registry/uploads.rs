@@ -59,7 +59,8 @@ impl Server {
             }
         } else if let Some(digest) = digest_in(&request.query, "digest")? {
             let by = request.caller.login();
-            let session = self.registry.take_whole(&name, by, &digest)?;
+            let registry = self.registry.on_behalf(request.behalf());
+            let session = registry.take_whole(&name, by, &digest)?;
             receive(session, request.body, &request.headers, End::Finish(digest)).await?;
             return Ok(created(&name, &digest));
         }
@@ -123,7 +124,8 @@ impl Server {
             End::Save => None,
             End::Finish(digest) => Some(digest),
         };
-        let mut session = self.registry.open_upload(at, digest)?;
+        let registry = self.registry.on_behalf(request.behalf());
+        let mut session = registry.open_upload(at, digest)?;
         if let Some((first, bytes)) = piece(&request.headers)? {
             session.announce(first, bytes).map_err(|error| disorder(error, at))?;
         }

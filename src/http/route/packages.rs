@@ -9,7 +9,8 @@
 //! Deliberately absent: whether anything is there, who may do what, and those grammars.
 
 use super::api::{GroupAt, ProjectAt};
-use super::{Refusal, encode, encode_segment};
+use super::{Refusal, Route, encode, encode_segment, unknown};
+use crate::model::{GroupPath, PackageId};
 
 /// A thing of a format, and where it is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +114,16 @@ pub enum PypiThing {
     },
 }
 
+/// Reads the path of a project, as decoded segments, and the number of one of its packages.
+pub(super) fn page(at: &[&str], id: &str) -> Result<Route, Refusal> {
+    let is_split = at.iter().all(|name| !name.contains('/'));
+    let path = GroupPath::parse(&at.join("/")).ok().filter(|_| is_split);
+    let is_number = id.bytes().all(|digit| digit.is_ascii_digit());
+    let id = id.parse().ok().filter(|_| is_number);
+    let (path, id) = path.zip(id).ok_or_else(unknown)?;
+    Ok(Route::PackagePage(path, PackageId(id)))
+}
+
 /// Reads the decoded segments below `/api/v4/`; `None`: they are not of packages' clients.
 pub(super) fn packages(below: &[&str]) -> Result<Option<PackagesRoute>, Refusal> {
     let (at, format, rest) = match below {
@@ -134,7 +145,7 @@ pub(super) fn packages(below: &[&str]) -> Result<Option<PackagesRoute>, Refusal>
         _ => return Ok(None),
     };
     rest.iter().try_for_each(|segment| check(segment))?;
-    // What is published and what has bytes belongs to one project.
+    // What is published belongs to one project.
     let what = what.filter(|what| is_project || !what.is_of_projects());
     Ok(what.map(|what| PackagesRoute { at, what }))
 }
@@ -213,12 +224,7 @@ fn pypi(rest: &[&str]) -> Option<PypiThing> {
 impl PackagesThing {
     /// Whether there is such a thing in one project alone.
     fn is_of_projects(&self) -> bool {
-        matches!(
-            self,
-            Self::Generic { .. }
-                | Self::Npm(NpmThing::Tarball { .. })
-                | Self::Pypi(PypiThing::Upload)
-        )
+        matches!(self, Self::Generic { .. } | Self::Pypi(PypiThing::Upload))
     }
 
     /// Percent-encoded, with its format.

@@ -137,6 +137,7 @@ impl Server {
         let length = number(&request.headers, CONTENT_LENGTH.as_str());
         // What dlrepo's client says instead; nothing hangs on it but how early it may be refused.
         let announced = length.or_else(|| number(&request.headers, "content-size"));
+        let behalf = request.behalf();
         let (body, was_encoded) = decoded(request.body, &request.headers)?;
         // What arrives is not what is stored, so its length says nothing.
         let length = length.filter(|_| !was_encoded);
@@ -145,7 +146,7 @@ impl Server {
         room.grow(announced.filter(|_| !was_encoded).unwrap_or(0))?;
         // Of whoever may know everything nothing needs to be noted.
         let sender = request.caller.login().filter(|_| !self.access.trusts(&request.caller));
-        let tree = self.tree.for_sender(sender.cloned());
+        let tree = self.tree.for_sender(sender.cloned()).on_behalf(behalf);
         receive(tree, body, length, path, claim, room).await?;
         Ok(reply::created())
     }

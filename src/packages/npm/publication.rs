@@ -18,7 +18,8 @@ use crate::model::{
     SeriesKey, Sums,
 };
 use crate::packages::{Arrived, NamedFile};
-use crate::store::packages::{Again, Publish};
+use crate::store;
+use crate::store::packages::{Again, PACKAGE_TAGS_MAX, Publish, RuleError};
 
 /// What of package.json is not kept: texts for people that no client reads from here, and what a
 /// publisher's machine notes for itself.
@@ -138,6 +139,9 @@ fn text<'a>(manifest: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 
 /// The first tag counts, as one version is published under one.
 fn tags(said: Vec<(String, String)>, version: &NpmVersion) -> Result<Vec<PackageTagName>, Error> {
+    if said.len() > PACKAGE_TAGS_MAX {
+        return Err(store::Error::from(RuleError::TooManyTags).into());
+    }
     let Some((tag, named)) = said.into_iter().next() else { return Ok(Vec::new()) };
     let tag = npm_tag(&tag)?;
     check("the version of the tag", Some(&named), &version.to_string())?;

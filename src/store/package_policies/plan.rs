@@ -57,6 +57,12 @@ pub struct PlannedPage {
     pub errors: Vec<String>,
 }
 
+impl PlannedPage {
+    fn is_empty(&self) -> bool {
+        self.plans.is_empty() && self.spared.is_empty() && self.errors.is_empty()
+    }
+}
+
 /// What is left of a page.
 struct Room {
     looked: usize,
@@ -122,7 +128,12 @@ impl View {
             }
             room.looked -= 1;
             let span = Span::under(&walk.project).from(&(walk.project, from));
-            let Some(((_, id), ())) = PACKAGES_IN.first(&self.snapshot, span)? else {
+            let first = match PACKAGES_IN.first(&self.snapshot, span) {
+                // What was found comes first; then this is met again.
+                Err(_) if !page.is_empty() => break,
+                first => first?,
+            };
+            let Some(((_, id), ())) = first else {
                 walk.at = None;
                 break;
             };
@@ -135,6 +146,7 @@ impl View {
                     page.errors.push(format!("package {} was left alone: {error}", id.0));
                     walk.pass(id);
                 }
+                Err(_) if !page.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }

@@ -148,11 +148,11 @@ impl View {
 }
 
 impl Tx<'_, '_> {
-    /// Whether the rules let somebody publish.
-    pub(super) fn check_push(&self, new: &Publish) -> Result<(), Error> {
+    /// Whether the rules let somebody of this role publish.
+    pub(super) fn check_push(&self, new: &Publish, may: Option<RuleRole>) -> Result<(), Error> {
         let rules = rules(self.txn, new.project)?;
         let names = [new.key.series.name.as_str(), &new.title];
-        if of_names(&rules, new.key.series.kind, names).may_push(new.may) {
+        if of_names(&rules, new.key.series.kind, names).may_push(may) {
             return Ok(());
         }
         Err(Error::PackageProtected(describe(&new.key)))

@@ -93,10 +93,11 @@ impl Store {
     /// Publishes a version, or a file of one.
     ///
     /// # Errors
-    /// [`Error::ProjectUnknown`], [`Error::PackageProtected`], [`Error::PackageNameTaken`]; by
-    /// what may be there [`Error::PackageExists`], [`Error::PackageFileExists`] and
-    /// [`Error::DuplicateNotAllowed`]; [`Error::PackageRule`] for a status that nobody can give;
-    /// [`Error::BlobUnknown`], [`Error::Db`].
+    /// [`Error::ProjectUnknown`], [`Error::PackageProtected`], [`Error::PackageNameTaken`]; when a
+    /// right ended meanwhile [`Error::CredentialsEnded`] and [`Error::RoleEnded`]; by what may be
+    /// there [`Error::PackageExists`], [`Error::PackageFileExists`] and
+    /// [`Error::DuplicateNotAllowed`]; [`Error::PackageRule`] for a status that nobody can give
+    /// and for more tags than a package may have; [`Error::BlobUnknown`], [`Error::Db`].
     pub fn publish(&self, new: Publish) -> Pending<Published, Error> {
         self.change(move |tx| tx.publish(&new))
     }
@@ -144,11 +145,13 @@ impl Tx<'_, '_> {
             return Err(Error::BlobUnknown(sums.sha256));
         }
         let found = at(self.txn, new.project, &new.key)?;
-        self.check_push(new)?;
+        let may = self.publishes_as(new.project, new.may)?;
+        self.check_push(new, may)?;
         if new.key.series.kind == PackageKind::Npm {
             self.check_case(new)?;
         }
         self.check_again(new, found.as_ref().map(|(id, _)| *id))?;
+        self.check_tags(new.project, &new.key.series.name, &new.tags)?;
         Ok(found)
     }
 

@@ -17,7 +17,7 @@ use crate::store::groups::is_live as is_live_group;
 use crate::store::tx::promised;
 use crate::store::{Error, Store, Tx, View};
 
-use super::{PROTECTION_RULES_MAX, is_live};
+use super::{PACKAGE_TAGS_MAX, PROTECTION_RULES_MAX, is_live};
 
 /// Longest exception, in bytes.
 pub const EXCEPTION_LENGTH_MAX: usize = 255;
@@ -60,6 +60,11 @@ pub enum RuleError {
     /// One transaction has a bound.
     #[error("{0} packages or files are too many for one request: up to {1} go at once")]
     TooManyMarks(usize, usize),
+    /// Whoever asks for one of them is told all of them.
+    #[error(
+        "a package has up to {PACKAGE_TAGS_MAX} tags: take one away that is not needed, or move one"
+    )]
+    TooManyTags,
 }
 
 impl Store {

@@ -1,7 +1,9 @@
 //! Moving names of versions: `latest` and its like (spec gitlab §5).
 //!
 //! A name whose package is on its way out names nothing, and goes with the package unless it is
-//! moved before. Deliberately absent: which version is the latest when nobody says so.
+//! moved before; until then it counts among those that a package may have, whose number is
+//! bounded, since every answer about the package has all of them.
+//! Deliberately absent: which version is the latest when nobody says so.
 
 use crate::db::schema::{Meta, PACKAGE_TAGS, PACKAGE_TAGS_OF, PACKAGES};
 use crate::db::{Pending, Rows, Span};
@@ -13,14 +15,17 @@ use crate::store::tx::promised;
 use crate::store::{Error, Store, Tx, View};
 
 use super::series::Number;
-use super::{at, describe, is_live, key_of};
+use super::{RuleError, at, describe, is_live, key_of};
+
+/// Most moving names of a package in a project, all its versions together.
+pub const PACKAGE_TAGS_MAX: usize = 1000;
 
 impl Store {
     /// Lets a moving name of a package name this version.
     ///
     /// # Errors
     /// [`Error::ProjectUnknown`]; [`Error::PackageUnknown`] without such a version;
-    /// [`Error::Db`].
+    /// [`Error::PackageRule`] for more than [`PACKAGE_TAGS_MAX`] names; [`Error::Db`].
     pub fn set_package_tag(
         &self,
         project: ProjectId,
@@ -32,6 +37,7 @@ impl Store {
             let found = at(tx.txn, project, &version)?;
             let unknown = || Error::PackageUnknown(describe(&version));
             let (id, mut package) = found.ok_or_else(unknown)?;
+            tx.check_tags(project, &version.series.name, std::slice::from_ref(&tag))?;
             tx.point_tag(project, (&version.series.name, &tag), id)?;
             tx.save_package(id, &mut package, Number::Same)
         })
@@ -64,6 +70,30 @@ impl Tx<'_, '_> {
     pub(in crate::store) fn check_project(&self, project: ProjectId) -> Result<(), Error> {
         let unknown = || Error::ProjectUnknown(project.0.to_string());
         is_live(self.txn, project)?.then_some(()).ok_or_else(unknown)
+    }
+
+    /// Whether a package may have these moving names: those it has, or as many more as fit.
+    pub(super) fn check_tags(
+        &self,
+        project: ProjectId,
+        name: &PackageName,
+        tags: &[PackageTagName],
+    ) -> Result<(), Error> {
+        let mut more = 0;
+        for tag in tags {
+            if !PACKAGE_TAGS.has(self.txn, &(project, (name.clone(), tag.clone())))? {
+                more += 1;
+            }
+        }
+        if more == 0 {
+            return Ok(());
+        }
+        let span = Span::under(&(project, name.clone()));
+        let known = PACKAGE_TAGS.page(self.txn, span, PACKAGE_TAGS_MAX)?.len();
+        if known + more > PACKAGE_TAGS_MAX {
+            return Err(RuleError::TooManyTags.into());
+        }
+        Ok(())
     }
 
     /// Lets a moving name name a version, whatever it named before.

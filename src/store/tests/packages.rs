@@ -3,6 +3,7 @@
 
 mod crash;
 mod destroyed;
+mod ended;
 mod model;
 mod rules;
 mod series;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::house::{House, LEASE_OVER};
 use crate::blobs::hash::hash_bytes_with_sums;
-use crate::db::schema::PACKAGE_FILES;
+use crate::db::keys::Key;
+use crate::db::schema::{PACKAGE_FILES, PACKAGES_IN};
 use crate::model::{
     GroupId, KeepFiles, PackageFileName, PackageId, PackageKey, PackageKind, PackageName,
     PackageVersion, PolicyRun, ProjectId, ProjectUsage, Run, Scope, SeriesKey, StageReport,
@@ -22,6 +23,15 @@ fn project(house: &House, name: &str) -> ProjectId {
 }
 
 fn publish(house: &House, project: ProjectId, file: &str, text: &str) -> PackageId {
+    publish_version(house, project, "1", (file, text))
+}
+
+fn publish_version(
+    house: &House,
+    project: ProjectId,
+    version: &str,
+    (file, text): (&str, &str),
+) -> PackageId {
     let bytes = text.as_bytes();
     let hashed = hash_bytes_with_sums(bytes, None);
     let size = u64::try_from(bytes.len()).unwrap();
@@ -29,7 +39,7 @@ fn publish(house: &House, project: ProjectId, file: &str, text: &str) -> Package
     let content = Content::Uploaded { digest: hashed.digest, size, body };
     let (name, sums) = (PackageFileName::parse(file).unwrap(), hashed.sums.unwrap());
     let series = SeriesKey { kind: PackageKind::Generic, name: PackageName::parse("app").unwrap() };
-    let version = Some(PackageVersion::parse("1").unwrap());
+    let version = Some(PackageVersion::parse(version).unwrap());
     let new = Publish {
         project,
         key: PackageKey { series, version },
@@ -187,4 +197,73 @@ fn what_fails_in_one_project_ends_neither_the_run_nor_its_other_packages() {
     assert_eq!(usage(&house, bad).live.files, 2);
     assert!(runs(&house, bad)[0].error.as_ref().unwrap().contains("was left alone"));
     assert_eq!(runs(&house, good)[0].error, None);
+}
+
+#[test]
+fn a_turn_that_the_database_fails_leaves_a_record_and_is_tried_again_later_each_time() {
+    let mut house = House::new();
+    let project = project(&house, "app");
+    publish(&house, project, "a", "1");
+    publish(&house, project, "a", "2");
+    let other = publish_version(&house, project, "2", ("b", "1"));
+    publish_version(&house, project, "2", ("b", "2"));
+    let broken = (project, other).to_bytes();
+    let damage = move |value: &'static [u8]| {
+        let key = broken.clone();
+        move |txn: &crate::db::WriteTxn| PACKAGES_IN.put_bytes(txn, &key, value)
+    };
+    house.store().db().write(damage(&[1])).wait().unwrap();
+    keep_one(&house, project);
+    house.clock.advance(POLICY_PERIOD);
+    for (turn, wait) in [(1, 10), (2, 20), (3, 40)] {
+        let run = reclaim(&mut house);
+        assert_eq!(run.error_count, 1, "{:?}", run.errors);
+        let runs = runs(&house, project);
+        assert_eq!(runs.len(), turn);
+        assert!(runs[0].error.as_ref().unwrap().contains("packages-in"), "{runs:?}");
+        let due = house.store().view().unwrap().next_package_policy().unwrap().unwrap();
+        assert_eq!(usage(&house, project).live.files, 3, "what comes before it is done");
+        let waits = due.since(house.store().clock().now());
+        assert_eq!(waits, Duration::from_secs(wait), "and not for a lease");
+        assert_eq!(policies(&reclaim(&mut house)), None, "not before");
+        house.clock.advance(waits);
+    }
+    house.store().db().write(damage(&[])).wait().unwrap();
+    assert_eq!(reclaim(&mut house).error_count, 0);
+    assert_eq!(runs(&house, project)[0].error, None);
+    assert_eq!(usage(&house, project).live.files, 2, "of both packages, whichever it stopped at");
+}
+
+#[test]
+fn a_turn_that_finds_nothing_stops_at_its_deadline_and_goes_on_where_it_was() {
+    let mut house = House::new();
+    (house.settings.policy_deadline, house.settings.policy_page) = (Duration::ZERO, 10);
+    house.restart();
+    let project = project(&house, "app");
+    for version in 0..20 {
+        publish_version(&house, project, &version.to_string(), ("a", &version.to_string()));
+    }
+    // More than a page of it, and still it ends.
+    for file in 0..35 {
+        publish_version(&house, project, "large", (&format!("f{file}"), &file.to_string()));
+    }
+    publish_version(&house, project, "last", ("a", "old"));
+    publish_version(&house, project, "last", ("a", "new"));
+    keep_one(&house, project);
+    house.clock.advance(POLICY_PERIOD);
+    let mut from = Vec::new();
+    for _ in 0..40 {
+        let policy = house.store().view().unwrap().package_policy(project).unwrap().unwrap();
+        from.extend(policy.turn.map(|turn| turn.from));
+        if usage(&house, project).live.files == 56 {
+            break;
+        }
+        assert_eq!(reclaim(&mut house).error_count, 0);
+        house.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(usage(&house, project).live.files, 56, "it came to the last package");
+    assert!(from.len() > 3, "in several turns: {from:?}");
+    assert!(from.is_sorted() && from.windows(2).all(|two| two[0] != two[1]), "{from:?}");
+    let runs = runs(&house, project);
+    assert!(!runs[0].timed_out && runs[1..].iter().all(|run| run.timed_out), "{runs:?}");
 }

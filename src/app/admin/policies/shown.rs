@@ -14,6 +14,8 @@ use crate::store::package_policies::PackageCost;
 pub(super) struct Policy {
     pub(super) project: String,
     pub(super) record: Option<PackagePolicy>,
+    /// What it did last.
+    pub(super) last: Option<PolicyRun>,
     pub(super) now: Timestamp,
     pub(super) capacity: u64,
 }
@@ -28,6 +30,8 @@ impl Serialize for Policy {
             "keep_snapshots": kept.snapshots,
             "next_run": policy.map(|policy| policy.next_run),
             "is_active": policy.is_some_and(PackagePolicy::is_active),
+            "goes_on": policy.and_then(|policy| policy.turn).map(|turn| turn.at),
+            "last_error": self.last.as_ref().and_then(|run| run.error.as_ref()),
             "capacity": self.capacity,
         })
         .serialize(to)
@@ -42,6 +46,9 @@ impl fmt::Display for Policy {
         };
         writeln!(f, "{project}: {}", policy.kept())?;
         write!(f, "Next run: {}", moment(policy.next_run, *now))?;
+        if let Some(error) = self.last.as_ref().and_then(|run| run.error.as_ref()) {
+            write!(f, "\nIn the way of the last run: {error}")?;
+        }
         if let Some(turn) = policy.turn {
             write!(f, "\nA run is in work, or goes on {}", moment(turn.at, *now))?;
         }
@@ -148,5 +155,52 @@ impl fmt::Display for History {
             write!(f, "\n  {sample}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KeepFiles, PackageId, PolicyTurn};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
+
+    fn shown(error: Option<&str>) -> Policy {
+        let at = NOW.after(Duration::from_secs(20));
+        let record = PackagePolicy {
+            keep: KeepFiles::Newest(1),
+            keep_snapshots: None,
+            next_run: NOW.after(Duration::from_secs(3600)),
+            turn: Some(PolicyTurn { at, from: PackageId(7) }),
+            created: NOW,
+            updated: NOW,
+        };
+        let last = PolicyRun {
+            at: NOW,
+            ended: NOW,
+            files: 0,
+            bytes: 0,
+            names: 0,
+            timed_out: error.is_none(),
+            sample: Vec::new(),
+            error: error.map(str::to_owned),
+        };
+        let project = "acme/app".to_owned();
+        Policy { project, record: Some(record), last: Some(last), now: NOW, capacity: 2 }
+    }
+
+    #[test]
+    fn a_turn_that_failed_says_why_and_when_it_is_tried_again() {
+        let failed = shown(Some("the disk is gone"));
+        let text = failed.to_string();
+        assert!(text.contains("In the way of the last run: the disk is gone"), "{text}");
+        let goes_on = moment(NOW.after(Duration::from_secs(20)), NOW);
+        assert!(text.contains(&format!("goes on {goes_on}")), "{text}");
+        let value = serde_json::to_value(&failed).unwrap();
+        assert_eq!(value["last_error"], "the disk is gone");
+        assert_eq!(value["goes_on"], serde_json::json!(NOW.after(Duration::from_secs(20))));
+        let fine = shown(None);
+        assert!(!fine.to_string().contains("In the way"), "{fine}");
+        assert_eq!(serde_json::to_value(&fine).unwrap()["last_error"], serde_json::Value::Null);
     }
 }

@@ -112,6 +112,7 @@ kinds! {
     Route::Stats => "stats",
     Route::Sweeps => "sweeps",
     Route::Publications => "publications",
+    Route::PackagePage(..) => "page of a package",
 }
 
 /// At least one of each kind. What does not exist does as well: the guard comes first.
@@ -122,6 +123,7 @@ const EXAMPLES: &[&str] = &[
     "/-/stats",
     "/-/sweeps",
     "/-/publications",
+    "/g/p/-/packages/2",
     "/branches/",
     "/branches/b/",
     "/branches/b/t/",
@@ -213,6 +215,7 @@ const EXAMPLES: &[&str] = &[
     "/api/v4/projects/1/packages/generic/n/1/f",
     "/api/v4/packages/npm/@g%2Fn",
     "/api/v4/groups/1/-/packages/npm/@g%2Fn",
+    "/api/v4/groups/1/-/packages/npm/@g/n/-/@g/n-1.0.0.tgz",
     "/api/v4/projects/1/packages/npm/@g%2Fn",
     "/api/v4/projects/1/packages/npm/@g/n/-/@g/n-1.0.0.tgz",
     "/api/v4/projects/1/packages/npm/-/package/n/dist-tags",

@@ -1,5 +1,6 @@
 //! What installing asks for: packuments and tarballs.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,19 +76,47 @@ impl Server {
     ) -> Result<Response, Failure> {
         let server = Arc::clone(self);
         blocking(move || {
-            let (named, view) = (Named::read(&name)?, server.packages.store().view()?);
-            let ability = Ability::ReadPackages;
-            let place = (&at, &named);
-            let projects = server.npm_projects(&view, &request.caller, place, ability)?;
-            drop(view);
-            let missing = || ApiError::not_found("Package");
-            let project = *projects.first().ok_or_else(missing)?;
-            let opened = server.packages.open(|view| find(view, project, &named, &file));
-            let opened = opened.map_err(|error| failure(error.into()))?.ok_or_else(missing)?;
+            let named = Named::read(&name)?;
+            let refused = Cell::new(None);
+            // Who may read what is asked in the snapshot that the file is found in.
+            let opened = server.packages.open(|view| {
+                let place = (&at, &named);
+                match server.npm_projects(view, &request.caller, place, Ability::ReadPackages) {
+                    Ok(projects) => find_newest(view, &projects, &named, &file),
+                    Err(failure) => {
+                        refused.set(Some(failure));
+                        Ok(None)
+                    }
+                }
+            });
+            if let Some(refused) = refused.take() {
+                return Err(refused);
+            }
+            let opened = opened.map_err(|error| failure(error.into()))?;
+            let opened = opened.ok_or_else(|| ApiError::not_found("Package"))?;
             Ok(server.send_package_file(&request, opened))
         })
         .await
     }
+}
+
+/// The tarball of a version in one of these projects: of several the newest, as in the packument.
+fn find_newest(
+    view: &View,
+    projects: &[ProjectId],
+    named: &Named,
+    file: &str,
+) -> Result<Option<(PackageFileId, PackageFile)>, store::Error> {
+    let mut newest: Option<(PackageFileId, PackageFile)> = None;
+    for project in projects {
+        let found = find(view, *project, named, file)?;
+        if let Some((_, other)) = &found
+            && newest.as_ref().is_none_or(|(_, known)| known.package < other.package)
+        {
+            newest = found;
+        }
+    }
+    Ok(newest)
 }
 
 /// The tarball of a version, if it can be installed. Its name may have the scope before it, as

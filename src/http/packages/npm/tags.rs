@@ -47,6 +47,7 @@ impl Server {
         name: String,
         tag: String,
     ) -> Result<Response, Failure> {
+        let behalf = request.behalf();
         let Request { caller, method, body, .. } = request;
         let version = match method {
             Method::DELETE => None,
@@ -74,7 +75,8 @@ impl Server {
                     }
                     let missing = || ApiError::not_found("Package");
                     let (_, project) = newest.ok_or_else(missing)?;
-                    server.packages.store().set_package_tag(project, key, tag).wait()?;
+                    let packages = server.packages.on_behalf(behalf);
+                    packages.store().set_package_tag(project, key, tag).wait()?;
                 }
                 None => server.remove_npm_tag(&projects, &named, &tag)?,
             }

@@ -43,9 +43,10 @@ impl Server {
         at: PackagesAt,
     ) -> Result<Response, Failure> {
         let PackagesAt::Project(at) = at else { return Err(ApiError::no_route().into()) };
+        let behalf = request.behalf();
         let (project, may) = {
             let view = self.packages.store().view()?;
-            let caller = &request.caller;
+            let caller = &behalf.caller;
             let found = self.package_project(&view, caller, &at, Ability::CreatePackage)?;
             (found.id, self.rule_role(&view, caller, found.id)?)
         };
@@ -62,7 +63,7 @@ impl Server {
             project,
             key: upload.key,
             title: upload.title,
-            by: request.caller.name().to_owned(),
+            by: behalf.caller.name().to_owned(),
             may,
             file: None,
             meta: Some(upload.meta),
@@ -70,7 +71,7 @@ impl Server {
             tags: Vec::new(),
             again: Again::NewFileNameOnly(unseen),
         };
-        self.publish_package(request.caller, new, Some(file)).await.map_err(refused)?;
+        self.publish_package(behalf, new, Some(file)).await.map_err(refused)?;
         let mut response = reply::json(&json!({ "message": "201 Created" }));
         *response.status_mut() = StatusCode::CREATED;
         Ok(response)

@@ -3,7 +3,9 @@
 use super::*;
 use crate::model::{PackageSettings, ProtectionRule, Role, RuleRole};
 use crate::store::detached::Cause;
-use crate::store::packages::{NewProtectionRule, PROTECTION_RULES_MAX, RuleError};
+use crate::store::packages::{
+    NewProtectionRule, PACKAGE_TAGS_MAX, PROTECTION_RULES_MAX, RuleError,
+};
 
 fn strict() -> PackageSettings {
     PackageSettings {
@@ -175,4 +177,32 @@ fn rules_are_made_changed_and_removed() {
     house.check(house.store.delete_project(APP, cause()).wait()).unwrap();
     house.destroy(7);
     assert_eq!(house.view_of_packages().protection_rules(APP).unwrap(), []);
+}
+
+#[test]
+fn a_package_has_a_bounded_number_of_tags() {
+    let house = House::with_project();
+    let key = key(PackageKind::Npm, "app", Some("1.0.0"));
+    house.store.publish(publish(key.clone()).tagged("latest")).wait().unwrap();
+    let set = |tag: &str| house.store.set_package_tag(APP, key.clone(), tag_name(tag)).wait();
+    for number in 1..PACKAGE_TAGS_MAX {
+        set(&format!("t{number}")).unwrap();
+    }
+    let next = PackageKey { version: Some(PackageVersion::parse("2.0.0").unwrap()), ..key.clone() };
+    let tagged = |tag: &str| house.publish(publish(next.clone()).tagged(tag));
+    for refused in [house.check(set("more")).map(drop), tagged("more").map(drop)] {
+        let Err(Error::PackageRule(why)) = refused else { panic!("{refused:?}") };
+        assert_eq!(why, RuleError::TooManyTags);
+        assert!(why.to_string().contains("up to 1000 tags"), "{why}");
+    }
+    assert_eq!(house.package_at(&next), None, "nothing of it was published");
+    // Those that are there move, and one that goes makes room.
+    tagged("latest").unwrap();
+    set("t1").unwrap();
+    let name = key.series.name.clone();
+    assert!(house.store.remove_package_tag(APP, name, tag_name("t1")).wait().unwrap());
+    house.check(set("more")).unwrap();
+    // Another package has its own.
+    let other = self::key(PackageKind::Npm, "other", Some("1.0.0"));
+    house.publish(publish(other).tagged("latest")).unwrap();
 }
