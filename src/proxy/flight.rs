@@ -112,7 +112,7 @@ impl Flight {
 
     /// Tells those who wait what came since the last time.
     fn tell(&self) {
-        let received = self.held().received();
+        let received = self.held().tell();
         self.progress.send_if_modified(|progress| {
             std::mem::replace(&mut progress.received, received) != received
         });
@@ -120,7 +120,7 @@ impl Flight {
 
     /// The first end counts.
     fn end(&self, end: End) {
-        let received = self.held().received();
+        let received = self.held().tell();
         self.progress.send_modify(|progress| {
             progress.received = received;
             if progress.end.is_none() {

@@ -1,6 +1,9 @@
 //! [`Held`]: the bytes of a flight that have come: the last ones in memory, those before them in
 //! the file that is being written.
 //!
+//! What comes is held as it came until it is told of; then it becomes one piece, so that each of
+//! perhaps fifty who read it has one write to do and not a dozen.
+//!
 //! Bytes leave the memory once they are in the file and others are the last ones; so whoever
 //! reads at the front never waits for a disk, and whoever fell behind reads the file, at a
 //! position of their own. What can be read from one of the two is never in neither.
@@ -22,6 +25,10 @@ const TAIL_BYTES: u64 = 2 << 20;
 pub(super) struct Held {
     /// Each with the position of its first byte; without gaps.
     tail: VecDeque<(u64, Bytes)>,
+    /// So many bytes may be read.
+    told: u64,
+    /// What came since.
+    untold: Vec<Bytes>,
     received: u64,
     file: Option<Arc<File>>,
     /// Bytes that are in the file.
@@ -39,11 +46,23 @@ pub(super) enum At {
 }
 
 impl Held {
-    /// Takes the next bytes.
+    /// Takes the next bytes, which nobody reads before they are told of.
     pub(super) fn push(&mut self, bytes: Bytes) {
-        let first = self.received;
-        self.received = first.saturating_add(length(bytes.len()));
-        self.tail.push_back((first, bytes));
+        self.received = self.received.saturating_add(length(bytes.len()));
+        self.untold.push(bytes);
+    }
+
+    /// All that came may be read; tells how many bytes that is.
+    pub(super) fn tell(&mut self) -> u64 {
+        let piece = match self.untold.as_slice() {
+            [] => return self.told,
+            [one] => one.clone(),
+            many => many.concat().into(),
+        };
+        self.untold.clear();
+        self.tail.push_back((self.told, piece));
+        self.told = self.received;
+        self.told
     }
 
     /// Notes that so many bytes are in the file.
@@ -52,21 +71,21 @@ impl Held {
         self.written = written;
         while let Some((first, bytes)) = self.tail.front() {
             let end = first.saturating_add(length(bytes.len()));
-            if end > written || self.received - end < TAIL_BYTES {
+            if end > written || self.told - end < TAIL_BYTES {
                 break;
             }
             self.tail.pop_front();
         }
     }
 
-    /// How many bytes came.
+    /// How many bytes came, told of or not.
     pub(super) fn received(&self) -> u64 {
         self.received
     }
 
     /// Where the bytes from `at` on are: some of them, at most up to `until`.
     pub(super) fn find(&self, at: u64, until: u64) -> At {
-        let until = until.min(self.received);
+        let until = until.min(self.told);
         if at >= until {
             return At::Ahead;
         }
@@ -100,6 +119,7 @@ mod tests {
         let mut held = Held::default();
         for _ in 0..10 {
             held.push(piece.clone());
+            held.tell();
         }
         assert_eq!(held.received(), 10 * (300 << 10));
         assert!(matches!(held.find(0, 9), At::Memory(bytes) if bytes.len() == 9));
@@ -117,5 +137,21 @@ mod tests {
         assert!(matches!(held.find(held.received(), u64::MAX), At::Ahead));
         let kept: usize = held.tail.iter().map(|(_, bytes)| bytes.len()).sum();
         assert!((TAIL_BYTES..=TAIL_BYTES + (300 << 10)).contains(&length(kept)), "{kept}");
+    }
+
+    #[test]
+    fn what_is_told_together_is_one_piece_and_nothing_is_read_before() {
+        let mut held = Held::default();
+        assert_eq!(held.tell(), 0);
+        for piece in [&b"ab"[..], b"cd", b"e"] {
+            held.push(Bytes::from_static(piece));
+        }
+        assert!(matches!(held.find(0, u64::MAX), At::Ahead));
+        assert_eq!((held.received(), held.tell(), held.tell()), (5, 5, 5));
+        assert!(matches!(held.find(0, u64::MAX), At::Memory(bytes) if bytes == "abcde"));
+        held.push(Bytes::from_static(b"f"));
+        assert!(matches!(held.find(1, u64::MAX), At::Memory(bytes) if bytes == "bcde"));
+        assert_eq!(held.tell(), 6);
+        assert!(matches!(held.find(5, u64::MAX), At::Memory(bytes) if bytes == "f"));
     }
 }
