@@ -1,11 +1,10 @@
 //! Pulls over HTTP while another group's cache is purged: 100,000 entries are marked, deleted and
-//! collected by the sweeper of the release binary, and eight connections pull a cached layer all
-//! the time.
+//! collected by the sweeper of the release binary, and eight connections pull a cached manifest by
+//! its tag all the time. A Larder of its own is the upstream.
 //!
 //! `cargo bench --bench purge`; `LARDER_BENCH_PURGE=10000` sets how many entries there are. The
 //! folder is filled through the store. No pull may fail, and the p99 of all must stay below twice
-//! that of an idle server, the sweeper's bound and two commits (I7). Nobody answers at the address
-//! of the upstream: what is cached has to do.
+//! that of an idle server, the sweeper's bound and two commits (I7).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder::blobs::hash::hash_bytes;
-use larder::model::{CachedWhat, Digest, GroupId, GroupName, UpstreamName, Visibility};
+use larder::model::{CachedWhat, GroupId, GroupName, Visibility};
 use larder::store::blobs::{Body, Content};
 use larder::store::cached::NewCached;
 use larder::store::governed;
@@ -37,6 +36,9 @@ mod figures;
 #[path = "support/ground.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod ground;
+#[path = "support/images.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod images;
 #[path = "support/large.rs"]
 #[allow(dead_code, reason = "each bench uses its part")]
 mod large;
@@ -58,8 +60,7 @@ const CONNECTIONS: u32 = 8;
 const IDLE: Duration = Duration::from_secs(4);
 /// Single uploads that tell what a commit takes.
 const COMMITS: u64 = 200;
-const LAYER: &str = "the layer that stays";
-const IMAGE: &str = "library/alpine";
+const TAG: &str = "kept";
 
 fn main() -> Result<(), Failure> {
     if !record::is_wanted("purge") {
@@ -67,7 +68,7 @@ fn main() -> Result<(), Failure> {
     }
     for entries in record::numbers("LARDER_BENCH_PURGE", &ENTRIES) {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        fill(dir.path(), entries)?;
+        fill(&dir.path().join("larder"), entries)?;
         measure(dir.path(), entries)?;
     }
     Ok(())
@@ -86,11 +87,10 @@ fn fill(dir: &Path, entries: u64) -> Result<(), Failure> {
         };
         Ok(ground.store.create_group(new).wait()?)
     };
-    let (kept, doomed) = (group("kept")?, group("doomed")?);
-    ground.store.put_cached(layer(kept, LAYER)?).wait()?;
+    let (_, doomed) = (group("kept")?, group("doomed")?);
     let mut pending = Vec::new();
     for number in 0..entries {
-        pending.push(ground.store.put_cached(layer(doomed, &format!("layer {number}"))?));
+        pending.push(ground.store.put_cached(layer(doomed, &format!("layer {number}"))));
         if pending.len() == 10_000 {
             pending.drain(..).try_for_each(|put| put.wait().map(drop))?;
         }
@@ -98,21 +98,22 @@ fn fill(dir: &Path, entries: u64) -> Result<(), Failure> {
     Ok(pending.into_iter().try_for_each(|put| put.wait().map(drop))?)
 }
 
-fn digest_of(text: &str) -> Digest {
-    hash_bytes(text.as_bytes(), None).digest
-}
-
-fn layer(group: GroupId, text: &str) -> Result<NewCached, Failure> {
-    let (digest, size) = (digest_of(text), u64::try_from(text.len())?);
-    let what = CachedWhat::Blob { digest, image: UpstreamName::parse(IMAGE)?.to_string() };
+fn layer(group: GroupId, text: &str) -> NewCached {
+    let hashed = hash_bytes(text.as_bytes(), None);
+    let (digest, size) = (hashed.digest, hashed.size);
+    let what = CachedWhat::Blob { digest, image: images::repository(0) };
     let body = Body::Inline(Bytes::copy_from_slice(text.as_bytes()));
     let content = Content::Uploaded { digest, size, body };
-    Ok(NewCached { group, upstream: None, what, content, origin: [0; 32], tag: None })
+    NewCached { group, upstream: None, what, content, origin: [0; 32], tag: None }
 }
 
 fn measure(dir: &Path, entries: u64) -> Result<(), Failure> {
-    let flags = ["--lease=0", "--sweep-period=0", "--proxy-upstream=http://127.0.0.1:9"];
-    let server = Server::larder_with(dir, &flags)?;
+    let upstream = Server::larder(&dir.join("upstream"))?;
+    images::push_large_image(upstream.addr, TAG, 1)?;
+    let url = format!("--proxy-upstream=http://{}", upstream.addr);
+    let allow = "--proxy-allow=127.0.0.0/8";
+    let flags = ["--lease=0", "--sweep-period=0", "--proxy-fresh=1h", allow, url.as_str()];
+    let server = Server::larder_with(&dir.join("larder"), &flags)?;
     wait_until(&server, serde_json::Value::is_null)?;
     let commits = Until::Requests(COMMITS);
     let put = Load { addr: server.addr, connections: 1, size: 1024, until: commits };
@@ -124,7 +125,7 @@ fn measure(dir: &Path, entries: u64) -> Result<(), Failure> {
         [name.to_owned(), format!("{:.0}", seen.rate())].into_iter().chain(times).collect()
     };
     let rows = [row("idle", &idle), row(&format!("while {entries} entries go"), &busy)];
-    let title = format!("Pulls of a cached layer over HTTP by {CONNECTIONS} connections (ms)");
+    let title = format!("Pulls of a cached manifest over HTTP by {CONNECTIONS} connections (ms)");
     print_table(&title, &["", "pulls/s", "p50", "p99", "max"], &rows);
     print_stages(&server)?;
     let allowed = idle.latency(990) * 2 + BOUND + commit.latency(500) * 2;
@@ -169,9 +170,13 @@ fn reclaimed(server: &Server) -> Result<f64, Failure> {
 }
 
 fn pulls(server: &Server, until: Until) -> Result<Outcome, Failure> {
-    let digest = digest_of(LAYER);
-    let path = format!("/v2/kept/dependency_proxy/containers/alpine/blobs/sha256:{digest}");
-    let (addr, connections, size) = (server.addr, CONNECTIONS, LAYER.len());
+    let image = images::repository(0);
+    let path = format!("/v2/kept/dependency_proxy/containers/{image}/manifests/{TAG}");
+    let (status, manifest) = ask::ask(server.addr, "GET", &path)?;
+    if status != 200 {
+        return Err(format!("GET {path}: {status}").into());
+    }
+    let (addr, connections, size) = (server.addr, CONNECTIONS, manifest.len());
     load::get(&Load { addr, connections, size, until }, |_, _| path.clone())
 }
 
