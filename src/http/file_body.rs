@@ -1,8 +1,9 @@
 //! A part of a file as the body of an answer.
 //!
 //! Each chunk is read on a blocking thread while the one before is being sent, but for the first,
-//! where it is in memory; a slow client holds two chunks of memory and no thread. Defends I1 loudly: a file that is shorter than its
-//! record says breaks the answer off, it never ends it early.
+//! where it is in memory; a slow client holds two chunks of memory and no thread. Defends I1
+//! loudly: a file that is shorter than its record says breaks the answer off, it never ends it
+//! early.
 //! Deliberately absent: opening and pinning. The opener passes its pin, which is kept until the
 //! last byte is handed over or the client is gone.
 

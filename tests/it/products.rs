@@ -23,7 +23,10 @@ fn feed(server: &TestServer, job: &str, version: &str) {
 
 /// A server with a version that one job feeds with one finished format.
 fn with_version() -> TestServer {
-    let server = TestServer::start();
+    version_on(TestServer::start())
+}
+
+fn version_on(server: TestServer) -> TestServer {
     server.holds("/branches/main/t/j/f/a.txt", "content");
     server.patch("/branches/main/t/j/f/").expect(200);
     feed(&server, "/branches/main/t/j/", "1.0");
@@ -327,7 +330,8 @@ fn a_conflict_is_told_before_a_large_upload_is_read() {
 
 #[test]
 fn what_happens_at_once_leaves_each_format_to_one_job() {
-    let server = with_version();
+    // An archive whose files are deleted while it is sent has them until their leases end.
+    let server = version_on(TestServer::with("lease", "1h").start());
     let over = AtomicBool::new(false);
     let ask = |allowed: &[u16], answer: Response| {
         assert!(allowed.contains(&answer.status), "{} {}", answer.status, answer.text());
