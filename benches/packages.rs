@@ -32,6 +32,8 @@ use record::{Recorder, verdict};
 
 #[path = "support/ask.rs"]
 mod ask;
+#[path = "support/beside.rs"]
+mod beside;
 #[path = "support/content.rs"]
 mod content;
 #[path = "support/figures.rs"]

@@ -14,8 +14,7 @@ use crate::content::Content;
 use crate::figures::Failure;
 
 /// The peer's walk: every file below the folder is looked at twice, and an orphan unlinked. Before
-/// each file its event loop has a turn, because it answers requests meanwhile: a good third of the
-/// time that the walk takes.
+/// each file its event loop has a turn, because it answers requests meanwhile.
 /// Prints how many orphans there are and the seconds that it took.
 const PEER: &str = r#"
 import asyncio, os, pathlib, sys, time

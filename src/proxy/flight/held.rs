@@ -41,7 +41,7 @@ pub(super) enum At {
     Memory(Bytes),
     /// In this file, from the position that was asked for up to this one.
     File(Arc<File>, u64),
-    /// Nowhere: they have not come yet.
+    /// Nowhere: they have not come yet, or were not told of.
     Ahead,
 }
 
