@@ -1,5 +1,5 @@
 //! Floor 1: rows. One redb database, read in snapshots and written by one thread that commits
-//! what is waiting together (group commit).
+//! what is waiting together (group commit), on a file with a journal ([`journal`]).
 //!
 //! Defends I5 (an answer follows a durable commit), I7 (a batch and a slice are bounded), I8
 //! (a snapshot never waits for the writer) and I10 (schema number and rows change together).
@@ -11,6 +11,7 @@
 pub mod codec;
 pub mod disk;
 mod hot;
+mod journal;
 pub mod keys;
 mod migrate;
 mod queue;
@@ -171,7 +172,7 @@ impl Db {
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         disk::make(path, |part| {
             let part = part.to_owned();
-            Self::open_with(Arc::new(move || disk::file(&part)), options.clone()).map(drop)
+            Self::open_with(Arc::new(move || disk::plain(&part)), options.clone()).map(drop)
         })?;
         let path = path.to_owned();
         Self::open_with(Arc::new(move || disk::file(&path)), options)

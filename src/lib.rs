@@ -68,7 +68,8 @@
 //!    neither.
 //! 4. One transaction ([`store::artifacts`]): containers found or made, locks tested, the old
 //!    reference released and the new one held, usage and counters adjusted. [`db`]'s writer thread
-//!    commits it together with its neighbours.
+//!    commits it together with its neighbours. What a commit waits for is one write to the end of
+//!    the journal (`db::journal`); the pages, which lie all over the file, reach the disk later.
 //! 5. 201, and the staging name goes. After a crash before 4, the start finds the staging name and
 //!    removes both; after 4 everything is there.
 //!

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock           held while a process has the folder open
 //! DIR/larder.redb    the database
+//! DIR/larder.journal its last commits, until they are in place; belongs to it
 //! DIR/blobs/         files of blobs, in 256 folders
 //! DIR/staging/       uploads that are not committed
 //! DIR/work/          where post-processes work
@@ -446,14 +447,15 @@ fn owner(file: &mut File) -> String {
 /// Refuses a folder with other people's things in it: an existing dlrepo tree, say.
 fn refuse_foreign(root: &Path) -> Result<(), Error> {
     let unusable = |source| Error::Folder { path: root.to_owned(), source };
-    let known =
-        [DATABASE, LOCK, "larder.toml", "lost+found", "blobs", "staging", "work", "ballast"];
+    let known = [LOCK, "larder.toml", "lost+found", "blobs", "staging", "work", "ballast"];
     if root.join(DATABASE).exists() {
         return Ok(());
     }
     for entry in fs::read_dir(root).map_err(unusable)? {
         let found = entry.map_err(unusable)?.file_name().to_string_lossy().into_owned();
-        if !known.contains(&found.as_str()) {
+        // What a first start left that was killed before there was a database.
+        let is_ours = found.starts_with("larder.") || known.contains(&found.as_str());
+        if !is_ours {
             return Err(Error::Foreign { path: root.to_owned(), found });
         }
     }

@@ -21,7 +21,7 @@ use crate::model::{
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
-pub const SCHEMA: u64 = 2;
+pub const SCHEMA: u64 = 3;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal $(, $hot:ident)?;)*) => {

@@ -29,7 +29,8 @@ impl From<redb::Error> for Error {
     }
 }
 
-fn is_full(error: &std::io::Error) -> bool {
+/// Whether this is for want of space.
+pub(super) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -42,7 +42,7 @@ fn the_first_start_makes_an_administrator_and_tells_the_password_once() {
     let greeting = server.greeting().to_owned();
     assert!(greeting.starts_with(&format!("listening on {}\n", server.url(""))), "{greeting}");
     assert!(greeting.contains(&format!("curl -u admin:{password} -T README.md")), "{greeting}");
-    for secret in ["admin-password", "larder.redb"] {
+    for secret in ["admin-password", "larder.redb", "larder.journal"] {
         let file = fs::metadata(server.data().join(secret)).unwrap();
         assert_eq!(file.permissions().mode() & 0o7777, 0o600, "{secret}");
     }

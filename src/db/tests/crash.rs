@@ -7,13 +7,21 @@ use super::disk::{Lasts, On, TestDisk, Unsynced};
 use super::random::{Random, for_seeds};
 use super::{COUNTER, open, options};
 use crate::db::schema::{INLINE, META};
-use crate::db::{Db, Error, Span};
+use crate::db::{Db, Error, OpenDisk, Span};
 use crate::model::BlobId;
+
+/// Long enough for some commits, so that its halves take turns.
+const JOURNAL_BYTES: usize = 512 << 10;
+
+/// How the database is opened.
+type Way = fn(&TestDisk) -> OpenDisk;
+const PLAIN: Way = TestDisk::opener;
+const JOURNALED: Way = |disk| disk.journaled_opener(JOURNAL_BYTES);
 
 /// Adds rows, one per transaction and alternately alone and in pairs; returns how many were
 /// acknowledged, all of them before the first that was not.
-fn work(disk: &TestDisk) -> u64 {
-    let Ok(db) = Db::open_with(disk.opener(), options()) else { return 0 };
+fn work(disk: &TestDisk, way: Way) -> u64 {
+    let Ok(db) = Db::open_with(way(disk), options()) else { return 0 };
     let mut acknowledged = 0;
     for _ in 0..6 {
         let pair = [add_row(&db), add_row(&db)];
@@ -38,8 +46,8 @@ fn add_row(db: &Db) -> crate::db::Pending<u64, Error> {
     })
 }
 
-fn check(disk: &TestDisk, acknowledged: u64) {
-    let db = Db::open_with(disk.opener(), options()).unwrap();
+fn check(disk: &TestDisk, way: Way, acknowledged: u64) {
+    let db = Db::open_with(way(disk), options()).unwrap();
     let snapshot = db.snapshot().unwrap();
     let count = META.get(&snapshot, &COUNTER).unwrap().unwrap_or(0);
     assert!(count >= acknowledged, "{acknowledged} were acknowledged, {count} are there");
@@ -58,42 +66,56 @@ fn new_disk() -> TestDisk {
     disk
 }
 
-fn crash_at_every_point(lose: impl Fn(&TestDisk, u64)) {
+fn crash_at_every_point(way: Way, lose: impl Fn(&TestDisk, u64)) {
     let whole = new_disk();
     let start = whole.ops();
-    assert_eq!(work(&whole), 12);
+    assert_eq!(work(&whole, way), 12);
     for point in 0..whole.ops() - start {
         let disk = new_disk();
         disk.fail(On::Change, point, Lasts::Forever, ErrorKind::Other);
-        let acknowledged = work(&disk);
+        let acknowledged = work(&disk, way);
         lose(&disk, point);
-        check(&disk, acknowledged);
+        check(&disk, way, acknowledged);
     }
 }
 
 #[test]
 fn what_was_acknowledged_survives_when_unsynced_writes_are_lost() {
-    crash_at_every_point(|disk, _| disk.power_loss(Unsynced::Dropped));
+    for way in [PLAIN, JOURNALED] {
+        crash_at_every_point(way, |disk, _| disk.power_loss(Unsynced::Dropped));
+    }
 }
 
 #[test]
 fn what_was_acknowledged_survives_when_unsynced_writes_are_kept_in_part() {
-    for_seeds(0..2, |random| {
-        let seed = random.next();
-        crash_at_every_point(|disk, point| {
-            disk.power_loss(Unsynced::PartlyKept(&mut Random(seed ^ point)));
+    for way in [PLAIN, JOURNALED] {
+        for_seeds(0..2, |random| {
+            let seed = random.next();
+            crash_at_every_point(way, |disk, point| {
+                disk.power_loss(Unsynced::PartlyKept(&mut Random(seed ^ point)));
+            });
         });
-    });
+    }
 }
 
 #[test]
 fn an_answer_comes_after_the_sync() {
-    let disk = TestDisk::default();
-    let db = Db::open_with(disk.opener(), options()).unwrap();
-    let before = disk.syncs();
-    assert_eq!(add_row(&db).wait().unwrap(), 1);
-    assert!(disk.syncs() > before);
+    for way in [PLAIN, JOURNALED] {
+        let disk = TestDisk::default();
+        let db = Db::open_with(way(&disk), options()).unwrap();
+        let before = disk.syncs();
+        assert_eq!(add_row(&db).wait().unwrap(), 1);
+        assert!(disk.syncs() > before);
+        disk.power_loss(Unsynced::Dropped);
+        drop(db);
+        check(&disk, way, 1);
+    }
+}
+
+#[test]
+fn an_orderly_end_leaves_nothing_in_the_journal() {
+    let disk = new_disk();
+    assert_eq!(work(&disk, JOURNALED), 12);
     disk.power_loss(Unsynced::Dropped);
-    drop(db);
-    check(&disk, 1);
+    check(&disk, PLAIN, 12);
 }

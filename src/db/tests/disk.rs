@@ -2,6 +2,7 @@
 //!
 //! What was not synced is kept as a list of writes, so that a loss of power can keep none of them
 //! or any part of them, as real disks do. Handles from before a loss of power answer nothing.
+//! It has two files, so that one can have a journal: power and faults are of the whole disk.
 
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,6 +11,7 @@ use redb::StorageBackend;
 
 use super::random::Random;
 use crate::db::OpenDisk;
+use crate::db::journal::Journaled;
 
 /// Clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +19,8 @@ pub(crate) struct TestDisk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    live: Vec<u8>,
-    synced: Vec<u8>,
-    unsynced: Vec<Op>,
+    /// The database's, and its journal.
+    files: [Contents; 2],
     /// Writes, resizes and syncs so far.
     ops: u64,
     syncs: u64,
@@ -29,6 +30,14 @@ struct State {
     space_max: Option<u64>,
     ballast: u64,
     was_full: bool,
+}
+
+/// One file.
+#[derive(Clone, Debug, Default)]
+struct Contents {
+    live: Vec<u8>,
+    synced: Vec<u8>,
+    unsynced: Vec<Op>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,18 +80,37 @@ struct Fault {
 }
 
 #[derive(Debug)]
-struct Handle {
+pub(crate) struct Handle {
     disk: TestDisk,
     boot: u64,
+    file: usize,
 }
 
 impl TestDisk {
     pub(crate) fn opener(&self) -> OpenDisk {
         let disk = self.clone();
-        Arc::new(move || {
-            let boot = disk.state().boot;
-            Ok(Box::new(Handle { disk: disk.clone(), boot }))
-        })
+        Arc::new(move || Ok(Box::new(disk.handle(0))))
+    }
+
+    /// As [`Self::opener`], with a journal of so many bytes.
+    pub(crate) fn journaled_opener(&self, journal_bytes: usize) -> OpenDisk {
+        let disk = self.clone();
+        Arc::new(move || Ok(Box::new(disk.journaled(journal_bytes)?)))
+    }
+
+    pub(crate) fn journaled(&self, journal_bytes: usize) -> io::Result<Journaled> {
+        let mut state = self.state();
+        let Contents { live, synced, .. } = &mut state.files[1];
+        if live.is_empty() {
+            (*live, *synced) = (vec![0; journal_bytes], vec![0; journal_bytes]);
+        }
+        drop(state);
+        Journaled::open(Arc::new(self.handle(0)), Box::new(self.handle(1)))
+    }
+
+    /// File 0 is the database's, file 1 its journal.
+    pub(crate) fn handle(&self, file: usize) -> Handle {
+        Handle { disk: self.clone(), boot: self.state().boot, file }
     }
 
     /// Lets a call fail after `after` more of its kind: [`ErrorKind::StorageFull`] is ENOSPC,
@@ -97,17 +125,18 @@ impl TestDisk {
 
     pub(crate) fn power_loss(&self, unsynced: Unsynced) {
         let mut state = self.state();
-        let mut live = state.synced.clone();
-        if let Unsynced::PartlyKept(random) = unsynced {
-            for op in &state.unsynced {
-                if matches!(op, Op::Resize(_)) || random.one_in(2) {
-                    op.apply(&mut live);
+        let mut unsynced = unsynced;
+        for file in &mut state.files {
+            let mut live = file.synced.clone();
+            if let Unsynced::PartlyKept(random) = &mut unsynced {
+                for op in &file.unsynced {
+                    if matches!(op, Op::Resize(_)) || random.one_in(2) {
+                        op.apply(&mut live);
+                    }
                 }
             }
+            *file = Contents { synced: live.clone(), live, unsynced: Vec::new() };
         }
-        state.synced.clone_from(&live);
-        state.live = live;
-        state.unsynced.clear();
         state.faults.clear();
         state.boot += 1;
     }
@@ -116,7 +145,7 @@ impl TestDisk {
     /// somebody makes room.
     pub(crate) fn limit_growth(&self, room: u64, ballast: u64) {
         let mut state = self.state();
-        state.space_max = Some(len(&state.live) + room);
+        state.space_max = Some(len(&state.files[0].live) + room);
         state.ballast = ballast;
     }
 
@@ -197,6 +226,9 @@ impl State {
         failure.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
+}
+
+impl Contents {
     fn change(&mut self, op: Op) {
         op.apply(&mut self.live);
         self.unsynced.push(op);
@@ -205,14 +237,15 @@ impl State {
 
 impl StorageBackend for Handle {
     fn len(&self) -> io::Result<u64> {
-        Ok(len(&self.disk.state().live))
+        Ok(len(&self.disk.state().files[self.file].live))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.disk.state();
         state.call(On::Read, self.boot)?;
         let start = at(offset);
-        let data = state.live.get(start..start + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
+        let live = &state.files[self.file].live;
+        let data = live.get(start..start + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(data);
         Ok(())
     }
@@ -224,7 +257,7 @@ impl StorageBackend for Handle {
             state.was_full = true;
             return Err(ErrorKind::StorageFull.into());
         }
-        state.change(Op::Resize(at(len)));
+        state.files[self.file].change(Op::Resize(at(len)));
         Ok(())
     }
 
@@ -232,7 +265,7 @@ impl StorageBackend for Handle {
         let mut state = self.disk.state();
         state.call(On::Sync, self.boot)?;
         state.syncs += 1;
-        let State { synced, unsynced, .. } = &mut *state;
+        let Contents { synced, unsynced, .. } = &mut state.files[self.file];
         for op in unsynced.drain(..) {
             op.apply(synced);
         }
@@ -242,7 +275,7 @@ impl StorageBackend for Handle {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
         state.call(On::Write, self.boot)?;
-        state.change(Op::Write(at(offset), data.to_vec()));
+        state.files[self.file].change(Op::Write(at(offset), data.to_vec()));
         Ok(())
     }
 }
