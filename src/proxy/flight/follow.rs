@@ -20,8 +20,8 @@ use crate::model::OciDigest;
 use crate::proxy::checked::Checked;
 use crate::proxy::fetch::{Broken, Fetch, Refused, length};
 
-/// Bytes of a file that are read at once, for each of perhaps a thousand who fell behind.
-const CHUNK_BYTES: u64 = 128 << 10;
+/// Bytes of a file that are read at once, as those of one that is cached.
+const CHUNK_BYTES: u64 = 1 << 20;
 
 /// One who waits for a flight.
 pub struct Follower {

@@ -17,8 +17,10 @@ use bytes::Bytes;
 use crate::proxy::fetch::length;
 
 /// Bytes that stay in memory although they are in the file; of each flight, and as long as
-/// somebody follows it.
-const TAIL_BYTES: u64 = 2 << 20;
+/// somebody follows it. The more there are who read them the more they are worth.
+fn tail_bytes(followers: usize) -> u64 {
+    length(followers.clamp(2, 8)) << 20
+}
 
 /// What has come.
 #[derive(Default)]
@@ -65,13 +67,14 @@ impl Held {
         self.told
     }
 
-    /// Notes that so many bytes are in the file.
-    pub(super) fn written(&mut self, file: &Arc<File>, written: u64) {
+    /// Notes that so many bytes are in the file, while so many follow.
+    pub(super) fn written(&mut self, file: &Arc<File>, written: u64, followers: usize) {
+        let tail = tail_bytes(followers);
         self.file.get_or_insert_with(|| Arc::clone(file));
         self.written = written;
         while let Some((first, bytes)) = self.tail.front() {
             let end = first.saturating_add(length(bytes.len()));
-            if end > written || self.told - end < TAIL_BYTES {
+            if end > written || self.told - end < tail {
                 break;
             }
             self.tail.pop_front();
@@ -126,17 +129,18 @@ mod tests {
         for _ in 0..5 {
             file.write_all(&piece).unwrap();
         }
-        held.written(&shared, 5 * (300 << 10));
+        held.written(&shared, 5 * (300 << 10), 0);
         // The file begins where the memory ended: nothing is in neither.
         let end = 5 * (300 << 10);
         assert!(matches!(held.find(0, u64::MAX), At::File(_, until) if until == end));
         assert!(matches!(held.find(end, u64::MAX), At::Memory(bytes) if bytes.len() == 300 << 10));
-        held.written(&shared, 10 * (300 << 10));
+        held.written(&shared, 10 * (300 << 10), 0);
         let front = held.received() - 10;
         assert!(matches!(held.find(front, u64::MAX), At::Memory(bytes) if bytes.len() == 10));
         assert!(matches!(held.find(held.received(), u64::MAX), At::Ahead));
         let kept: usize = held.tail.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!((TAIL_BYTES..=TAIL_BYTES + (300 << 10)).contains(&length(kept)), "{kept}");
+        let tail = tail_bytes(1);
+        assert!((tail..=tail + (300 << 10)).contains(&length(kept)), "{kept}");
     }
 
     #[test]

@@ -150,7 +150,8 @@ impl Taking {
             Kept::Draft(draft, file) => {
                 space.admit(length(bytes.len()))?;
                 draft.write(bytes)?;
-                self.flight.held().written(file, draft.written());
+                let followers = self.flight.followers();
+                self.flight.held().written(file, draft.written(), followers);
             }
             Kept::Nothing(hasher) => hasher.update(bytes),
             Kept::Memory(_) => {}
