@@ -225,7 +225,6 @@ impl State {
         self.was_full |= failure == Some(ErrorKind::StorageFull);
         failure.map_or(Ok(()), |kind| Err(kind.into()))
     }
-
 }
 
 impl Contents {
