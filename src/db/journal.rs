@@ -11,7 +11,8 @@
 //! because
 //! - what was written and is not in place is in the records from the newest record's *base* on;
 //! - none of those is written over ([`halves`]);
-//! - a record counts only when it is whole.
+//! - a record counts only when it is whole;
+//! - what is found at the start is synced before anything builds on it.
 //!
 //! An orderly end leaves everything in place and nothing in the journal. The two files belong
 //! together: whoever copies or restores one of them takes the other too.
@@ -78,8 +79,10 @@ impl Journaled {
         journal: Box<dyn StorageBackend>,
     ) -> io::Result<Self> {
         let (halves, replayed) = Halves::open(journal, &*main)?;
+        // Always: what a process left here that was killed is in no record and not on the disk,
+        // and all that is written from now on builds on it.
+        main.sync_data()?;
         if replayed > 0 {
-            main.sync_data()?;
             log::info!("the last {replayed} writes were brought from the journal to their places");
         }
         let record_bytes_max = halves.record_bytes_max();

@@ -98,7 +98,7 @@ impl TestDisk {
         Arc::new(move || Ok(Box::new(disk.journaled(journal_bytes)?)))
     }
 
-    pub(crate) fn journaled(&self, journal_bytes: usize) -> io::Result<Journaled> {
+    pub(in crate::db) fn journaled(&self, journal_bytes: usize) -> io::Result<Journaled> {
         let mut state = self.state();
         let Contents { live, synced, .. } = &mut state.files[1];
         if live.is_empty() {
