@@ -1,5 +1,5 @@
 //! Floor 1: rows. One redb database, read in snapshots and written by one thread that commits
-//! what is waiting together (group commit), on a file with a journal ([`journal`]).
+//! what is waiting together (group commit), on a file with a journal (`journal`).
 //!
 //! Defends I5 (an answer follows a durable commit), I7 (a batch and a slice are bounded), I8
 //! (a snapshot never waits for the writer) and I10 (schema number and rows change together).

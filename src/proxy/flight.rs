@@ -7,7 +7,7 @@
 //!
 //! The flight is a task of its own. Who waits reads at a position of their own, so that a slow
 //! one holds nobody up, and it goes on when they leave, within limits. They are told of many bytes
-//! at a time, or within milliseconds: fifty wake-ups for each small piece would cost more than
+//! at a time, or within moments: fifty wake-ups for each small piece would cost more than
 //! sending it. The last byte is held back until the digest of all is what was asked for (I4): a
 //! wrong body, or one that broke off, never looks complete and is never stored. A flight that
 //! lands keeps its place in the table until its rows are committed, so nobody asks the upstream
