@@ -27,6 +27,7 @@ mod tests;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use redb::StorageBackend;
 
@@ -66,7 +67,7 @@ struct Journal {
 #[derive(Debug)]
 struct Checkpoint {
     number: u64,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<Duration>>,
 }
 
 impl Journaled {
@@ -167,8 +168,9 @@ impl Journal {
 
     fn note(&mut self, checkpoint: Checkpoint) -> io::Result<()> {
         let Checkpoint { number, thread } = checkpoint;
-        thread.join().map_err(|_| io::Error::other("a checkpoint panicked"))??;
+        let took = thread.join().map_err(|_| io::Error::other("a checkpoint panicked"))??;
         self.halves.in_place(number);
+        self.halves.learn(took);
         Ok(())
     }
 
@@ -181,7 +183,10 @@ impl Journal {
         }
         self.halves.turn();
         let (number, to_sync) = (self.halves.newest(), Arc::clone(main));
-        let thread = Builder::new().name("checkpoint".into()).spawn(move || to_sync.sync_data());
+        let thread = Builder::new().name("checkpoint".into()).spawn(move || {
+            let begin = Instant::now();
+            to_sync.sync_data().map(|()| begin.elapsed())
+        });
         if let Ok(thread) = thread {
             self.checkpoint = Some(Checkpoint { number, thread });
             return Ok(());

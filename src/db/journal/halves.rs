@@ -5,16 +5,24 @@
 //! loss of power takes no other with it. The last block of a half is for a record that tells so.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use redb::StorageBackend;
 
 use super::record::{BLOCK_BYTES, Batch, Record};
+
+/// What a half holds should be in its places within this time.
+const CHECKPOINT_MAX: Duration = Duration::from_millis(100);
+/// With less at a time a checkpoint would save nothing.
+const USED_MIN: u64 = 1 << 20;
 
 /// The journal's file, and where it stands.
 #[derive(Debug)]
 pub(super) struct Halves {
     file: Box<dyn StorageBackend>,
     half_bytes: u64,
+    /// So much of a half is used.
+    used_max: u64,
     is_second_half: bool,
     /// Where the next record begins.
     at: u64,
@@ -55,7 +63,9 @@ impl Halves {
         let is_second_half = last(1) > last(0);
         let current = usize::from(is_second_half);
         let (at, number, base, told, other) = (0, 1, 1, 1, 0);
-        let mut it = Self { file, half_bytes, is_second_half, at, number, base, told, other };
+        let used_max = half_bytes;
+        let mut it =
+            Self { file, half_bytes, used_max, is_second_half, at, number, base, told, other };
         let Some(newest) = halves[current].last() else { return Ok((it, 0)) };
         let needed = newest.base..=newest.number;
         let (mut next, mut replayed) = (newest.base, 0);
@@ -86,7 +96,19 @@ impl Halves {
 
     /// Whether it fits into what is left of this half.
     pub(super) fn has_room(&self, batch: &Batch) -> bool {
-        self.at + batch.record_bytes() + BLOCK_BYTES <= self.half_end()
+        let used = self.at - self.half_begin();
+        let after = used + batch.record_bytes();
+        after + BLOCK_BYTES <= self.half_bytes && (used == 0 || after <= self.used_max)
+    }
+
+    /// A disk that takes long for what a half holds gets less at a time: whoever fills the other
+    /// half meanwhile waits for it.
+    pub(super) fn learn(&mut self, took: Duration) {
+        if took > CHECKPOINT_MAX {
+            self.used_max = (self.used_max / 2).max(USED_MIN);
+        } else if took < CHECKPOINT_MAX / 4 {
+            self.used_max = self.used_max.saturating_mul(2).min(self.half_bytes);
+        }
     }
 
     /// Whether an empty record does.
@@ -134,8 +156,12 @@ impl Halves {
     /// Goes over to the other half, which must not be needed.
     pub(super) fn turn(&mut self) {
         self.is_second_half = !self.is_second_half;
-        self.at = self.half_end() - self.half_bytes;
+        self.at = self.half_begin();
         self.other = self.newest();
+    }
+
+    fn half_begin(&self) -> u64 {
+        self.half_end() - self.half_bytes
     }
 
     fn half_end(&self) -> u64 {
@@ -180,4 +206,50 @@ fn damaged(number: u64) -> io::Error {
 fn invalid(what: &str) -> io::Error {
     let what = format!("the database's journal cannot be used: {what}; restore a backup");
     io::Error::new(ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::tests::disk::TestDisk;
+
+    const HALF_BYTES: u64 = 4 << 20;
+
+    /// Records of half a mebibyte that a half takes.
+    fn room(halves: &mut Halves) -> usize {
+        let mut batch = Batch::default();
+        batch.push(0, &[0; 500 << 10]).unwrap();
+        halves.turn();
+        let mut records = 0;
+        while halves.has_room(&batch) {
+            halves.append(&batch).unwrap();
+            records += 1;
+        }
+        records
+    }
+
+    #[test]
+    fn a_slow_disk_gets_less_at_a_time_and_a_fast_one_all_again() {
+        let disk = TestDisk::default();
+        disk.handle(1).set_len(2 * HALF_BYTES).unwrap();
+        let (mut halves, _) = Halves::open(Box::new(disk.handle(1)), &disk.handle(0)).unwrap();
+        assert_eq!(room(&mut halves), 8);
+        halves.learn(CHECKPOINT_MAX * 2);
+        assert_eq!(room(&mut halves), 4);
+        halves.learn(CHECKPOINT_MAX / 2);
+        assert_eq!(room(&mut halves), 4);
+        for _ in 0..9 {
+            halves.learn(CHECKPOINT_MAX * 2);
+        }
+        assert_eq!(room(&mut halves), 2);
+        // One that is longer than that gets a half for itself.
+        let mut long = Batch::default();
+        long.push(0, &[0; 3 << 20]).unwrap();
+        halves.turn();
+        assert!(halves.has_room(&long));
+        for _ in 0..2 {
+            halves.learn(CHECKPOINT_MAX / 8);
+        }
+        assert_eq!(room(&mut halves), 8);
+    }
 }
