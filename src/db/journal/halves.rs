@@ -218,7 +218,7 @@ mod tests {
     /// Records of half a mebibyte that a half takes.
     fn room(halves: &mut Halves) -> usize {
         let mut batch = Batch::default();
-        batch.push(0, &[0; 500 << 10]).unwrap();
+        batch.push(0, &vec![0; 500 << 10]).unwrap();
         halves.turn();
         let mut records = 0;
         while halves.has_room(&batch) {
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(room(&mut halves), 2);
         // One that is longer than that gets a half for itself.
         let mut long = Batch::default();
-        long.push(0, &[0; 3 << 20]).unwrap();
+        long.push(0, &vec![0; 3 << 20]).unwrap();
         halves.turn();
         assert!(halves.has_room(&long));
         for _ in 0..2 {
