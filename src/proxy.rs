@@ -18,6 +18,7 @@ mod flight;
 mod fresh;
 mod manifests;
 pub mod network;
+mod next_page;
 mod once;
 mod outage;
 mod passing;

@@ -74,11 +74,11 @@ pub fn print(what: &str, seen: &[(String, &Outcome)]) {
     print_table(&title, &["", "per second", "p50", "p99", "max"], &rows.collect::<Vec<_>>());
 }
 
-/// What the sweeper's stages did, over all runs that a deletion asked for.
-pub fn print_stages(server: &Server) -> Result<(), Failure> {
+/// What the sweeper's stages did, over all runs that `trigger` began.
+pub fn print_stages(server: &Server, trigger: &str) -> Result<(), Failure> {
     // What runs now is not among those that are told.
     wait_until(server, serde_json::Value::is_null)?;
-    let runs = runs(server)?;
+    let runs = runs(server, trigger)?;
     let stages = || runs.iter().flatten().filter(|stage| stage.items > 0);
     let mut names: Vec<&str> = Vec::new();
     for stage in stages() {
@@ -95,6 +95,7 @@ pub fn print_stages(server: &Server) -> Result<(), Failure> {
         [name.to_owned(), items.to_string()].into_iter().chain(times.map(millis)).collect()
     });
     let head = ["", "items", "took", "longest", "most work"];
-    print_table("The sweeper's transactions (ms)", &head, &rows.collect::<Vec<_>>());
+    let title = format!("The sweeper's transactions, begun by a {trigger} (ms)");
+    print_table(&title, &head, &rows.collect::<Vec<_>>());
     Ok(())
 }

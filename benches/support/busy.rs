@@ -15,7 +15,7 @@ use crate::ask::ask;
 use crate::figures::{Failure, millis, percentile, print_table};
 use crate::load::{self, Load, Until};
 use crate::servers::Server;
-use crate::sweeps::{BOUND, Stage, runs, wait_until};
+use crate::sweeps::{BOUND, DELETE, Stage, runs, wait_until};
 use crate::{Copied, GARBAGE, Options, SMALL_BYTES};
 
 const IDLE: Duration = Duration::from_secs(4);
@@ -80,7 +80,7 @@ fn run(server: &Server, options: &Options) -> Result<Run, Failure> {
         idle: latency(&idle),
         busy: latency(&busy),
         rates: [idle.rate(), busy.rate()],
-        stages: runs(server)?.into_iter().next().ok_or("no run after the DELETE")?,
+        stages: runs(server, DELETE)?.into_iter().next().ok_or("no run after the DELETE")?,
     })
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::blobs::hash::hash_bytes;
 use larder::blobs::{BlobFiles, OsDisk, Pins, Space};
-use larder::clock::SystemClock;
+use larder::clock::{Clock, SystemClock};
 use larder::db::{self, Db, Pending, SliceTimes};
 use larder::model::{
     ArtifactPath, BranchName, BranchPath, Digest, FormatName, FormatPath, JobName, Place, Suffix,
@@ -108,13 +108,22 @@ impl Slices {
 impl Ground {
     /// Opens or makes a folder, to be filled.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
+        Self::open_at(dir, Arc::new(SystemClock::new()))
+    }
+
+    /// The same; what is put there is as old as `clock` says.
+    pub fn open_at(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let work_bound = Duration::from_secs(60);
         let options = db::Options { work_bound, batch_max: FILL_BATCH, ..cached() };
-        Self::open_with(dir, options)
+        Self::assemble(dir, options, clock)
     }
 
     /// Opens or makes a folder with other rules for commits.
     pub fn open_with(dir: &Path, options: db::Options) -> Result<Self, Failure> {
+        Self::assemble(dir, options, Arc::new(SystemClock::new()))
+    }
+
+    fn assemble(dir: &Path, options: db::Options, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         fs::create_dir_all(dir)?;
         let files = BlobFiles::open(dir, Arc::new(OsDisk))?;
         let space = Arc::new(Space::open(dir, Arc::new(OsDisk), 0, 0)?);
@@ -125,7 +134,7 @@ impl Ground {
             user_quota: None,
             upload_link: larder::store::UPLOAD_LINK,
         };
-        let store = Store::new(db, Pins::new(), Arc::new(SystemClock::new()), rules);
+        let store = Store::new(db, Pins::new(), clock, rules);
         Ok(Self { store, files, space, paces: RefCell::default() })
     }
 

@@ -15,7 +15,7 @@ use crate::figures::{Failure, percentile};
 use crate::load::Until;
 use crate::record::verdict;
 use crate::servers::Server;
-use crate::sweeps::wait_for_destruction;
+use crate::sweeps::{DELETE, wait_for_destruction};
 use crate::{MARK_MAX_MS, MARKED};
 
 /// What the folder holds.
@@ -54,7 +54,7 @@ pub fn measure(dir: &Path, filled: &Filled) -> Result<(), Failure> {
         (name(&filled.doomed, "100"), &beside_doomed),
     ];
     beside::print("Installs", &rows);
-    beside::print_stages(&server)?;
+    beside::print_stages(&server, DELETE)?;
     let allowed = beside::allowed(&idle, commit);
     let figure = |time: Duration| Some(time.as_secs_f64() * 1e3);
     let what = "ms for destroyPackages of 20 packages of 1,000 files, the slowest (below 50)";

@@ -51,13 +51,16 @@ fn poll(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Result<(
     Err("the sweeper did not get there".into())
 }
 
-/// The runs that a deletion asked for with their stages, the newest run first.
-pub fn runs(server: &Server) -> Result<Vec<Vec<Stage>>, Failure> {
+/// What begins a run when something is deleted.
+pub const DELETE: &str = "delete";
+
+/// The runs that `trigger` began with their stages, the newest run first.
+pub fn runs(server: &Server, trigger: &str) -> Result<Vec<Vec<Stage>>, Failure> {
     let sweeps = ask_json(server.addr, "/-/sweeps")?;
     let runs = sweeps["sweeps"].as_array().ok_or("no list of sweeps")?;
-    let after_delete = runs.iter().filter(|run| run["trigger"] == "delete");
+    let triggered = runs.iter().filter(|run| run["trigger"] == trigger);
     let stages = |run: &Value| run["stages"].as_array().into_iter().flatten().map(stage).collect();
-    Ok(after_delete.map(stages).collect())
+    Ok(triggered.map(stages).collect())
 }
 
 fn stage(stage: &Value) -> Stage {

@@ -2,21 +2,28 @@
 //! asked (OCI distribution specification 1.1, "Listing Referrers").
 //!
 //! A list has no digest that somebody could vouch for, and it moves: it is a moving name beside
-//! the tags. Deliberately absent: further pages of a list that an upstream cuts into several.
+//! the tags. One that comes in pages is served and kept in one piece, or not at all: whoever looks
+//! for a signature must not take a part for the whole.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::fetch::Refused;
 use super::fetched::{Fetched, MANIFEST_BYTES_MAX, NoManifest};
 use super::manifests::{Document, entry};
+use super::next_page::next_query;
 use super::pulls::{How, NotServed, Proxy, World, refusal, unanswered};
 use super::source::{Patience, Source};
 use crate::model::oci_manifest::OCI_INDEX;
 use crate::model::{CachedRef, GroupId, OciDigest, UpstreamName};
+
+/// Most pages of a list.
+const PAGES_MAX: usize = 100;
 
 /// What such a list has at least. Nothing of it is kept, however many lines there are.
 #[derive(Deserialize)]
@@ -29,6 +36,20 @@ struct List {
 struct Line {
     #[serde(rename = "digest")]
     _digest: IgnoredAny,
+}
+
+/// A list that is made of several.
+#[derive(Deserialize, Serialize)]
+struct Joined {
+    manifests: Vec<Value>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// A part of a list, and what asks for the next.
+struct Page {
+    bytes: Bytes,
+    next: Option<String>,
 }
 
 impl Proxy {
@@ -129,7 +150,35 @@ async fn fetch(
     digest: &OciDigest,
     patience: Patience,
 ) -> Result<Fetched, NoManifest> {
-    let answer = source.referrers(image, digest, patience).await;
+    let page = |query, bytes_max| page(source, image, digest, query, bytes_max, patience);
+    let Page { bytes, mut next } = page(None, MANIFEST_BYTES_MAX).await?;
+    if next.is_none() {
+        return Ok(Fetched::new(bytes, OCI_INDEX.to_owned()));
+    }
+    let mut left = MANIFEST_BYTES_MAX - bytes.len();
+    let mut list: Joined = read(&bytes)?;
+    for _ in 1..PAGES_MAX {
+        let more = page(next, left).await?;
+        left -= more.bytes.len();
+        list.manifests.extend(read::<Joined>(&more.bytes)?.manifests);
+        next = more.next;
+        if next.is_none() {
+            let bytes = serde_json::to_vec(&list).map_err(|error| no_list(&error))?;
+            return Ok(Fetched::new(bytes.into(), OCI_INDEX.to_owned()));
+        }
+    }
+    Err(NoManifest::Lied(format!("a list of referrers has more than {PAGES_MAX} pages")))
+}
+
+async fn page(
+    source: &Source,
+    image: &UpstreamName,
+    digest: &OciDigest,
+    query: Option<String>,
+    bytes_max: usize,
+    patience: Patience,
+) -> Result<Page, NoManifest> {
+    let answer = source.referrers(image, digest, query, patience).await;
     let answer = answer.map_err(|error| NoManifest::Refused(unanswered(&error)))?;
     if answer.status != StatusCode::OK {
         return Err(NoManifest::Refused(refusal(answer).await));
@@ -137,9 +186,17 @@ async fn fetch(
     if answer.media_type() != Some(OCI_INDEX) {
         return Err(NoManifest::Lied("a list of referrers is no index".to_owned()));
     }
-    let bytes = answer.body.whole(MANIFEST_BYTES_MAX).await;
+    let next = next_query(&answer.headers).map_err(NoManifest::Lied)?;
+    let bytes = answer.body.whole(bytes_max).await;
     let bytes = bytes.map_err(|error| NoManifest::Refused(unanswered(&error)))?;
-    serde_json::from_slice::<List>(&bytes)
-        .map_err(|error| NoManifest::Lied(format!("a list of referrers: {error}")))?;
-    Ok(Fetched::new(bytes, OCI_INDEX.to_owned()))
+    read::<List>(&bytes)?;
+    Ok(Page { bytes, next })
+}
+
+fn read<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, NoManifest> {
+    serde_json::from_slice(bytes).map_err(|error| no_list(&error))
+}
+
+fn no_list(error: &serde_json::Error) -> NoManifest {
+    NoManifest::Lied(format!("a list of referrers: {error}"))
 }

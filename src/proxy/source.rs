@@ -65,6 +65,7 @@ pub struct Source {
 struct What {
     method: Method,
     rest: String,
+    query: Option<String>,
     headers: HeaderMap,
 }
 
@@ -188,7 +189,7 @@ impl Source {
         self.ask(image, what, Patience::Long).await
     }
 
-    /// What refers to a manifest.
+    /// What refers to a manifest: the first page, or the one that this query asks for.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -196,10 +197,11 @@ impl Source {
         &self,
         image: &UpstreamName,
         digest: &OciDigest,
+        query: Option<String>,
         patience: Patience,
     ) -> Result<Answer, Unanswered> {
-        self.ask(image, What::new(Method::GET, format!("referrers/{digest}"), INDEX), patience)
-            .await
+        let what = What::new(Method::GET, format!("referrers/{digest}"), INDEX);
+        self.ask(image, What { query, ..what }, patience).await
     }
 
     async fn ask(
@@ -321,9 +323,11 @@ impl Source {
     }
 
     fn question(&self, path: &str, what: &What, pass: Option<HeaderValue>) -> Question {
+        let mut url = self.base.url(path, &what.rest);
+        url.set_query(what.query.as_deref());
         Question {
             method: what.method.clone(),
-            url: self.base.url(path, &what.rest),
+            url,
             headers: what.headers.clone(),
             authorization: pass,
             downgrade: Downgrade::Followed,
@@ -380,7 +384,7 @@ impl What {
     fn new(method: Method, rest: String, accept: &'static str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        Self { method, rest, headers }
+        Self { method, rest, query: None, headers }
     }
 
     fn put(&mut self, name: HeaderName, value: &str) {

@@ -242,6 +242,42 @@ fn indexes_and_referrers_are_cached_like_the_rest() {
 }
 
 #[test]
+fn referrers_that_come_in_pages_are_one_list_or_none() {
+    let mut it = Pulling::start();
+    let image = image();
+    it.upstream.holds(IMAGE, "latest", &image);
+    let mut about = Vec::new();
+    for number in 0..5 {
+        let text = format!("signature {number}");
+        let sign = Image::about(&image.manifest, "application/vnd.example.sig", text.as_bytes());
+        it.upstream.holds(IMAGE, &sign.manifest.digest, &sign);
+        about.push(sign.manifest.digest.clone());
+    }
+    about.sort();
+    let list = format!("referrers/{}", image.manifest.digest);
+    // Pages without end.
+    it.upstream.cuts_lists(0);
+    it.pull("acme", &list).with_status(502);
+    assert_eq!(it.asked("GET", "referrers/"), 100);
+    it.upstream.forgets_requests();
+    it.upstream.cuts_lists(2);
+    let digests = |it: &Pulling, how: &str| {
+        let answer = it.pull("acme", &list).with_status(200).has("x-cache", how).json();
+        let lines = answer["manifests"].as_array().unwrap().iter();
+        lines.map(|line| line["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&it, "MISS"), about);
+    assert_eq!(digests(&it, "REVALIDATED"), about);
+    assert_eq!(it.asked("GET", "referrers/"), 6);
+    // After two pages the upstream fails: a part of it is not taken for the whole.
+    it.upstream.fails(On::Everything, Fault::Status(500));
+    it.upstream.fails_times(2, On::Manifests, Fault::NoRanges);
+    assert_eq!(digests(&it, "STALE"), about);
+    it.upstream.stop();
+    assert_eq!(digests(&it, "STALE"), about);
+}
+
+#[test]
 fn a_digest_that_is_not_kept_by_passes_through() {
     let it = Pulling::start();
     let image = image();

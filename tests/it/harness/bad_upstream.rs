@@ -84,6 +84,8 @@ struct State {
     sent: BTreeMap<String, u64>,
     tokens: Tokens,
     limits: Option<(String, String)>,
+    /// Most lines of a page of referrers.
+    lines_max: Option<usize>,
     /// In front of its own address in a challenge; `None`: where it is.
     own: String,
 }
@@ -225,6 +227,11 @@ impl BadUpstream {
         lock(&self.state).limits = Some((limit.to_owned(), remaining.to_owned()));
     }
 
+    /// Lists of referrers come in pages of so many lines.
+    pub fn cuts_lists(&self, lines_max: usize) {
+        lock(&self.state).lines_max = Some(lines_max);
+    }
+
     /// All requests since the start, or since [`Self::forgets_requests`].
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.state).asked.clone()
@@ -270,8 +277,9 @@ fn serve(listener: TcpListener, state: &Shared) -> Runtime {
     runtime
 }
 
-/// What refers to a manifest of a repository, as an index.
-fn referrers(state: &State, name: &str, subject: &str) -> Value {
+/// What refers to a manifest of a repository, as an index: from this line on, and the line at which
+/// the next page begins.
+fn referrers(state: &State, name: &str, subject: &str, from: usize) -> (Value, Option<usize>) {
     let of_it = state.manifests.iter().filter(|((of, by), m)| of == name && *by == m.digest);
     let refers = of_it.filter_map(|(_, manifest)| {
         let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;
@@ -284,7 +292,9 @@ fn referrers(state: &State, name: &str, subject: &str) -> Value {
             })
         })
     });
-    let refers: Vec<_> = refers.collect();
+    let mut lines: Vec<_> = refers.skip(from).collect();
+    let next = state.lines_max.filter(|max| *max < lines.len()).map(|max| from + max);
+    lines.truncate(state.lines_max.unwrap_or(usize::MAX));
     let kind = super::image_layout::INDEX;
-    serde_json::json!({"schemaVersion": 2, "mediaType": kind, "manifests": refers})
+    (serde_json::json!({"schemaVersion": 2, "mediaType": kind, "manifests": lines}), next)
 }

@@ -34,7 +34,7 @@ fn manifests_blobs_and_referrers() {
     let head = house.run(source.head_blob(&app, &blob, Patience::Short)).unwrap();
     assert_eq!(head.status.as_u16(), 200);
     let of = digest(&image.manifest.digest);
-    let list = house.body(source.referrers(&app, &of, Patience::Short));
+    let list = house.body(source.referrers(&app, &of, None, Patience::Short));
     let list: Value = serde_json::from_slice(&list).unwrap();
     assert_eq!(list["manifests"][0]["digest"], signature.manifest.digest);
     peer.forgets("org/app", "v1");

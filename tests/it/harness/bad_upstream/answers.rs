@@ -107,14 +107,25 @@ fn route(state: &mut State, asked: &Asked) -> (On, Answer) {
         let answer = match word {
             "/manifests/" => manifest(state, name, reference),
             "/blobs/" => blob(state, asked, name, reference),
-            _ => {
-                let index = referrers(state, name, reference).to_string();
-                Some(Answer::new(200, super::super::image_layout::INDEX, index))
-            }
+            _ => Some(list(state, name, reference, query)),
         };
         return (kind, limited(state, answer.unwrap_or_else(|| Answer::refusal(404))));
     }
     (On::Everything, Answer::new(200, "application/json", "{}"))
+}
+
+fn list(state: &State, name: &str, subject: &str, query: &str) -> Answer {
+    let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).unwrap_or(0);
+    let (index, next) = referrers(state, name, subject, from);
+    let answer = Answer::new(200, super::super::image_layout::INDEX, index.to_string());
+    match next {
+        Some(next) => {
+            // Registries write paths as they know them, which is not always how they are reached.
+            let link = format!("</else/{subject}?from={next}>; rel=\"next\"");
+            answer.with("link", link)
+        }
+        None => answer,
+    }
 }
 
 fn limited(state: &State, answer: Answer) -> Answer {
