@@ -4,7 +4,7 @@
 //! only when its folder was synced after it, so that no power loss brings it back unnoticed.
 //! Deliberately absent: retries (the rows of the unlink queue live on until a file is gone).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -19,9 +19,12 @@ use crate::model::{Digest, Suffix};
 /// 30 ms, and no less with 16 (`cargo bench --bench collect` shows the whole).
 const CALLS_PER_WORKER: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(3);
 
+/// Files of one folder, by their index in what was asked for.
+type Folder = (u8, Vec<usize>);
+
 impl BlobFiles {
     /// Unlinks `files` and syncs each folder that they lie in once, with a few threads for each of
-    /// the `workers`.
+    /// the `workers`. A folder is one thread's affair, so that none waits for another's.
     /// The results are in the order of `files`.
     #[must_use]
     pub fn unlink(
@@ -29,23 +32,36 @@ impl BlobFiles {
         files: &[(Digest, Suffix)],
         workers: NonZero<usize>,
     ) -> Vec<Result<(), Error>> {
-        let shards: BTreeSet<u8> = files.iter().map(|(digest, _)| shard_of(*digest)).collect();
-        let shards: Vec<u8> = shards.into_iter().collect();
+        let mut folders: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
+        for (at, (digest, _)) in files.iter().enumerate() {
+            folders.entry(shard_of(*digest)).or_default().push(at);
+        }
+        let folders: Vec<Folder> = folders.into_iter().collect();
         let threads = workers.saturating_mul(CALLS_PER_WORKER);
-        let unlinked = in_parallel(files, threads, |&(digest, suffix)| {
-            self.remove(&self.layout.target(digest, suffix))
-        });
-        let synced =
-            in_parallel(&shards, threads, |&shard| self.sync_dir(&self.layout.shard(shard)));
-        files
+        let unlinked = in_parallel(&folders, threads, |folder| self.unlink_folder(files, folder));
+        let mut results: Vec<_> = unlinked.into_iter().flatten().collect();
+        results.sort_unstable_by_key(|(at, _)| *at);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    fn unlink_folder(
+        &self,
+        files: &[(Digest, Suffix)],
+        (shard, of_it): &Folder,
+    ) -> Vec<(usize, Result<(), Error>)> {
+        let unlinked: Vec<_> = of_it
             .iter()
-            .zip(unlinked)
-            .map(|((digest, _), unlinked)| {
-                unlinked?;
-                let index = shards.binary_search(&shard_of(*digest));
-                index.ok().and_then(|index| synced[index].as_ref().err()).map_or(Ok(()), again)
+            .map(|&at| {
+                let (digest, suffix) = files[at];
+                (at, self.remove(&self.layout.target(digest, suffix)))
             })
-            .collect()
+            .collect();
+        let synced = self.sync_dir(&self.layout.shard(*shard));
+        let settled = |unlinked: Result<(), Error>| {
+            unlinked?;
+            synced.as_ref().err().map_or(Ok(()), again)
+        };
+        unlinked.into_iter().map(|(at, unlinked)| (at, settled(unlinked))).collect()
     }
 }
 

@@ -82,6 +82,8 @@ pub struct SliceTimes {
     pub work: Duration,
     /// The commit.
     pub commit: Duration,
+    /// Others write too: some did since the slice before, or wait for this one to end.
+    pub is_crowded: bool,
 }
 
 impl SliceTimes {
@@ -148,6 +150,22 @@ pub(super) enum Next {
     End,
 }
 
+/// When the next slice has its turn.
+pub(super) struct Turn {
+    /// When the last one ended.
+    pub(super) last: Instant,
+    /// How long others go first, if there are any.
+    pub(super) gap: Duration,
+    /// Nobody wrote since then.
+    pub(super) is_alone: bool,
+}
+
+impl Turn {
+    fn left(&self) -> Duration {
+        self.gap.saturating_sub(self.last.elapsed())
+    }
+}
+
 #[derive(Default)]
 struct Waiting {
     front: VecDeque<Box<dyn Job>>,
@@ -205,21 +223,29 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Whether a change of a request waits.
+    pub(super) fn has_front(&self) -> bool {
+        !lock(&self.waiting).front.is_empty()
+    }
+
     /// The next waiting change of a request, if there is one right now.
     pub(super) fn pop_front(&self) -> Option<Box<dyn Job>> {
         lock(&self.waiting).front.pop_front()
     }
 
-    /// Waits for something to do. A slice is let in when nobody else waits, or when the last one
-    /// ended `gap` ago.
-    pub(super) fn next(&self, last_slice: Instant, gap: Duration) -> Next {
+    /// Waits for something to do. A slice is let in when its turn has come, or at once where
+    /// nobody waits and nobody wrote since the last one.
+    pub(super) fn next(&self, turn: &Turn) -> Next {
         let mut waiting = lock(&self.waiting);
         loop {
             if let Some(met) = waiting.reopen.take() {
                 return Next::Reopen(met);
             }
-            let slice_is_due = waiting.front.is_empty() || last_slice.elapsed() >= gap;
-            if slice_is_due && let Some(slice) = waiting.slices.pop_front() {
+            let left = turn.left();
+            let is_alone = turn.is_alone && waiting.front.is_empty();
+            if (is_alone || left.is_zero() || waiting.closed)
+                && let Some(slice) = waiting.slices.pop_front()
+            {
                 return Next::Slice(slice);
             }
             if !waiting.front.is_empty() {
@@ -228,7 +254,12 @@ impl Queue {
             if waiting.closed {
                 return Next::End;
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = if waiting.slices.is_empty() {
+                self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let waited = self.changed.wait_timeout(waiting, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            };
         }
     }
 

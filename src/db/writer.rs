@@ -10,17 +10,19 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use super::disk::{Fenced, Length};
-use super::queue::{Job, Next, Ran, SliceTimes};
+use super::queue::{Job, Next, Ran, SliceTimes, Turn};
 use super::schema::{META, Meta};
 use super::txn::failed;
 use super::{Error, OpenDisk, Options, Pressure, Shared, WriteTxn};
 
+/// After a slice others have the writer for so many times as long, while they come.
+const OTHERS_SHARE: u32 = 2;
 /// A database that cannot be reopened is tried again after this long.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    last_slice: Instant,
+    turn: Turn,
     last_reopen: Option<Instant>,
     commits: Option<u64>,
 }
@@ -38,13 +40,15 @@ enum Outcome {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, last_slice: Instant::now(), last_reopen: None, commits: None }
+        let gap = shared.options.slice_gap;
+        let turn = Turn { last: Instant::now(), gap, is_alone: true };
+        Self { shared, turn, last_reopen: None, commits: None }
     }
 
     pub(super) fn run(mut self) {
         self.commits = self.count_commits().ok();
         loop {
-            match self.shared.queue.next(self.last_slice, self.shared.options.slice_gap) {
+            match self.shared.queue.next(&self.turn) {
                 Next::Batch => self.batch(),
                 Next::Slice(slice) => self.slice(slice),
                 Next::Reopen(met) => self.reopen_after(met),
@@ -59,15 +63,19 @@ impl Writer {
         for job in jobs {
             job.answer(commit.clone());
         }
+        self.turn.is_alone = false;
     }
 
     fn slice(&mut self, job: Box<dyn Job>) {
+        let started = Instant::now();
         let mut jobs = vec![job];
         let commit = self.commit(&mut jobs, Gather::Nothing);
         for job in jobs {
             job.answer(commit.clone());
         }
-        self.last_slice = Instant::now();
+        let last = Instant::now();
+        let gap = (last.duration_since(started) * OTHERS_SHARE).min(self.shared.options.slice_gap);
+        self.turn = Turn { last, gap, is_alone: true };
     }
 
     /// Commits `jobs` (and what is gathered), giving up those that spoil the batch.
@@ -153,7 +161,9 @@ impl Writer {
         if let Err(error) = txn.commit() {
             return Outcome::Unknown(failed(error));
         }
-        let times = SliceTimes { work, commit: started.elapsed().saturating_sub(work) };
+        let commit = started.elapsed().saturating_sub(work);
+        let is_crowded = !self.turn.is_alone || self.shared.queue.has_front();
+        let times = SliceTimes { work, commit, is_crowded };
         for job in jobs.iter() {
             job.note(times);
         }

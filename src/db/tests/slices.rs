@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::disk::{Lasts, On, TestDisk};
 use super::{COUNTER, add_one, commits, hold_writer, open, options, read};
-use crate::db::queue::{Next, Queue};
+use crate::db::queue::{Next, Queue, Turn};
 use crate::db::{Db, Error, Options, WriteTxn};
 
 #[test]
@@ -37,26 +37,46 @@ fn a_slice_that_fails_changes_nothing_and_a_panic_is_an_error() {
 }
 
 #[test]
-fn the_queue_lets_a_slice_in_when_nobody_waits_or_its_turn_has_come() {
-    let long_ago = std::time::Instant::now();
+fn the_queue_lets_a_slice_in_when_nobody_writes_or_its_turn_has_come() {
+    let turn = |gap, is_alone| Turn { last: Instant::now(), gap, is_alone };
     let (hour, now) = (Duration::from_secs(3600), Duration::ZERO);
     let queue = Queue::default();
     let (_slice, _) = queue.push_slice_job(add_one);
     let _front = queue.push_front_job(add_one);
-    assert!(matches!(queue.next(long_ago, hour), Next::Batch));
-    assert!(matches!(queue.next(long_ago, now), Next::Slice(_)));
+    assert!(matches!(queue.next(&turn(hour, true)), Next::Batch));
+    assert!(matches!(queue.next(&turn(now, false)), Next::Slice(_)));
     let (_slice, _) = queue.push_slice_job(add_one);
     assert!(queue.pop_front().is_some());
-    assert!(matches!(queue.next(long_ago, hour), Next::Slice(_)));
+    assert!(matches!(queue.next(&turn(hour, true)), Next::Slice(_)));
+    // Whoever wrote just now may write again, and nobody need wake the writer for a turn.
+    let (_slice, _) = queue.push_slice_job(add_one);
+    let soon = turn(Duration::from_millis(20), false);
+    assert!(matches!(queue.next(&soon), Next::Slice(_)));
+    assert!(soon.last.elapsed() >= soon.gap);
+    let (_slice, _) = queue.push_slice_job(add_one);
     queue.close();
-    assert!(matches!(queue.next(long_ago, hour), Next::End));
+    assert!(matches!(queue.next(&turn(hour, false)), Next::Slice(_)), "the end waits for nobody");
+    assert!(matches!(queue.next(&turn(hour, false)), Next::End));
     assert!(queue.push_front_job(add_one).wait().is_err());
+}
+
+#[test]
+fn a_slice_tells_whether_others_write() {
+    let disk = TestDisk::default();
+    let db = open(&disk);
+    let is_crowded = || db.slice(add_one).unwrap().1.is_crowded;
+    is_crowded();
+    assert!(!is_crowded());
+    db.write(add_one).wait().unwrap();
+    assert!(is_crowded());
+    assert!(!is_crowded());
 }
 
 #[test]
 fn slices_give_way_to_writers_that_wait() {
     let disk = TestDisk::default();
-    let gap = Duration::from_secs(3600);
+    // Long enough for both to be there before its turn comes.
+    let gap = Duration::from_millis(300);
     let db = Db::open_with(disk.opener(), Options { slice_gap: gap, ..options() }).unwrap();
     let release = hold_writer(&db);
     let order = Arc::new(AtomicUsize::new(0));
