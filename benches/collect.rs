@@ -1,7 +1,8 @@
 //! Finding and collecting 10 and 1,000 free blobs among more and more live ones, beside the three
 //! ways that must look at everything: a scan of all blobs for a count of zero, mark and sweep from
 //! the names, and a walk over files whose hard links are counted: once as quick as we can make it,
-//! and once in Python with the calls of the peer whose users are to change over.
+//! and once in Python by the peer whose users are to change over: dlrepo's own sweep where it is
+//! installed (`LARDER_BENCH_PYTHON` names a Python that has it), else the same calls.
 //!
 //! `cargo bench --bench collect` takes a few minutes; `LARDER_BENCH_LIVE=1000,100000` sets how many
 //! live blobs there are, `LARDER_BENCH_WALK_MAX` the most of them that become real files (those of
@@ -61,6 +62,8 @@ fn main() -> Result<(), Failure> {
     let walk_max = record::numbers("LARDER_BENCH_WALK_MAX", &[WALK_MAX])[0];
     let mut criterion = record::criterion();
     let recorder = Recorder::default();
+    let whose = walk::whose().unwrap_or_else(|error| format!("nobody's: {error}"));
+    println!("in Python: {whose}");
     let (mut visits, mut costs) = (Vec::new(), Vec::new());
     for live in lives.iter().copied() {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;

@@ -35,6 +35,7 @@ mod token;
 mod traffic;
 mod unanswered;
 mod upstream;
+mod via;
 
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ pub use source::{Patience, Source};
 pub use traffic::{Counters, Pulled};
 pub use unanswered::Unanswered;
 pub use upstream::{Settings, Upstreams};
+pub use via::Via;
 
 /// Why the proxy cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]

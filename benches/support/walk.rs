@@ -13,28 +13,51 @@ use larder::blobs::hash::hash_bytes;
 use crate::content::Content;
 use crate::figures::Failure;
 
-/// The peer's walk: every file below the folder is looked at twice, and an orphan unlinked. Before
-/// each file its event loop has a turn, because it answers requests meanwhile.
-/// Prints how many orphans there are and the seconds that it took.
+/// The peer's sweep: its own code where it is installed, else the same calls: every file below the
+/// folder is looked at twice, and an orphan unlinked. Before each file its event loop has a turn,
+/// because it answers requests meanwhile. What is younger than the lifetime stays.
+/// Prints how many orphans there are, and the seconds that the sweep took.
 const PEER: &str = r#"
 import asyncio, os, pathlib, sys, time
 
-async def sweep(folder, unlink):
-    found = 0
-    for root, _, names in os.walk(folder):
+root, unlink = pathlib.Path(sys.argv[1]), sys.argv[2] == "unlink"
+os.environ["DLREPO_ORPHAN_BLOB_LIFETIME"] = "0" if unlink else "600"
+
+async def same(folder):
+    for top, _, names in os.walk(folder):
         for name in names:
             await asyncio.sleep(0)
-            path = pathlib.Path(root, name)
-            if path.is_file() and path.stat().st_nlink == 1:
-                found += 1
-                if unlink:
-                    path.unlink()
-    return found
+            path = pathlib.Path(top, name)
+            if path.is_file() and path.stat().st_nlink == 1 and unlink:
+                path.unlink()
 
-begin = time.monotonic()
-found = asyncio.run(sweep(sys.argv[1], sys.argv[2] == "unlink"))
-print(found, time.monotonic() - begin)
+def orphans():
+    paths = (pathlib.Path(top, name) for top, _, names in os.walk(root / ".blobs") for name in names)
+    return sum(path.stat().st_nlink == 1 for path in paths)
+
+async def sweep():
+    try:
+        from dlrepo.fs import ArtifactRepository
+        sweep = ArtifactRepository(str(root))._cleanup_orphan_blobs()
+    except ImportError:
+        sweep = same(root / ".blobs")
+    begin = time.monotonic()
+    await sweep
+    return time.monotonic() - begin
+
+found = orphans()
+print(found, asyncio.run(sweep()))
 "#;
+/// Tells whose code [`PEER`] runs.
+const WHOSE: &str = r#"
+try:
+    import dlrepo.fs, importlib.metadata
+    print("dlrepo", importlib.metadata.version("dlrepo"))
+except ImportError:
+    print("the calls of dlrepo, which is not installed")
+"#;
+/// Names a Python other than `python3`.
+const PYTHON: &str = "LARDER_BENCH_PYTHON";
 const BODY_BYTES: usize = 64;
 const TAG_ARTIFACTS: u64 = 1000;
 
@@ -49,6 +72,7 @@ pub enum Orphans {
 
 /// A repository of files.
 pub struct Links {
+    root: PathBuf,
     blobs: PathBuf,
     content: Content,
 }
@@ -56,11 +80,13 @@ pub struct Links {
 impl Links {
     /// Makes one with `live` artifacts.
     pub fn make(dir: &Path, live: u64) -> Result<Self, Failure> {
-        let blobs = dir.join("blobs");
+        // Called as the peer calls them.
+        let blobs = dir.join(".blobs");
+        fs::create_dir_all(dir.join(".uploads"))?;
         for shard in 0..=u8::MAX {
             fs::create_dir_all(blobs.join(format!("{shard:02x}")))?;
         }
-        let mut links = Self { blobs, content: Content::new(BODY_BYTES) };
+        let mut links = Self { root: dir.to_owned(), blobs, content: Content::new(BODY_BYTES) };
         for number in 0..live {
             let tag = dir.join(format!("names/t{}", number / TAG_ARTIFACTS));
             if number % TAG_ARTIFACTS == 0 {
@@ -98,8 +124,7 @@ impl Links {
     /// where there is no Python.
     pub fn find_as_peer(&self, orphans: Orphans) -> Result<(usize, Duration), Failure> {
         let what = if orphans == Orphans::Unlink { "unlink" } else { "keep" };
-        let python =
-            Command::new("python3").args(["-c", PEER]).arg(&self.blobs).arg(what).output()?;
+        let python = python().args(["-c", PEER]).arg(&self.root).arg(what).output()?;
         let text = String::from_utf8(python.stdout)?;
         let (found, seconds) =
             text.trim().split_once(' ').ok_or("Python printed something else")?;
@@ -113,6 +138,16 @@ impl Links {
         fs::write(&path, bytes)?;
         Ok(path)
     }
+}
+
+fn python() -> Command {
+    Command::new(std::env::var_os(PYTHON).unwrap_or_else(|| "python3".into()))
+}
+
+/// Whose code the peer's sweep is.
+pub fn whose() -> Result<String, Failure> {
+    let told = python().args(["-c", WHOSE]).output()?;
+    Ok(String::from_utf8(told.stdout)?.trim().to_owned())
 }
 
 /// Takes names away.

@@ -45,6 +45,9 @@ impl Server {
         request: Request,
         route: ProxyRoute,
     ) -> Result<Response, Failure> {
+        if self.proxy.upstreams().via().is_in(&request.headers) {
+            return Err(looped(&route));
+        }
         let group = self.proxy_group(&request, &route.group)?;
         let what = route.what.clone();
         let pull = Pull { group, route };
@@ -100,6 +103,14 @@ impl Server {
             self.proxy.note(group, image, (what, reference), how, by);
         }
     }
+}
+
+/// This server asks itself.
+fn looped(route: &ProxyRoute) -> Failure {
+    log::warn!("{}: {} leads back to this very server", route.group, route.image);
+    let why = "the upstream registry of a group leads back to this server: set the group another \
+               upstream";
+    OciError::new(Code::Unavailable, why).with_status(StatusCode::LOOP_DETECTED).into()
 }
 
 /// Why a handler ends without what was asked for.

@@ -20,6 +20,7 @@ use url::Url;
 use super::connect::{Guarded, NoConnection};
 use super::network::{Barred, Network};
 use super::unanswered::{Unanswered, chain, shown};
+use super::via::Via;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
@@ -35,6 +36,7 @@ const IDLE_MAX: usize = 8;
 pub(super) struct Exchange {
     client: Client<HttpsConnector<Guarded>, Empty<Bytes>>,
     silence: Duration,
+    via: HeaderValue,
 }
 
 /// What is asked.
@@ -64,7 +66,12 @@ pub(super) struct Reply {
 
 impl Exchange {
     /// `silence` is the longest wait for the head of an answer.
-    pub(super) fn new(network: Arc<Network>, tls: ClientConfig, silence: Duration) -> Self {
+    pub(super) fn new(
+        network: Arc<Network>,
+        tls: ClientConfig,
+        silence: Duration,
+        via: &Via,
+    ) -> Self {
         let guarded = Guarded { network, patience: CONNECT_MAX.min(silence) };
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
@@ -75,7 +82,7 @@ impl Exchange {
         builder.pool_timer(TokioTimer::new());
         builder.pool_idle_timeout(IDLE).pool_max_idle_per_host(IDLE_MAX);
         builder.http1_max_buf_size(HEAD_BYTES_MAX);
-        Self { client: builder.build(connector), silence }
+        Self { client: builder.build(connector), silence, via: via.value() }
     }
 
     pub(super) fn silence(&self) -> Duration {
@@ -102,7 +109,8 @@ impl Exchange {
     }
 
     async fn once(&self, question: &Question) -> Result<Response<Incoming>, Unanswered> {
-        let request = question.request()?;
+        let mut request = question.request()?;
+        request.headers_mut().insert(header::VIA, self.via.clone());
         let url = || shown(&question.url);
         match timeout(self.silence, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),

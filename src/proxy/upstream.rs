@@ -19,6 +19,7 @@ use super::seal::Vault;
 use super::source::Source;
 use super::tls::Trust;
 use super::token::{Login, Passes};
+use super::via::Via;
 use crate::clock::Clock;
 use crate::model::{GroupId, Networks, ProxyGroup, Upstream, UpstreamCredentials};
 
@@ -48,6 +49,7 @@ pub struct Upstreams {
     network: Arc<Network>,
     trust: Trust,
     vault: Vault,
+    via: Via,
     clock: Arc<dyn Clock>,
     sources: Mutex<LruCache<[u8; 32], Arc<Source>>>,
 }
@@ -70,6 +72,7 @@ impl Upstreams {
             network: Arc::new(Network::new(settings.allow.clone())),
             trust: Trust::default(),
             vault: Vault::new(settings.key_file.clone()),
+            via: Via::new(),
             sources: Mutex::new(LruCache::new(SOURCES_MAX)),
             settings,
             clock,
@@ -100,6 +103,12 @@ impl Upstreams {
     #[must_use]
     pub fn known(&self) -> Vec<Arc<Source>> {
         self.sources().iter().map(|(_, source)| Arc::clone(source)).collect()
+    }
+
+    /// The mark of this server's questions.
+    #[must_use]
+    pub fn via(&self) -> &Via {
+        &self.via
     }
 
     /// Whether a group can have this upstream, as far as that can be said without asking it. Its
@@ -153,7 +162,7 @@ impl Upstreams {
             key: wanted.key(login.as_ref()),
             names: Names::new(&wanted.base, wanted.library),
             passes: Passes::new(wanted.base.clone(), Arc::clone(&network), login.as_ref()),
-            exchange: Exchange::new(network, tls, self.settings.timeout),
+            exchange: Exchange::new(network, tls, self.settings.timeout, &self.via),
             places: Places::new(requests_max),
             outage: Arc::default(),
             rate: Mutex::new(None),

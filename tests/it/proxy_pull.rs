@@ -278,6 +278,16 @@ fn referrers_that_come_in_pages_are_one_list_or_none() {
 }
 
 #[test]
+fn an_upstream_that_leads_back_here_is_told_at_once() {
+    let it = Pulling::start();
+    let here = it.server.url(&Pulling::at("acme", "manifests/latest"));
+    it.upstream.fails(On::Manifests, Fault::Location(here));
+    let answer = it.pull("acme", "manifests/latest").with_status(508);
+    let why = answer.json()["errors"][0]["message"].to_string();
+    assert!(why.contains("leads back to this server"), "{why}");
+}
+
+#[test]
 fn a_digest_that_is_not_kept_by_passes_through() {
     let it = Pulling::start();
     let image = image();
