@@ -32,7 +32,8 @@ async def same(folder):
                 path.unlink()
 
 def orphans():
-    paths = (pathlib.Path(top, name) for top, _, names in os.walk(root / ".blobs") for name in names)
+    walk = os.walk(root / ".blobs")
+    paths = (pathlib.Path(top, name) for top, _, names in walk for name in names)
     return sum(path.stat().st_nlink == 1 for path in paths)
 
 async def sweep():
