@@ -97,8 +97,8 @@ pub struct Options {
     /// are answered and read while the next batch is written: with 64 connections 32 make 10 to
     /// 30 % more than all at once (`cargo bench --bench http_put`).
     pub batch_max: usize,
-    /// Under load, a slice of background work is let in when the last one is this long ago, or
-    /// twice as long as it took.
+    /// While others write, a slice of background work waits for twice the time that the last one
+    /// took, but no longer than this.
     pub slice_gap: Duration,
     /// From this length of the file on, each commit also writes down which pages are in use, so
     /// that opening after a crash need not walk over all of them. Below, the walk is short and

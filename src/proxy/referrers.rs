@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::fetch::Refused;
 use super::fetched::{Fetched, MANIFEST_BYTES_MAX, NoManifest};
@@ -38,12 +38,12 @@ struct Line {
     _digest: IgnoredAny,
 }
 
-/// A list that is made of several.
-#[derive(Deserialize, Serialize)]
-struct Joined {
-    manifests: Vec<Value>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
+/// The text of its lines. They are never taken apart: values of so many small ones would take
+/// many times the memory of their text.
+#[derive(Deserialize)]
+struct Lines<'p> {
+    #[serde(borrow)]
+    manifests: &'p RawValue,
 }
 
 /// A part of a list, and what asks for the next.
@@ -156,18 +156,29 @@ async fn fetch(
         return Ok(Fetched::new(bytes, OCI_INDEX.to_owned()));
     }
     let mut left = MANIFEST_BYTES_MAX - bytes.len();
-    let mut list: Joined = read(&bytes)?;
-    for _ in 1..PAGES_MAX {
+    let mut pages = vec![bytes];
+    while pages.len() < PAGES_MAX {
         let more = page(next, left).await?;
         left -= more.bytes.len();
-        list.manifests.extend(read::<Joined>(&more.bytes)?.manifests);
+        pages.push(more.bytes);
         next = more.next;
         if next.is_none() {
-            let bytes = serde_json::to_vec(&list).map_err(|error| no_list(&error))?;
-            return Ok(Fetched::new(bytes.into(), OCI_INDEX.to_owned()));
+            return Ok(Fetched::new(joined(&pages)?.into(), OCI_INDEX.to_owned()));
         }
     }
     Err(NoManifest::Lied(format!("a list of referrers has more than {PAGES_MAX} pages")))
+}
+
+/// One list of the lines of all pages.
+fn joined(pages: &[Bytes]) -> Result<String, NoManifest> {
+    let mut lines = Vec::new();
+    for page in pages {
+        let text = read::<Lines>(page)?.manifests.get();
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        lines.extend(inner.map(str::trim).filter(|inner| !inner.is_empty()));
+    }
+    let lines = lines.join(",");
+    Ok(format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{lines}]}}"#))
 }
 
 async fn page(
@@ -193,10 +204,26 @@ async fn page(
     Ok(Page { bytes, next })
 }
 
-fn read<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, NoManifest> {
-    serde_json::from_slice(bytes).map_err(|error| no_list(&error))
+fn read<'p, T: Deserialize<'p>>(page: &'p [u8]) -> Result<T, NoManifest> {
+    let wrong = |error| NoManifest::Lied(format!("a list of referrers: {error}"));
+    serde_json::from_slice(page).map_err(wrong)
 }
 
-fn no_list(error: &serde_json::Error) -> NoManifest {
-    NoManifest::Lied(format!("a list of referrers: {error}"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_become_one_list_with_their_lines_as_they_are() {
+        let pages = [
+            r#"{"mediaType": "x", "manifests": [ {"digest": "a", "x": "],[" }, {"digest": 1e3} ]}"#,
+            r#"{"manifests": [ ], "annotations": {"of": "the page"}}"#,
+            r#"{"manifests":[{"digest":"\u0062"}]}"#,
+        ];
+        let list = joined(&pages.map(|page| Bytes::from_static(page.as_bytes())));
+        let lines = r#"{"digest": "a", "x": "],[" }, {"digest": 1e3},{"digest":"\u0062"}"#;
+        let head = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json""#;
+        let expected = format!(r#"{head},"manifests":[{lines}]}}"#);
+        assert!(matches!(list, Ok(list) if list == expected));
+    }
 }
