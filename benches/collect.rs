@@ -7,8 +7,8 @@
 //! `cargo bench --bench collect` takes a few minutes; `LARDER_BENCH_LIVE=1000,100000` sets how many
 //! live blobs there are, `LARDER_BENCH_WALK_MAX` the most of them that become real files (those of
 //! the hard-link walk, and of our live blobs). *find* tells which blobs are to go, on a snapshot;
-//! *collect* finds them and removes their rows durably (I1, I3) in the sweeper's slices (I7);
-//! *unlink* does that and removes real files too.
+//! *collect* finds them and removes their rows durably (I1, I3) in the sweeper's slices (I7), and
+//! clears the index of digests when that falls due; *unlink* does that and removes real files too.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -86,7 +86,8 @@ fn main() -> Result<(), Failure> {
     }
     criterion.final_summary();
     print_medians(&recorder, &lives);
-    let head = ["", "slices", "work", "commits", "longest slice"];
+    let head =
+        ["", "slices", "work", "commits", "longest", "digests left", "cleared in", "longest"];
     print_table("The writer's time in the last collection of each kind (ms)", &head, &costs);
     print_visits(&visits);
     print_verdicts(&recorder);
@@ -135,11 +136,13 @@ impl Case<'_, '_> {
         let visited = counting.visited.get();
         drop(snapshot);
         ground.collect(Cut::Whole)?;
+        ground.clear_digests(Cut::Whole)?;
         ground.forget()?;
         Ok(visited)
     }
 
-    /// Measures collecting; tells what the last time consisted of.
+    /// Measures collecting; tells what the last time consisted of, and what it takes to clear the
+    /// index of the digests that are left in it.
     fn collect(&mut self, ground: &Ground) -> Option<Vec<String>> {
         let free = self.free;
         let mut last = None;
@@ -147,6 +150,7 @@ impl Case<'_, '_> {
             ground.litter(free, Bodies::Records).unwrap();
             let begin = Instant::now();
             let (blobs, slices) = ground.collect(Cut::Paced).unwrap();
+            ground.clear_due_digests(Cut::Paced).unwrap();
             let took = begin.elapsed();
             assert_eq!(blobs, free);
             ground.forget().unwrap();
@@ -156,7 +160,9 @@ impl Case<'_, '_> {
         let Slices { total, work, count, longest, .. } = last?;
         let times = [work, total.saturating_sub(work), longest].map(millis);
         let name = format!("{free} of {}", self.live);
-        Some([name, count.to_string()].into_iter().chain(times).collect())
+        let (digests, cleared) = ground.clear_digests(Cut::Paced).unwrap();
+        let cleared = [digests.to_string(), millis(cleared.total), millis(cleared.longest)];
+        Some([name, count.to_string()].into_iter().chain(times).chain(cleared).collect())
     }
 
     fn unlink(&mut self, ground: &Ground) {
@@ -167,6 +173,7 @@ impl Case<'_, '_> {
             let begin = Instant::now();
             ground.collect(Cut::Paced).unwrap();
             ground.unlink().unwrap();
+            ground.clear_due_digests(Cut::Paced).unwrap();
             begin.elapsed()
         });
     }

@@ -156,9 +156,14 @@
 //! detach    the name's row goes, the id is queued           one small transaction, any size
 //! destroy   rows below go, references are released          slices
 //! free      the blob waits in the zero-count index          for its lease
-//! collect   blob and digest rows go, the bytes are queued   slices; never what is pinned
+//! collect   blob rows go, digests lapse, bytes are queued   slices; never what is pinned
 //! unlink    files go, folders are synced, queue rows go     no transaction open meanwhile
+//! digests   lapsed digests leave their index, in order      slices; when there are many
 //! ```
+//!
+//! A digest that lapsed counts as absent from the commit that collects its blob. Its row in the
+//! index stays until removing it is cheap ([`store::lapsed`]): digests are random, so alone it
+//! would cost more than everything else of collecting.
 //!
 //! The [`sweeper`] does all but the first, when asked (DELETE, SIGUSR1, API, command), when the
 //! period is over, and by itself when the earliest lease ends. [`model::Totals`] counts each stage

@@ -28,6 +28,7 @@ pub mod image_links;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
+pub mod lapsed;
 mod links;
 pub mod listed;
 mod loss;

@@ -46,12 +46,14 @@ const PULLS_PERIOD: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// Time between full runs; `None`: only on request.
     pub period: Option<Duration>,
-    /// Threads that unlink files; 0 pauses the stage.
+    /// Workers that unlink files; 0 pauses the stage.
     pub unlink_workers: usize,
     /// Work of one slice before its commit (I7).
     pub work_bound: Duration,
     /// Most rows of one slice: what its commit has to write.
     pub rows_max: u32,
+    /// Fewer lapsed digests than this are not worth a stage of their own.
+    pub lapsed_min: u64,
     /// Runs that leases ask for are at least this far apart, so that a stream of deletes does not
     /// become a stream of runs.
     pub spacing: Duration,
@@ -68,7 +70,8 @@ impl Default for Settings {
             period: Some(Duration::from_secs(24 * 3600)),
             unlink_workers: 2,
             work_bound: Duration::from_millis(5),
-            rows_max: 500,
+            rows_max: 1_000,
+            lapsed_min: 1_000,
             spacing: Duration::from_secs(30),
             policy_deadline: POLICY_DEADLINE,
             policy_page: POLICY_PAGE,

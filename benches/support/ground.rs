@@ -24,6 +24,7 @@ use larder::model::{
 use larder::store::blobs::{Arrival, Body, Content};
 use larder::store::detached::Cause;
 use larder::store::garbage::{Collected, Fate};
+use larder::store::lapsed::Part;
 use larder::store::{self, Rules, Store};
 use larder::sweeper::{Pace, Settings};
 use larder::tree::{Limits, Tree};
@@ -95,6 +96,14 @@ impl Slices {
         self.longest = self.longest.max(times.total());
         self.longest_work = self.longest_work.max(times.work);
         self.count += 1;
+    }
+
+    fn append(&mut self, other: Self) {
+        self.total += other.total;
+        self.work += other.work;
+        self.count += other.count;
+        self.longest = self.longest.max(other.longest);
+        self.longest_work = self.longest_work.max(other.longest_work);
     }
 
     /// The one of two with the longest slice, and the most work of both.
@@ -187,6 +196,37 @@ impl Ground {
             Ok((after.is_none(), times))
         })?;
         Ok((blobs, slices))
+    }
+
+    /// Removes what collected blobs left in the index of digests, if it is time to; tells how many
+    /// rows that were.
+    pub fn clear_due_digests(&self, cut: Cut) -> Result<(usize, Slices), Failure> {
+        let is_due = self.store.view()?.has_many_lapsed(Settings::default().lapsed_min)?;
+        if is_due { self.clear_digests(cut) } else { Ok((0, Slices::default())) }
+    }
+
+    /// Removes it whether it is time to or not.
+    pub fn clear_digests(&self, cut: Cut) -> Result<(usize, Slices), Failure> {
+        let (mut sum, mut after, mut all) = (0, None, Slices::default());
+        loop {
+            let notes = self.store.view()?.lapsed(after)?;
+            let Some((_, last)) = notes.last() else { return Ok((sum, all)) };
+            after = Some(*last);
+            sum += notes.len();
+            let mut rows = notes.clone();
+            rows.sort_unstable();
+            for (lapsed, part) in [(rows, Part::Row), (notes, Part::Note)] {
+                let lapsed: Arc<[_]> = lapsed.into();
+                let mut from = 0;
+                all.append(self.slices("digests", cut, |work, rows_max| {
+                    let work_list = (Arc::clone(&lapsed), part);
+                    let (seen, times) =
+                        self.store.clear_lapsed_slice(work_list, from, work, rows_max)?;
+                    from += seen;
+                    Ok((from >= lapsed.len(), times))
+                })?);
+            }
+        }
     }
 
     /// Slice after slice, until `slice` tells that it was the last.

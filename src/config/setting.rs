@@ -208,7 +208,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         section: "sweeper",
         flag: "unlink-capacity",
-        help: "Threads that unlink files; 0: unlinking is paused",
+        help: "Workers that unlink files, 8 at a time each; 0: unlinking is paused",
         alias: Alias::None,
         kind: Kind::Count(0..=64, |s| &mut s.sweeper.unlink_capacity),
     },

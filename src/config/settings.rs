@@ -231,7 +231,7 @@ impl Default for Space {
 pub struct Sweeper {
     /// Time between two full runs; zero: only when asked.
     pub sweep_period: Duration,
-    /// Threads that unlink files; zero: unlinking is paused.
+    /// Workers that unlink files; zero: unlinking is paused.
     pub unlink_capacity: u32,
     /// Leases that end within this time of each other are collected in one run.
     pub lease_grouping: Duration,

@@ -17,6 +17,9 @@ pub(super) const STEPS: &[Step] = &[
     // Schema 3 may have a journal beside it ([`super::journal`]). No row is another; but a Larder
     // that knows nothing of journals would leave one behind that is older than the file.
     Step { to: 3, run: |_| Ok(()) },
+    // Schema 4 may have rows in the index of digests whose blobs are gone, which a Larder that
+    // knows nothing of [`LAPSED`](super::schema::LAPSED) takes for damage.
+    Step { to: 4, run: |_| Ok(()) },
 ];
 
 /// Schema 2 has groups and projects in the order of lists, and knows which caches go by their age.

@@ -21,7 +21,7 @@ use crate::model::{
 };
 
 /// The newest schema that this program knows. Raised with a step in `migrate`.
-pub const SCHEMA: u64 = 3;
+pub const SCHEMA: u64 = 4;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal $(, $hot:ident)?;)*) => {
@@ -44,8 +44,11 @@ tables! {
     /// Derived: the counters of every stage.
     TOTALS: () => Totals = "totals.1", hot;
     // ── blobs
-    /// Truth: digest → blob. The only table keyed by digest.
+    /// Truth: digest → blob. The only table keyed by digest. A row whose blob is among the
+    /// [`LAPSED`] counts as absent.
     DIGESTS: Digest => BlobId = "digests.1";
+    /// Derived: the digests of collected blobs, whose rows in [`DIGESTS`] may still be there.
+    LAPSED: BlobId => Digest = "lapsed.1";
     /// Truth; its `refs` are derived.
     BLOBS: BlobId => Blob = "blobs.1";
     /// Truth: bytes of small blobs.
@@ -366,16 +369,22 @@ macro_rules! numbers {
 numbers! { BlobId CachedId GroupId ManifestId PackageId ProjectId UserNumber }
 
 /// A sum is stored as its bytes.
-impl super::codec::Value for Sha512 {
-    fn encode(&self) -> Result<Vec<u8>, String> {
-        Ok(self.0.to_vec())
-    }
+macro_rules! sums {
+    ($($name:ident: $length:literal)*) => {$(
+        impl super::codec::Value for $name {
+            fn encode(&self) -> Result<Vec<u8>, String> {
+                Ok(self.0.to_vec())
+            }
 
-    fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let found = bytes.len();
-        bytes.try_into().map(Self).map_err(|_| format!("it has {found} bytes and not 64"))
-    }
+            fn decode(bytes: &[u8]) -> Result<Self, String> {
+                let wrong = format!("it has {} bytes and not {}", bytes.len(), $length);
+                bytes.try_into().map(Self).map_err(|_| wrong)
+            }
+        }
+    )*};
 }
+
+sums! { Digest: 32 Sha512: 64 }
 
 /// What it leads to is stored as the bytes of its key, behind a version number.
 impl super::codec::Value for Feed {

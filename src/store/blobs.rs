@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::tx::promised;
 use super::{Error, Store, Tx};
 use crate::blobs::Placed;
-use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, Meta, REFS};
+use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, LAPSED, Meta, REFS};
 use crate::db::{Pending, Rows};
 use crate::model::{Blob, BlobId, Digest, Place, Referrer, Refs, Suffix, Usage};
 
@@ -83,9 +83,16 @@ impl Store {
     }
 }
 
-/// The blob with this digest.
-pub(super) fn find(rows: &impl Rows, digest: &Digest) -> Result<Option<(BlobId, Blob)>, Error> {
+/// The blob with this digest. A row of a blob that was collected may still be in the index
+/// ([`super::lapsed`]).
+pub(super) fn id_of(rows: &impl Rows, digest: &Digest) -> Result<Option<BlobId>, Error> {
     let Some(id) = DIGESTS.get(rows, digest)? else { return Ok(None) };
+    Ok((!LAPSED.has(rows, &id)?).then_some(id))
+}
+
+/// The blob with this digest, and its record.
+pub(super) fn find(rows: &impl Rows, digest: &Digest) -> Result<Option<(BlobId, Blob)>, Error> {
+    let Some(id) = id_of(rows, digest)? else { return Ok(None) };
     Ok(Some((id, promised(&BLOBS, rows, &id)?)))
 }
 
@@ -104,12 +111,10 @@ impl Tx<'_, '_> {
 
     /// Finds the blob that `content` means, if it is stored.
     pub(super) fn known(&self, content: &Content) -> Result<Option<BlobId>, Error> {
+        let known = id_of(self.txn, content.digest())?;
         match content {
-            Content::Uploaded { digest, .. } => Ok(DIGESTS.get(self.txn, digest)?),
-            Content::Stored(digest) => {
-                let known = DIGESTS.get(self.txn, digest)?;
-                known.map(Some).ok_or(Error::BlobUnknown(*digest))
-            }
+            Content::Stored(digest) if known.is_none() => Err(Error::BlobUnknown(*digest)),
+            _ => Ok(known),
         }
     }
 

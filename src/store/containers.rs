@@ -10,10 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::manifests::is_named;
 use super::tx::promised;
-use super::{Error, View, links, tree};
-use crate::db::schema::{
-    BLOBS, CONTAINER_AGES, CONTAINERS, DIGESTS, IMAGE_NAMES, IMAGE_TAGS, MANIFESTS,
-};
+use super::{Error, View, blobs, links, tree};
+use crate::db::schema::{BLOBS, CONTAINER_AGES, CONTAINERS, IMAGE_NAMES, IMAGE_TAGS, MANIFESTS};
 use crate::db::{self, Rows, Span};
 use crate::model::image::CONTAINER;
 use crate::model::{
@@ -204,7 +202,7 @@ pub(super) fn file(
             Ok(found.map(|Manifest { blob, size, .. }| Artifact { blob, size, uploaded }))
         }
         Some(Part::Blob(digest)) => {
-            let Some(blob) = DIGESTS.get(rows, &digest)? else { return Ok(None) };
+            let Some(blob) = blobs::id_of(rows, &digest)? else { return Ok(None) };
             let is_part = closure(rows, root)?.iter().any(|part| part.blobs.contains(&blob));
             if !is_part {
                 return Ok(None);

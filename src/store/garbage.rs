@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::tx::promised;
 use super::{Budget, Error, Store, Tx};
-use crate::db::schema::{BLOBS, DIGESTS, FREE, INLINE, SHA512_OF, SHA512S, UNLINKS};
+use crate::db::schema::{BLOBS, FREE, INLINE, LAPSED, SHA512_OF, SHA512S, UNLINKS};
 use crate::db::{Rows, SliceTimes, Span};
 use crate::model::retry::backoff;
 use crate::model::{BlobId, Place, Timestamp, Unlink, Usage};
@@ -160,7 +160,8 @@ impl Tx<'_, '_> {
         let sha512 = SHA512_OF.get(self.txn, &id)?;
         self.unindex(id, &blob)?;
         BLOBS.remove(self.txn, &id)?;
-        DIGESTS.remove(self.txn, &blob.digest)?;
+        // Its row in the index of digests counts no more from here on.
+        LAPSED.put(self.txn, &id, &blob.digest)?;
         if let Some(sum) = sha512 {
             SHA512_OF.remove(self.txn, &id)?;
             SHA512S.remove(self.txn, &sum)?;

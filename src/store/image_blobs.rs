@@ -14,7 +14,7 @@ use super::charges::login_of;
 use super::tree::Delta;
 use super::tx::promised;
 use super::{Error, Store, Tx, View, blobs};
-use crate::db::schema::{BLOBS, DIGESTS, IMAGE_BLOBS, IMAGE_LINKS, IMAGES, SHA512_OF, SHA512S};
+use crate::db::schema::{BLOBS, IMAGE_BLOBS, IMAGE_LINKS, IMAGES, SHA512_OF, SHA512S};
 use crate::db::{Pending, Rows};
 use crate::model::{
     Blob, BlobId, ImageBlob, ImageId, ImageName, OciDigest, Referrer, Refs, Sha512, UploadId,
@@ -187,7 +187,7 @@ pub(super) fn row_in(
     digest: &OciDigest,
 ) -> Result<Option<(BlobId, ImageBlob)>, Error> {
     let id = match digest {
-        OciDigest::Sha256(digest) => DIGESTS.get(rows, digest)?,
+        OciDigest::Sha256(digest) => blobs::id_of(rows, digest)?,
         OciDigest::Sha512(sum) => SHA512S.get(rows, sum)?,
     };
     let Some(id) = id else { return Ok(None) };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Budget, Error, Store, Tx, View, blobs};
-use crate::db::schema::{DIGESTS, POSSESSIONS};
+use crate::db::schema::POSSESSIONS;
 use crate::db::{Found, Pending, SliceTimes, Span};
 use crate::model::{Blob, BlobId, Digest, Timestamp, UserName};
 
@@ -136,7 +136,7 @@ fn holds(until: Option<u64>, now: Timestamp) -> bool {
 impl Tx<'_, '_> {
     /// Notes that `sender` sent what is stored under `digest` now.
     pub(super) fn possess(&self, digest: &Digest, sender: &UserName) -> Result<(), Error> {
-        match DIGESTS.get(self.txn, digest)? {
+        match blobs::id_of(self.txn, digest)? {
             Some(id) => self.note(id, sender),
             None => Ok(()),
         }

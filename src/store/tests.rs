@@ -10,6 +10,7 @@ mod groups;
 mod guards;
 mod image_tags;
 mod images;
+mod lapsed;
 mod leases;
 mod manifests;
 mod model;
@@ -46,6 +47,7 @@ use crate::model::{
     JobName, JobPath, Repo, Suffix, TagName, TagPath, Timestamp, Usage, UserName,
 };
 use crate::store::garbage::Fate;
+use crate::store::lapsed::Part;
 use audit::assert_consistent;
 
 const LEASE: Duration = Duration::from_secs(3600);
@@ -143,6 +145,25 @@ impl House {
         let gone = self.store.unlinks(None, 1000).unwrap().into_iter();
         self.settle(gone.map(|(id, _)| (id, Fate::Gone)).collect()).unwrap();
         assert_consistent(&self.store);
+    }
+
+    /// Clears the index of lapsed digests, a part at a time, in slices of `rows`.
+    fn clear_digests(&self, rows: u32) -> Result<(), Error> {
+        let notes = self.store.view()?.lapsed(None)?;
+        for part in [Part::Row, Part::Note] {
+            self.clear_part(&notes, part, rows)?;
+        }
+        Ok(())
+    }
+
+    fn clear_part(&self, notes: &[(Digest, BlobId)], part: Part, rows: u32) -> Result<(), Error> {
+        let lapsed: Arc<[_]> = notes.into();
+        let mut from = 0;
+        while from < lapsed.len() {
+            let list = (Arc::clone(&lapsed), part);
+            from += self.store.clear_lapsed_slice(list, from, WORK, rows)?.0;
+        }
+        Ok(())
     }
 
     /// Tells the store what became of collected bytes.

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Error, View, links, referrers};
+use super::{Error, View, blobs, links, referrers};
 use crate::blobs::Pins;
-use crate::db::schema::{BLOBS, DETACHED, DIGESTS, REFS, UNLINKS};
+use crate::db::schema::{DETACHED, REFS, UNLINKS};
 use crate::db::{Found, Span};
 use crate::model::{
     Blob, BlobId, Detached, Digest, Node, Place, Reason, Referrer, Refs, Standing, Timestamp,
@@ -133,10 +133,9 @@ impl View {
     /// # Errors
     /// [`Error::Db`].
     pub fn why(&self, digest: &Digest, limit: usize) -> Result<Why, Error> {
-        let Some(id) = DIGESTS.get(&self.snapshot, digest)? else {
+        let Some((id, blob)) = blobs::find(&self.snapshot, digest)? else {
             return self.collected(digest);
         };
-        let blob = super::tx::promised(&BLOBS, &self.snapshot, &id)?;
         let facts = facts(id, &blob);
         Ok(match blob.refs {
             Refs::Free { until } => Why::Free { facts, until },

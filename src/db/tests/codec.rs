@@ -5,7 +5,7 @@ use super::random::{Random, for_seeds};
 
 fn records() -> Vec<Sample> {
     let bare = ["number", "blob id", "nothing", "bytes", "tag name", "user name"];
-    let more = ["image name", "sha-512", "cached id", "group id", "user number"];
+    let more = ["image name", "sha-256", "sha-512", "cached id", "group id", "user number"];
     let packages = ["project id", "package id"];
     let bare = [&bare[..], &more, &packages].concat();
     samples().into_iter().filter(|sample| !bare.contains(&sample.name)).collect()
@@ -53,9 +53,11 @@ fn bare_values_have_their_own_length() {
     for bad in [&b""[..], b"\xff", b"a//b", b"u/a", b"A"] {
         refused(&name, bad);
     }
-    let sum = samples().into_iter().find(|sample| sample.name == "sha-512").unwrap();
-    for length in [0, 63, 65] {
-        assert!(refused(&sum, &vec![0; length]).contains("not 64"));
+    for (name, length) in [("sha-256", 32), ("sha-512", 64)] {
+        let sum = samples().into_iter().find(|sample| sample.name == name).unwrap();
+        for wrong in [0, length - 1, length + 1] {
+            assert!(refused(&sum, &vec![0; wrong]).contains(&format!("not {length}")));
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::{CachedEnd, CachedPart};
-use crate::db::schema::{CACHED, CACHED_DUE, DIGESTS, PROXY_USAGE, REFS};
+use crate::db::schema::{CACHED, CACHED_DUE, PROXY_USAGE, REFS};
 use crate::db::{self, Rows, Span};
 use crate::model::{
     Cached, CachedId, CachedKind, Digest, GroupId, ProxyUsage, Referrer, Timestamp,
 };
-use crate::store::{Error, View};
+use crate::store::{Error, View, blobs};
 
 /// Holders of a blob that are looked at for one that may be shared.
 const HOLDERS_MAX: usize = 1000;
@@ -39,7 +39,7 @@ impl View {
         digest: Digest,
         origin: &[u8; 32],
     ) -> Result<Option<Cached>, Error> {
-        let Some(blob) = DIGESTS.get(&self.snapshot, &digest)? else { return Ok(None) };
+        let Some(blob) = blobs::id_of(&self.snapshot, &digest)? else { return Ok(None) };
         let first = (blob, Referrer::Cached(CachedId(0)));
         let newest = Span::under(&blob).from(&first).descending();
         for ((_, referrer), ()) in REFS.page(&self.snapshot, newest, HOLDERS_MAX)? {

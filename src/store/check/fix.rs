@@ -14,8 +14,8 @@ use super::policies::PolicyFix;
 use super::shift::{Counter, Holder, Shift};
 use crate::db;
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FREE, INLINE, NODES, OWNERS, REFS, REPOS, TAG_AGES, TAGS,
-    UNLINKS,
+    ARTIFACTS, BLOBS, BRANCHES, DIGESTS, FREE, INLINE, LAPSED, NODES, OWNERS, REFS, REPOS,
+    TAG_AGES, TAGS, UNLINKS,
 };
 use crate::db::{Span, WriteTxn};
 use crate::model::{
@@ -34,6 +34,8 @@ pub(super) enum Fix {
     Reference(FormatId, ArtifactPath),
     /// Makes the row that leads from a blob's digest to it.
     Digest(BlobId),
+    /// Lets the digest of a live blob count that is noted as a collected one's.
+    LiveDigest(BlobId),
     /// Makes the way back from a container to its name.
     Way(Node, Entry),
     /// Makes the way back from a repository to its user.
@@ -108,6 +110,7 @@ impl Fix {
         match self {
             Self::Reference(..)
             | Self::Digest(_)
+            | Self::LiveDigest(_)
             | Self::Way(..)
             | Self::Owner(..)
             | Self::Repository(..)
@@ -133,6 +136,7 @@ impl Fix {
         match self {
             Self::Reference(format, path) => tx.fix_reference(*format, path),
             Self::Digest(id) => tx.fix_digest(*id),
+            Self::LiveDigest(id) => tx.drop_lapse(*id),
             Self::Way(node, entry) => tx.fix_way(*node, entry),
             Self::Owner(user, id) => tx.fix_owner(user, *id),
             Self::Repository(user, id) => tx.fix_repository(user, *id),
@@ -190,6 +194,10 @@ impl Tx<'_, '_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn drop_lapse(&self, id: BlobId) -> Result<bool, Error> {
+        Ok(BLOBS.has(self.txn, &id)? && LAPSED.remove(self.txn, &id)?)
     }
 
     fn has_digest(&self, id: BlobId, digest: &Digest) -> Result<bool, Error> {
@@ -289,8 +297,7 @@ impl Tx<'_, '_> {
 
     fn drop_digest(&self, digest: &Digest) -> Result<bool, Error> {
         let Some(id) = DIGESTS.get(self.txn, digest)? else { return Ok(false) };
-        let blob = BLOBS.get(self.txn, &id)?;
-        if blob.is_some_and(|blob| blob.digest == *digest) {
+        if LAPSED.has(self.txn, &id)? || self.has_digest(id, digest)? {
             return Ok(false);
         }
         Ok(DIGESTS.remove(self.txn, digest)?)

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use crate::db::codec::Value;
 use crate::db::keys::Key;
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, CONTAINERS, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, META,
-    Meta, NODES, OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS,
+    ARTIFACTS, BLOBS, BRANCHES, CONTAINERS, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, LAPSED,
+    META, Meta, NODES, OWNERS, PUBLICATIONS, PUBLICATIONS_DUE, REFS, REPOS, TAG_AGES, TAGS, TOTALS,
     UNLINKS,
 };
 use crate::db::{Snapshot, Span, Table};
@@ -294,6 +294,12 @@ impl Audit {
             let is_blob = BLOBS.has(&self.snapshot, &id).unwrap();
             self.same(&format!("collected {id:?} is a blob"), is_blob, false);
             self.place(id, unlink.place, unlink.size, &mut inline, &mut suffixes);
+        }
+        for (id, digest) in self.rows(&LAPSED) {
+            let is_blob = BLOBS.has(&self.snapshot, &id).unwrap();
+            self.same(&format!("lapsed {id:?} is a blob"), is_blob, false);
+            let row = DIGESTS.get(&self.snapshot, &digest).unwrap();
+            digests.extend(row.filter(|row| *row == id).map(|_| (digest, id)));
         }
         self.same("index of free blobs", map(self.rows(&FREE)), map(free));
         self.same("digests", map(self.rows(&DIGESTS)), map(digests));

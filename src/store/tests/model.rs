@@ -16,6 +16,7 @@ use crate::store::Error;
 use crate::store::branches::PolicyChange;
 use crate::store::detached::Cause;
 use crate::store::garbage::Fate;
+use crate::store::lapsed::Part;
 use crate::store::policies::Applied;
 use crate::store::publications::Releases;
 
@@ -132,7 +133,8 @@ impl World {
             34..=35 => self.destroy(random),
             36..=37 => self.collect(random),
             38 => self.forget(random),
-            _ if random.one_in(4) => self.house = self.house.take().map(House::reopen),
+            39 if random.one_in(2) => self.clear_digests(random),
+            _ if random.one_in(2) => self.house = self.house.take().map(House::reopen),
             _ => {}
         }
     }
@@ -379,6 +381,17 @@ impl World {
         self.house().settle(fates).unwrap();
     }
 
+    /// Clears a part of the index, perhaps up to the middle, as a crash would leave it.
+    fn clear_digests(&self, random: &mut Random) {
+        let house = self.house();
+        let mut notes = house.store.view().unwrap().lapsed(None).unwrap();
+        notes.truncate(random.below(10));
+        house.clear_part(&notes, Part::Row, 2).unwrap();
+        if random.one_in(2) {
+            house.clear_part(&notes, Part::Note, 2).unwrap();
+        }
+    }
+
     /// The maps, as lines.
     fn expected(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
@@ -444,6 +457,8 @@ impl World {
         self.house().clock.advance(LEASE_OVER);
         self.house().collect();
         self.house().forget();
+        self.house().clear_digests(3).unwrap();
+        assert_eq!(self.house().store.view().unwrap().lapsed(None).unwrap(), []);
         let files = self.branches.values().flat_map(|branch| branch.tags.values());
         let files = files.flat_map(|tag| tag.jobs.values()).flat_map(|job| job.formats.values());
         let texts: BTreeSet<_> = files.flat_map(|format| format.files.values()).collect();

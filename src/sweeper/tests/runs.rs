@@ -52,6 +52,30 @@ fn full_runs_forget_who_sent_what_when_that_is_long_ago() {
 }
 
 #[test]
+fn what_is_left_of_collected_blobs_in_the_index_goes_when_it_is_much() {
+    let mut house = House::new();
+    house.settings.lapsed_min = 3;
+    house.restart();
+    let cleared = |run: &Run| run.stages.iter().find(|s| s.name == "digests").map(|s| s.items);
+    let collect = |house: &mut House, texts: &[&str]| {
+        for text in texts {
+            house.put(&format!("b/t/{text}"), text).unwrap();
+        }
+        house.delete_tag("b/t").unwrap();
+        house.sweep();
+        house.clock.advance(LEASE_OVER);
+        house.sweep()
+    };
+    assert_eq!(cleared(&collect(&mut house, &["1", "2"])), None);
+    let run = collect(&mut house, &["3", "1"]);
+    // The digest of 1 has one row, and two notes that it was a collected blob's.
+    assert_eq!((cleared(&run), run.error_count), (Some(4), 0));
+    house.check("when they are cleared");
+    assert_eq!(cleared(&house.sweep()), None);
+    assert_eq!(house.store().view().unwrap().lapsed(None).unwrap(), []);
+}
+
+#[test]
 fn a_capacity_of_zero_pauses_unlinking_and_nothing_is_forgotten() {
     let mut house = with_collected();
     let run = house.sweep();

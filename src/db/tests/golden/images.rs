@@ -2,8 +2,8 @@
 
 use super::{Sample, TIME, USAGE, check_key, sample};
 use crate::model::{
-    BlobId, Image, ImageBlob, ImageId, ImageName, ImageUpload, Referrer, Refs, Sha512, Suffix,
-    Timestamp, UploadBytes, UploadId,
+    BlobId, Digest, Image, ImageBlob, ImageId, ImageName, ImageUpload, Referrer, Refs, Sha512,
+    Suffix, Timestamp, UploadBytes, UploadId,
 };
 
 fn blob(refs: Refs, charged: &str) -> ImageBlob {
@@ -25,6 +25,7 @@ pub(super) fn samples() -> Vec<Sample> {
         sample("image blob, link", &blob(Refs::Free { until: TIME }, "zoë")),
         sample("upload, row", &upload(UploadBytes::Inline(vec![0, 255]), "")),
         sample("upload, file", &upload(UploadBytes::Draft(Suffix(u64::MAX)), "zoë")),
+        sample("sha-256", &Digest([0xab; 32])),
         sample("sha-512", &Sha512([0xab; 64])),
     ]
 }

@@ -3,8 +3,8 @@
 use super::super::super::tree;
 use super::*;
 use crate::db::schema::{
-    ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, NODES, REFS,
-    TAG_AGES, TAGS, UNLINKS,
+    ARTIFACTS, BLOBS, BRANCHES, DETACHED, DIGESTS, FORMATS, FREE, INLINE, JOBS, LAPSED, NODES,
+    REFS, TAG_AGES, TAGS, UNLINKS,
 };
 use crate::model::{
     Digest, Entry, FormatId, Node, Place, Referrer, Refs, RepoId, TagId, Unlink, Usage,
@@ -86,6 +86,10 @@ const DAMAGES: &[(&str, Damage)] = &[
     }),
     ("leads to blob", |tx, it| Ok(DIGESTS.put(tx.txn, &Digest([9; 32]), &it.one)?)),
     ("leads to blob", |tx, _| Ok(DIGESTS.put(tx.txn, &Digest([9; 32]), &BlobId(999))?)),
+    ("counts as collected", |tx, it| {
+        let digest = BLOBS.get(tx.txn, &it.one)?.unwrap().digest;
+        Ok(LAPSED.put(tx.txn, &it.one, &digest)?)
+    }),
     ("but it is not there", |tx, _| {
         Ok(INLINE.put(tx.txn, &BlobId(999), &Bytes::from_static(b"stray"))?)
     }),
@@ -183,6 +187,7 @@ const DAMAGES: &[(&str, Damage)] = &[
         let digest = BLOBS.get(tx.txn, &it.one)?.unwrap().digest;
         Ok(DIGESTS.put_bytes(tx.txn, &digest.0, &[1])?)
     }),
+    ("table lapsed.1 holds a row", |tx, _| Ok(LAPSED.put_bytes(tx.txn, &[0; 8], &[1])?)),
     ("table nodes.1 holds a row", |tx, _| {
         use crate::db::keys::Key;
         let key = Node::Tag(chain(tx).tag.id).to_bytes();
