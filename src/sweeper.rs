@@ -70,7 +70,7 @@ impl Default for Settings {
             period: Some(Duration::from_secs(24 * 3600)),
             unlink_workers: 2,
             work_bound: Duration::from_millis(5),
-            rows_max: 1_000,
+            rows_max: 500,
             lapsed_min: 1_000,
             spacing: Duration::from_secs(30),
             policy_deadline: POLICY_DEADLINE,

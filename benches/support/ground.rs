@@ -24,7 +24,6 @@ use larder::model::{
 use larder::store::blobs::{Arrival, Body, Content};
 use larder::store::detached::Cause;
 use larder::store::garbage::{Collected, Fate};
-use larder::store::lapsed::Part;
 use larder::store::{self, Rules, Store};
 use larder::sweeper::{Pace, Settings};
 use larder::tree::{Limits, Tree};
@@ -209,23 +208,16 @@ impl Ground {
     pub fn clear_digests(&self, cut: Cut) -> Result<(usize, Slices), Failure> {
         let (mut sum, mut after, mut all) = (0, None, Slices::default());
         loop {
-            let notes = self.store.view()?.lapsed(after)?;
-            let Some((_, last)) = notes.last() else { return Ok((sum, all)) };
-            after = Some(*last);
-            sum += notes.len();
-            let mut rows = notes.clone();
-            rows.sort_unstable();
-            for (lapsed, part) in [(rows, Part::Row), (notes, Part::Note)] {
-                let lapsed: Arc<[_]> = lapsed.into();
-                let mut from = 0;
-                all.append(self.slices("digests", cut, |work, rows_max| {
-                    let work_list = (Arc::clone(&lapsed), part);
-                    let (seen, times) =
-                        self.store.clear_lapsed_slice(work_list, from, work, rows_max)?;
-                    from += seen;
-                    Ok((from >= lapsed.len(), times))
-                })?);
+            let mut clearing = self.store.view()?.lapsed(after)?;
+            if clearing.is_empty() {
+                return Ok((sum, all));
             }
+            after = clearing.last();
+            sum += clearing.len();
+            all.append(self.slices("digests", cut, |work, rows_max| {
+                let (_, times) = self.store.clear_lapsed_slice(&mut clearing, work, rows_max)?;
+                Ok((clearing.is_done(), times))
+            })?);
         }
     }
 

@@ -303,6 +303,16 @@ impl<K: Key, V: Value> Table<K, V> {
         txn.remove(self.slot, &key.to_bytes())
     }
 
+    /// Removes the row at `key` if it has this very value, and tells whether it had. Takes as long
+    /// as [`Self::remove`] where it mostly has.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn remove_if(&self, txn: &WriteTxn, key: &K, value: &V) -> Result<bool, Error> {
+        let value = value.encode().map_err(|what| self.corrupt(what))?;
+        txn.remove_if(self.slot, &key.to_bytes(), &value)
+    }
+
     fn row(&self, key: &[u8], value: &[u8]) -> Result<(K, V), Error> {
         let key = K::from_bytes(key).ok_or_else(|| {
             self.corrupt(format!("its key is {}", crate::model::digest::hex(key)))

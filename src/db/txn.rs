@@ -174,6 +174,27 @@ impl<'t> WriteTxn<'t> {
         Ok(existed)
     }
 
+    /// Removes a row that has this value; tells whether it had. Looks for it only once where it
+    /// mostly has.
+    pub(super) fn remove_if(&self, slot: usize, key: &[u8], value: &[u8]) -> Result<bool, Error> {
+        if HOT[slot] {
+            let mut is_it = false;
+            self.fetch(slot, key, &mut |found| is_it = found == value)?;
+            return Ok(is_it && self.remove(slot, key)?);
+        }
+        let mut table = self.table(slot)?.try_borrow_mut().map_err(|_| reentered(slot))?;
+        let removed = self.heed(table.remove(key).map_err(failed))?;
+        let Some(removed) = removed.map(|removed| removed.value().to_vec()) else {
+            return Ok(false);
+        };
+        self.changed.set(true);
+        if removed == value {
+            return Ok(true);
+        }
+        self.heed(table.insert(key, removed.as_slice()).map(drop).map_err(failed))?;
+        Ok(false)
+    }
+
     /// Tells redb what is still kept in memory.
     pub(super) fn flush(&self) -> Result<(), Error> {
         (0..NAMES.len()).filter(|slot| HOT[*slot]).try_for_each(|slot| self.flush_table(slot))

@@ -3,26 +3,64 @@
 //! Digests are random, so a row that leaves their index has a page to itself, which is written
 //! anew for it alone. Collecting notes the digest by the blob's id instead, where those that go
 //! together lie together, and from that commit on the row counts as absent
-//! ([`blobs::id_of`](super::blobs::id_of)); no id is used twice, so a note never means another
-//! blob. When there are many, for the size of the index, they go in its order, several to a page:
-//! the rows first and the notes after them, so that a crash leaves notes without rows and never a
-//! row that leads nowhere (I1).
+//! ([`blobs::id_of`](super::blobs::id_of)). When there are many, for the size of the index, they go
+//! in its order, several to a page: first the rows and then the notes, so that a crash leaves
+//! notes without rows and never a row that leads nowhere (I1).
 //!
-//! Deliberately absent: a hurry. An upload of the digest puts its own blob into the row at any time.
+//! No id is used twice, so a note never means another blob, and a row that has become another
+//! blob's never becomes the collected one's again. Deliberately absent: a hurry. An upload of the
+//! digest puts its own blob into the row at any time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::view::View;
-use super::{Budget, Error, Store, Tx};
+use super::{Budget, Error, Store};
 use crate::db::schema::{BLOBS, DIGESTS, LAPSED};
-use crate::db::{self, Found, SliceTimes, Span};
+use crate::db::{Found, SliceTimes, Span};
 use crate::model::{BlobId, Digest};
 
-/// One row in so many of the index: a page has about 80 rows, so about five of it go at once.
-const INDEX_SHARE: u64 = 16;
-/// Digests that are put in order at once: 5 MB in one order and in the other.
+/// One row in so many of the index: a page has about 80 rows, so about ten of it go at once.
+const INDEX_SHARE: u64 = 8;
+/// Digests that are put in order at once: 6 MB of memory.
 const PAGE: usize = 1 << 17;
+
+/// Lapsed digests on their way out.
+#[derive(Debug)]
+pub struct Clearing {
+    /// In the order of the index.
+    rows: Arc<[(Digest, BlobId)]>,
+    rows_done: usize,
+    /// In the order of the notes.
+    notes: Arc<[BlobId]>,
+    notes_done: usize,
+}
+
+impl Clearing {
+    /// How many they are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether nothing is left of them.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.notes_done == self.notes.len()
+    }
+
+    /// The last blob whose digest is among them: others are behind it.
+    #[must_use]
+    pub fn last(&self) -> Option<BlobId> {
+        self.notes.last().copied()
+    }
+}
 
 impl View {
     /// Whether there are so many lapsed digests, but not below `rows_min`, that it is time to
@@ -36,82 +74,63 @@ impl View {
         Ok(lapsed > 0 && lapsed >= rows_min && lapsed.saturating_mul(INDEX_SHARE) >= index)
     }
 
-    /// Lapsed digests of blobs behind `after`, in the order of those blobs: as many as fit into
-    /// memory well.
+    /// Lapsed digests of blobs behind `after`, as many as fit into memory well. What is noted of a
+    /// blob that is there, or cannot be read, is left to `check`.
     ///
     /// # Errors
     /// [`Error::Db`].
-    pub fn lapsed(&self, after: Option<BlobId>) -> Result<Vec<(Digest, BlobId)>, Error> {
+    pub fn lapsed(&self, after: Option<BlobId>) -> Result<Clearing, Error> {
         let span = after.map_or_else(Span::all, |after| Span::all().after(&after));
-        let mut page = Vec::new();
+        let mut rows = Vec::new();
         for row in LAPSED.cursor(&self.snapshot, span) {
-            // One that cannot be read is left to `check`.
-            if let Found::Row(id, digest) = row? {
-                page.push((digest, id));
+            if let Found::Row(id, digest) = row?
+                && !BLOBS.has(&self.snapshot, &id)?
+            {
+                rows.push((digest, id));
             }
-            if page.len() == PAGE {
+            if rows.len() == PAGE {
                 break;
             }
         }
-        Ok(page)
+        let notes = rows.iter().map(|(_, id)| *id).collect();
+        rows.sort_unstable();
+        Ok(Clearing { rows: rows.into(), rows_done: 0, notes, notes_done: 0 })
     }
-}
-
-/// What is removed of a lapsed digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Its row in the index, if that is still the collected blob's. A blob that is there keeps
-    /// its row, whatever a note says.
-    Row,
-    /// The note that the row does not count, once there is no such row.
-    Note,
 }
 
 impl Store {
-    /// One slice of removing a part of each of `lapsed`, from the place `from` on. Rows are cheap
-    /// in the order of the digests, notes in that of the blobs. Tells how many it came to; go on
-    /// behind those.
+    /// One slice of removing lapsed digests; tells how many rows of the index are done with.
     ///
     /// # Errors
-    /// [`Error::Db`].
+    /// [`Error::Db`]; then `clearing` is where it was.
     pub fn clear_lapsed_slice(
         &self,
-        (lapsed, part): (Arc<[(Digest, BlobId)]>, Part),
-        from: usize,
+        clearing: &mut Clearing,
         work: Duration,
         rows_max: u32,
     ) -> Result<(usize, SliceTimes), Error> {
-        self.slice(move |tx| {
+        if clearing.rows_done < clearing.rows.len() {
+            let (rows, from) = (Arc::clone(&clearing.rows), clearing.rows_done);
+            let (seen, times) = self.slice(move |tx| {
+                let budget = Budget::new(work, rows_max);
+                let rows = rows[from..].iter().take_while(|_| budget.take());
+                rows.map(|(digest, id)| DIGESTS.remove_if(tx.txn, digest, id)).try_fold(0, count)
+            })?;
+            clearing.rows_done += seen;
+            return Ok((seen, times));
+        }
+        let (notes, from) = (Arc::clone(&clearing.notes), clearing.notes_done);
+        let (seen, times) = self.slice(move |tx| {
             let budget = Budget::new(work, rows_max);
-            let mut seen = 0;
-            for (digest, id) in lapsed.iter().skip(from) {
-                if !budget.take() {
-                    break;
-                }
-                tx.clear_lapsed(digest, *id, part)?;
-                seen += 1;
-            }
-            Ok(seen)
-        })
+            let notes = notes[from..].iter().take_while(|_| budget.take());
+            notes.map(|id| LAPSED.remove(tx.txn, id)).try_fold(0, count)
+        })?;
+        clearing.notes_done += seen;
+        Ok((0, times))
     }
 }
 
-impl Tx<'_, '_> {
-    fn clear_lapsed(&self, digest: &Digest, id: BlobId, part: Part) -> Result<(), Error> {
-        let is_in_index = match DIGESTS.get(self.txn, digest) {
-            // `check` tells of it; whatever it leads to, it stays.
-            Err(db::Error::Corrupt { .. }) => return Ok(()),
-            found => found? == Some(id),
-        };
-        match part {
-            Part::Row if is_in_index && !BLOBS.has(self.txn, &id)? => {
-                DIGESTS.remove(self.txn, digest)?;
-            }
-            Part::Note if !is_in_index => {
-                LAPSED.remove(self.txn, &id)?;
-            }
-            Part::Row | Part::Note => {}
-        }
-        Ok(())
-    }
+fn count(seen: usize, removed: Result<bool, crate::db::Error>) -> Result<usize, Error> {
+    removed?;
+    Ok(seen + 1)
 }

@@ -47,7 +47,6 @@ use crate::model::{
     JobName, JobPath, Repo, Suffix, TagName, TagPath, Timestamp, Usage, UserName,
 };
 use crate::store::garbage::Fate;
-use crate::store::lapsed::Part;
 use audit::assert_consistent;
 
 const LEASE: Duration = Duration::from_secs(3600);
@@ -147,21 +146,14 @@ impl House {
         assert_consistent(&self.store);
     }
 
-    /// Clears the index of lapsed digests, a part at a time, in slices of `rows`.
-    fn clear_digests(&self, rows: u32) -> Result<(), Error> {
-        let notes = self.store.view()?.lapsed(None)?;
-        for part in [Part::Row, Part::Note] {
-            self.clear_part(&notes, part, rows)?;
-        }
-        Ok(())
-    }
-
-    fn clear_part(&self, notes: &[(Digest, BlobId)], part: Part, rows: u32) -> Result<(), Error> {
-        let lapsed: Arc<[_]> = notes.into();
-        let mut from = 0;
-        while from < lapsed.len() {
-            let list = (Arc::clone(&lapsed), part);
-            from += self.store.clear_lapsed_slice(list, from, WORK, rows)?.0;
+    /// Clears the index of lapsed digests in slices of `rows`, but not in more than `slices_max`.
+    fn clear_digests(&self, rows: u32, slices_max: usize) -> Result<(), Error> {
+        let mut clearing = self.store.view()?.lapsed(None)?;
+        for _ in 0..slices_max {
+            if clearing.is_done() {
+                break;
+            }
+            self.store.clear_lapsed_slice(&mut clearing, WORK, rows)?;
         }
         Ok(())
     }

@@ -10,13 +10,10 @@ use super::{Settings, Sweeper, packages, proxy};
 use crate::db::SliceTimes;
 use crate::model::policy::BranchPlan;
 use crate::model::time::micros;
-use crate::model::{
-    BlobId, BranchPath, Digest, Place, Repo, Run, Scope, StageReport, Unlink, Usage,
-};
+use crate::model::{BlobId, BranchPath, Place, Repo, Run, Scope, StageReport, Unlink, Usage};
 use crate::publish;
 use crate::store::Error;
 use crate::store::garbage::Fate;
-use crate::store::lapsed::Part;
 use crate::store::policies::Applied;
 use crate::store::publications::Releases;
 
@@ -342,40 +339,20 @@ impl Sweeper {
     fn clear_lapsed(&mut self, run: &mut Run, stage: &mut Stage) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let notes = self.store.view()?.lapsed(after)?;
-            let Some((_, last)) = notes.last() else { return Ok(()) };
-            after = Some(*last);
-            let mut rows = notes.clone();
-            rows.sort_unstable();
-            for (lapsed, part) in [(rows.into(), Part::Row), (notes.into(), Part::Note)] {
-                if !self.clear_part(&lapsed, part, run, stage)? {
+            let mut clearing = self.store.view()?.lapsed(after)?;
+            if clearing.is_empty() {
+                return Ok(());
+            }
+            after = clearing.last();
+            while !clearing.is_done() {
+                let (work, rows) = stage.budget();
+                let (rows, times) = self.store.clear_lapsed_slice(&mut clearing, work, rows)?;
+                let done = Usage { files: u64::try_from(rows).unwrap_or(u64::MAX), bytes: 0 };
+                if !self.note(run, stage, done, times) {
                     return Ok(());
                 }
             }
         }
-    }
-
-    fn clear_part(
-        &self,
-        lapsed: &Arc<[(Digest, BlobId)]>,
-        part: Part,
-        run: &Run,
-        stage: &mut Stage,
-    ) -> Result<bool, Error> {
-        let mut from = 0;
-        while from < lapsed.len() {
-            let (work, rows) = stage.budget();
-            let list = (Arc::clone(lapsed), part);
-            let (seen, times) = self.store.clear_lapsed_slice(list, from, work, rows)?;
-            from += seen;
-            // Each counts once.
-            let rows = if part == Part::Row { seen } else { 0 };
-            let done = Usage { files: u64::try_from(rows).unwrap_or(u64::MAX), bytes: 0 };
-            if !self.note(run, stage, done, times) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Unlinks the files of a page, but for those that are pinned or not to be tried yet.

@@ -65,6 +65,23 @@ fn rows_are_put_replaced_and_removed() {
 }
 
 #[test]
+fn a_row_is_removed_if_it_has_that_value_and_stays_with_another() {
+    let db = open(&TestDisk::default());
+    let digest = Digest([9; 32]);
+    write(&db, move |txn| DIGESTS.put(txn, &digest, &BlobId(1)));
+    assert!(!write(&db, move |txn| DIGESTS.remove_if(txn, &digest, &BlobId(2))));
+    assert_eq!(DIGESTS.get(&db.snapshot().unwrap(), &digest).unwrap(), Some(BlobId(1)));
+    assert!(write(&db, move |txn| DIGESTS.remove_if(txn, &digest, &BlobId(1))));
+    assert!(!write(&db, move |txn| DIGESTS.remove_if(txn, &digest, &BlobId(1))));
+    assert_eq!(DIGESTS.count(&db.snapshot().unwrap()).unwrap(), 0);
+    // A table whose rows are kept in memory for a batch.
+    write(&db, |txn| META.put(txn, &Meta::LAST_SEEN, &7));
+    assert!(!write(&db, |txn| META.remove_if(txn, &Meta::LAST_SEEN, &8)));
+    assert!(write(&db, |txn| META.remove_if(txn, &Meta::LAST_SEEN, &7)));
+    assert_eq!(META.get(&db.snapshot().unwrap(), &Meta::LAST_SEEN).unwrap(), None);
+}
+
+#[test]
 fn a_key_may_be_empty_and_a_value_too() {
     let db = open(&TestDisk::default());
     let totals = Totals { free: Usage::of(3), ..Totals::default() };

@@ -29,7 +29,7 @@ fn day(house: &House) -> usize {
             let gone = store.unlinks(None, 9)?.into_iter();
             house.settle(gone.map(|(id, _)| (id, Fate::Gone)).collect()).map(drop)
         },
-        &|| house.clear_digests(1),
+        &|| house.clear_digests(1, 9),
         &|| put("b/t/j/f/x", "1"),
     ];
     steps.iter().position(|step| step().is_err()).unwrap_or(steps.len())

@@ -81,7 +81,7 @@ impl House {
             period: None,
             unlink_workers: 1,
             work_bound: Duration::from_secs(60),
-            lapsed_min: 1,
+            lapsed_min: 2,
             ..Settings::default()
         };
         let mut house = Self {
