@@ -2,10 +2,10 @@
 //!
 //! Digests are random, so a row that leaves their index has a page to itself, which is written
 //! anew for it alone. Collecting notes the digest by the blob's id instead, where those that go
-//! together lie together, and from that commit on the row counts as absent
-//! ([`blobs::id_of`](super::blobs::id_of)). When there are many, for the size of the index, they go
-//! in its order, several to a page: first the rows and then the notes, so that a crash leaves
-//! notes without rows and never a row that leads nowhere (I1).
+//! together lie together, and from that commit on the row counts as absent: whoever looks a digest
+//! up asks `blobs::id_of`. When there are many, for the size of the index, they go in its order,
+//! several to a page: first the rows and then the notes, so that a crash leaves notes without
+//! rows and never a row that leads nowhere (I1).
 //!
 //! No id is used twice, so a note never means another blob, and a row that has become another
 //! blob's never becomes the collected one's again. Deliberately absent: a hurry. An upload of the
