@@ -34,7 +34,7 @@ pub use settings::{
     Auth, INLINE_MAX_BYTES, Ldap, Log, Package, PostProcess, Proxy, Publish, Server, Settings,
     Space, Store, Sweeper, Tree, Uploads, Users,
 };
-pub use text::{duration, size as parse_size};
+pub use text::{duration, print_duration, size as parse_size};
 pub use values::{AuthMode, LogFilter, PublicUrl, Realm, UrlPrefix};
 
 pub use crate::model::{CommandLine, NamePattern};

@@ -1,6 +1,6 @@
 //! The administration commands at the terminal: done by the server when there is one, else here.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use super::args::Common;
@@ -33,7 +33,11 @@ pub(super) fn run_then(
     bar.finish();
     let mut answer = answer?;
     then(&mut answer);
-    print(&answer, form).map_err(|error| format!("the answer cannot be written: {error}"))?;
+    match print(&answer, form) {
+        // Whoever reads, such as `head`, has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed.map_err(|error| format!("the answer cannot be written: {error}"))?,
+    }
     Ok(match answer.verdict {
         Verdict::Fine => ExitCode::SUCCESS,
         Verdict::Wanting => ExitCode::from(WANTING),

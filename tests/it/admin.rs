@@ -2,7 +2,7 @@
 //! does not: `sweep`, `check`, `why`, `stats`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -185,6 +185,24 @@ fn what_a_kill_leaves_is_in_order_without_a_server() {
     server.command(&["stats"]).succeeds();
     server.stop();
     assert!(!server.data().join("control.sock").exists());
+}
+
+#[test]
+fn who_reads_no_further_is_not_an_error_and_a_full_disk_is() {
+    let server = overfull();
+    let data = server.data();
+    let stats = |to: Stdio| {
+        let mut command = larder(&["stats", "--json", "--data"]);
+        let output = command.arg(&data).stdout(to).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(stats(writer.into()), (Some(0), String::new()));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let (code, complaint) = stats(full.into());
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("the answer cannot be written: No space left"), "{complaint}");
 }
 
 #[test]

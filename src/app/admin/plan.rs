@@ -2,11 +2,10 @@
 //! snapshot. It is the code that a run uses: this only adds it up and shows it.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::text::{bytes, count, table};
+use super::text::{bytes, count, table, time};
 use super::{Answer, Desk, Verdict};
 use crate::app::Error;
 use crate::model::policy::{BranchPlan, Doomed, Rule};
@@ -143,15 +142,15 @@ impl fmt::Display for Plan {
         )?;
         match self.lease_seconds {
             0 => write!(f, ".")?,
-            seconds => write!(f, ", {:?} later (the lease).", Duration::from_secs(seconds))?,
+            seconds => write!(f, ", {} later (the lease).", time(seconds))?,
         }
         match self.link_seconds {
             0 => Ok(()),
             seconds => write!(
                 f,
-                "\nOf images, manifests stay {0:?} before that, and then their layers {0:?} \
+                "\nOf images, manifests stay {0} before that, and then their layers {0} \
                  (registry.upload_link).",
-                Duration::from_secs(seconds)
+                time(seconds)
             ),
         }
     }

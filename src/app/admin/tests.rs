@@ -173,8 +173,8 @@ fn a_plan_reads_as_a_table_and_a_sum() {
          bcd  1,200 files  1,536 bytes (1.50 KiB)  why\n\
          The policies would remove 2 tags with 1,200 files of 1,536 bytes (1.50 KiB).\n\
          That gives back 1,024 bytes (1.00 KiB) in 1 file and 0 bytes in 0 rows of the database, \
-         600s later (the lease).\n\
-         Of images, manifests stay 60s before that, and then their layers 60s \
+         10m later (the lease).\n\
+         Of images, manifests stay 1m before that, and then their layers 1m \
          (registry.upload_link)."
     );
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use indicatif::{BinaryBytes, HumanCount, HumanDuration};
 
+use crate::config::print_duration;
 use crate::model::Timestamp;
 
 /// In seconds since 1970; dates are not written beyond it.
@@ -25,6 +26,11 @@ pub(super) fn count(number: u64, thing: &str) -> String {
         None if thing.ends_with('h') => format!("{number_text} {thing}es"),
         None => format!("{number_text} {thing}s"),
     }
+}
+
+/// A time that a setting gave, as settings are written: `10m`, `1d`.
+pub(super) fn time(seconds: u64) -> String {
+    print_duration(Duration::from_secs(seconds))
 }
 
 /// Indented lines of columns that begin one below the other.

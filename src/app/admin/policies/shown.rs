@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::super::text::{bytes, count, moment, table};
+use super::super::text::{bytes, count, moment, table, time};
 use crate::model::{PackagePolicy, PolicyRun, RunId, Timestamp};
 use crate::packages::cleanup::Preview;
 use crate::store::package_policies::PackageCost;
@@ -113,7 +113,7 @@ impl fmt::Display for Plan {
         )?;
         match lease_seconds {
             0 => write!(f, "."),
-            seconds => write!(f, ", {:?} later (the lease).", Duration::from_secs(*seconds)),
+            seconds => write!(f, ", {} later (the lease).", time(*seconds)),
         }
     }
 }
