@@ -40,6 +40,7 @@ pub fn duration(given: &str) -> Result<Duration, String> {
 }
 
 /// The time in the largest unit that gives a whole number.
+#[must_use]
 pub fn print_duration(time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let unit = TIMES.iter().find(|(_, factor)| millis != 0 && millis.is_multiple_of(*factor));

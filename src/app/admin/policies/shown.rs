@@ -1,7 +1,6 @@
 //! What the commands about policies of packages show.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -160,6 +159,8 @@ impl fmt::Display for History {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::{KeepFiles, PackageId, PolicyTurn};
 
