@@ -96,9 +96,12 @@ impl Client {
     /// Prints what is stored.
     fn report(&self) -> Result<()> {
         let stats: Value = serde_json::from_slice(&self.send("GET", "/-/stats", b"")?)?;
-        let amount =
-            |name: &str| format!("{} of {} bytes", stats[name]["files"], stats[name]["bytes"]);
-        println!("  names {}; files on the disk {}", amount("named"), amount("files"));
+        let number = |of: &str, what: &str| {
+            stats[of][what].as_u64().ok_or_else(|| format!("no {of}.{what} in {stats}"))
+        };
+        for (what, of) in [("names", "logical"), ("files on the disk", "files")] {
+            println!("  {what}: {} of {} bytes", number(of, "files")?, number(of, "bytes")?);
+        }
         Ok(())
     }
 
